@@ -1,0 +1,159 @@
+"""Networks of official StyleGAN2 pickles, in the layout of the StyleGAN2-ADA and StyleGAN3 projects.
+
+Such files hold Python source that their own loader executes; here they are read as data. What tensors mean there:
+
+- affine maps of styles hold the 1 of ``1 + affine(latent)`` in their bias;
+- up-sampling convolutions of the synthesis network store their kernel flipped;
+- resampling filters are stored with every layer; ours are made by the layers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ..models import Discriminator, Generator
+from ._official import OfficialNetwork, listed
+from ._records import Record, read_records
+
+__all__ = ["StyleGAN2", "load_stylegan2"]
+
+_WHOLE_BATCH = 1 << 30
+_Network = TypeVar("_Network", bound=nn.Module)
+# Patterns in our names and what official ones have there, applied in this order.
+_GENERATOR_NAMES = {
+    r"^synthesis\.input\.": "synthesis.b4.",
+    r"\.(conv|act)\.(?=weight|bias|affine)": ".",
+    r"\.noise\.": ".noise_",
+    r"\.to_rgb\.": ".torgb.",
+    r"\.shortcut\.": ".skip.",
+    r"\.layers\.(\d+)": r".fc\1",
+    r"\.w_mean$": ".w_avg",
+}
+_DISCRIMINATOR_NAMES = {
+    r"^epilogue\.": "b4.",
+    r"^from_rgb\.": "b4.fromrgb.",
+    r"\.from_rgb\.": ".fromrgb.",
+    r"\.shortcut\.": ".skip.",
+    r"^label_mapping\.": "mapping.",
+    r"\.layers\.(\d+)": r".fc\1",
+}
+
+
+class StyleGAN2(TypedDict):
+    """What :func:`load_stylegan2` returns."""
+
+    generator: Generator
+    discriminator: Discriminator
+
+
+def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
+    """Read an official StyleGAN2 network pickle without running any of its code.
+
+    The generator is the averaged one, ``G_ema``. Any resolution, channels, labels, depth of the mapping network and
+    architecture (skip, resnet, orig) will do; settings of float16 are ignored. Both networks come in float32, on
+    the CPU and in evaluation mode.
+
+    Args:
+        path: the file, from a source of any trust.
+
+    Raises:
+        ValueError: not such a file, anything in it beyond plain data, tensors that are missing, not understood or of
+            other shapes, and options that our networks do not have.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"load_stylegan2: path must be a network pickle, got {str(path)!r}, which is no file")
+    try:
+        networks = read_records(path.read_bytes())
+        generator, discriminator = (_record(networks, key) for key in ("G_ema", "D"))
+        return {"generator": _generator(generator), "discriminator": _discriminator(discriminator)}
+    except ValueError as error:
+        raise ValueError(f"load_stylegan2: {str(path)!r}: {error}") from error
+
+
+def _record(networks: Mapping[object, object], key: str) -> Record:
+    network = networks.get(key)
+    if not isinstance(network, Record):
+        raise ValueError(f"expected a network under the key {key!r}, got {type(network).__name__}")
+    return network
+
+
+def _generator(record: Record) -> Generator:
+    source = OfficialNetwork(record, "synthesis.", r"synthesis\.b\d+\.conv[01]\.")
+    levels = source.resolutions
+    options = source.options({level: source.shape(f"synthesis.b{level}.conv1.weight", 4)[0] for level in levels})
+    style_dim = source.shape("mapping.w_avg", 1)[0]
+    embedding = style_dim if options["num_labels"] else 0
+    options |= {
+        "latent_dim": source.shape("mapping.fc0.weight", 2)[1] - embedding,
+        "style_dim": style_dim,
+        "image_channels": source.shape(f"synthesis.b{levels[-1]}.torgb.weight", 4)[0],
+        "mapping_layers": source.mapping_layers(),
+        "mapping_lr_multiplier": source.mapping_lr_multiplier(),
+        "w_mean_decay": source.option(r"mapping\.", "w_avg_beta", 0.998, float),
+    }
+    return _loaded(Generator, options, source.tensors, _GENERATOR_NAMES, levels)
+
+
+def _discriminator(record: Record) -> Discriminator:
+    source = OfficialNetwork(record, "", r"b\d+\.conv[01]?\.")
+    levels = source.resolutions
+    widths = {level: source.shape(f"b{level}.conv0.weight", 4)[0] for level in levels[1:]}
+    last, last_in = source.shape("b4.conv.weight", 4)[:2]
+    options = source.options({4: last} | widths)
+    if source.mapping_lr_multiplier() != 0.01:
+        raise ValueError(f"the label mapping's lr_multiplier must be 0.01, got {source.mapping_lr_multiplier()}")
+    group_size = source.option(r"b4\.mbstd\.", "group_size", 4, int, type(None))
+    options |= {
+        "image_channels": source.shape(f"b{levels[-1]}.fromrgb.weight", 4)[1],
+        "mbstd_group_size": _WHOLE_BATCH if group_size is None else group_size,
+        "mbstd_num_channels": last_in - last,
+        "label_dim": source.shape("b4.out.weight", 2)[0] if options["num_labels"] else None,
+        "label_layers": source.mapping_layers() or 8,
+    }
+    return _loaded(Discriminator, options, source.tensors, _DISCRIMINATOR_NAMES, levels[:0:-1])
+
+
+def _loaded(
+    build: Callable[..., _Network],
+    options: dict[str, Any],
+    tensors: dict[str, Tensor],
+    patterns: Mapping[str, str],
+    levels: list[int],
+) -> _Network:
+    """The network with the tensors in it; it takes memory only once every shape is known to fit."""
+    shapes = {name: tensor.shape for name, tensor in build(**options, device="meta").state_dict().items()}
+    sources = {name: _official_name(name, patterns, levels) for name in shapes}
+    if missing := [name for name in sources.values() if name not in tensors]:
+        raise ValueError(f"the network lacks {listed(missing)}")
+    if unknown := [name for name in tensors if name not in sources.values()]:
+        raise ValueError(f"the network has tensors that are not understood: {listed(unknown)}")
+    for name, source in sources.items():
+        found = tensors[source]
+        if found.shape != shapes[name] or not found.is_floating_point():
+            raise ValueError(f"{source} must be floats {tuple(shapes[name])}, got {found.dtype} {tuple(found.shape)}")
+    network = build(**options, dtype=torch.float32)
+    network.load_state_dict({name: _converted(source, tensors[source]) for name, source in sources.items()})
+    return network.eval()
+
+
+def _official_name(name: str, patterns: Mapping[str, str], levels: list[int]) -> str:
+    name = re.sub(r"\bblocks\.(\d+)", lambda block: f"b{levels[int(block[1])]}", name)
+    for pattern, replacement in patterns.items():
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _converted(official_name: str, tensor: Tensor) -> Tensor:
+    if official_name.endswith(".affine.bias"):
+        return tensor - 1
+    if re.fullmatch(r"synthesis\.b\d+\.conv0\.weight", official_name):
+        return tensor.flip(2, 3)
+    return tensor

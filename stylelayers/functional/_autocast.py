@@ -1,0 +1,18 @@
+"""Keeping an operator's own dtype where autocast would lower it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+__all__ = ["without_autocast"]
+
+
+def without_autocast(like: Tensor) -> AbstractContextManager[None]:
+    """A context in which operators on the device of `like` compute in their inputs' dtype."""
+    device = like.device.type
+    if not torch.amp.is_autocast_available(device):  # the meta device has no autocast to leave
+        return nullcontext()
+    return torch.autocast(device, enabled=False)

@@ -1,0 +1,139 @@
+"""The activations that `bias_act` knows by name, their derivatives, and the way to add one's own.
+
+A derivative is written through the activation's *output* where it can be (one saved tensor serves forward
+and backward, and nothing overflows: tanh' = 1 - y², softplus' = 1 - exp(-y)), else through its input.
+It is made of differentiable torch operators, so derivatives of every order follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["Activation", "activation_names", "get_activation", "register_activation"]
+
+_aten = torch.ops.aten
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function with its derivative and default constants.
+
+    Attributes:
+        function: ``function(x)``, or ``function(x, alpha)`` if there is an `alpha`.
+        backward: ``backward(grad, value[, alpha])`` = grad times the derivative; None leaves it to autograd.
+        through: whether `value` is the function's ``"output"`` or its ``"input"``.
+        alpha: default of the function's shape parameter; None if it has none.
+        gain: default gain of `bias_act`, which keeps unit variance.
+        homogeneous: scaling the input by c > 0 scales the output by c; `backward` then sees the output's sign.
+        new_memory: `function` returns memory of its own, so that later steps may overwrite it.
+    """
+
+    function: Callable[..., Tensor]
+    backward: Callable[..., Tensor] | None = None
+    through: str = "output"
+    alpha: float | None = None
+    gain: float = 1.0
+    homogeneous: bool = False
+    new_memory: bool = False
+
+
+def register_activation(
+    name: str,
+    function: Callable[..., Tensor],
+    *,
+    derivative: Callable[..., Tensor] | None = None,
+    through: str = "output",
+    alpha: float | None = None,
+    gain: float = 1.0,
+) -> None:
+    """Add an activation under a new name, which then works wherever an activation is named.
+
+    Args:
+        name: the new name.
+        function: elementwise ``function(x)``; ``function(x, alpha)`` if `alpha` is given.
+        derivative: elementwise derivative, called as `function` is, with the output or the input of the
+            function, made of differentiable torch operators; None has autograd derive it.
+        through: what `derivative` is a function of, ``"output"`` (saves memory) or ``"input"``.
+        alpha: default of the shape parameter, which `bias_act` takes under the same name.
+        gain: default gain; choose it so that normal input gives output of unit mean square.
+
+    Raises:
+        ValueError: a name that is taken, or a bad `through`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import bias_act, register_activation
+        >>> register_activation("sine", torch.sin, derivative=torch.cos, through="input")
+        >>> bias_act(torch.zeros(1, 3), activation="sine")
+        tensor([[0., 0., 0.]])
+    """
+    if not name or name in _ACTIVATIONS:
+        raise ValueError(f"register_activation: name must be new, got {name!r}, which is taken or empty")
+    if through not in ("output", "input"):
+        raise ValueError(f"register_activation: through must be 'output' or 'input', got {through!r}")
+    backward = None if derivative is None else _times(derivative)
+    _ACTIVATIONS[name] = Activation(function, backward, through, alpha, gain)
+
+
+def get_activation(name: str) -> Activation:
+    """Look an activation up by name; an unknown name is a ValueError that lists the known ones."""
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}, got {name!r}")
+    return _ACTIVATIONS[name]
+
+
+def activation_names() -> tuple[str, ...]:
+    """The names that `bias_act` and the layers accept now."""
+    return tuple(_ACTIVATIONS)
+
+
+def _times(derivative: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda grad, *value_and_alpha: grad * derivative(*value_and_alpha)
+
+
+def _elu_backward(grad: Tensor, y: Tensor, alpha: float) -> Tensor:
+    return torch.where(y > 0, grad, grad * (y + alpha))
+
+
+def _selu_backward(grad: Tensor, y: Tensor) -> Tensor:
+    return grad * torch.where(y > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA)
+
+
+def _swish_derivative(x: Tensor) -> Tensor:
+    s = torch.sigmoid(x)
+    return s * (1 + x * (1 - s))
+
+
+_ACTIVATIONS = {
+    "linear": Activation(lambda x: x),
+    "relu": Activation(
+        torch.relu,
+        lambda grad, y: _aten.threshold_backward(grad, y, 0.0),
+        gain=sqrt(2),
+        homogeneous=True,
+        new_memory=True,
+    ),
+    "lrelu": Activation(
+        F.leaky_relu,
+        lambda grad, y, alpha: _aten.leaky_relu_backward(grad, y, alpha, True),
+        alpha=0.2,
+        gain=sqrt(2),
+        homogeneous=True,
+        new_memory=True,
+    ),
+    "tanh": Activation(torch.tanh, lambda grad, y: grad * (1 - y.square()), new_memory=True),
+    "sigmoid": Activation(torch.sigmoid, lambda grad, y: grad * (y * (1 - y)), new_memory=True),
+    "elu": Activation(F.elu, _elu_backward, alpha=1.0, new_memory=True),
+    "selu": Activation(F.selu, _selu_backward, new_memory=True),
+    "softplus": Activation(
+        lambda x: F.softplus(x, threshold=40.0), lambda grad, y: grad * -torch.expm1(-y), new_memory=True
+    ),
+    "swish": Activation(F.silu, _times(_swish_derivative), through="input", gain=sqrt(2), new_memory=True),
+}

@@ -1,0 +1,158 @@
+"""Bias, activation, gain and clamp as one operator that saves one tensor, its output.
+
+Plain torch keeps the biased input, the activation's output and the clamp's mask for the backward pass. Here
+the derivative is computed from the output alone (from the input for activations that need it), by
+differentiable operators, so that backward can itself be differentiated, any number of times.
+StyleGAN2 (arXiv:1912.04958, appendix B) names the constants: slope 0.2, gain sqrt(2).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from .activations import Activation, get_activation
+
+__all__ = ["bias_act", "check_activation"]
+
+
+def bias_act(
+    x: Tensor,
+    bias: Tensor | None = None,
+    *,
+    dim: int = 1,
+    activation: str = "linear",
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
+) -> Tensor:
+    r"""Compute :math:`\mathrm{clamp}(gain \cdot act(x + bias))`.
+
+    Module: :class:`stylelayers.BiasAct`. Add activations with
+    :func:`stylelayers.functional.register_activation`.
+
+    Args:
+        x: floating-point tensor of any rank that has dimension `dim`.
+        bias: one number an index of `dim`; cast to `x`'s dtype.
+        dim: dimension that `bias` runs along.
+        activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish or a registered name.
+        alpha: slope of lrelu (0.2, at least 0) or scale of elu (1.0, above 0); other activations have none.
+        gain: factor on the result, above 0; default sqrt(2) for relu, lrelu and swish, else 1.
+        clamp: the result's largest magnitude, above 0; None for no limit. The derivative is 0 beyond it.
+
+    Shape:
+        `x` any with ``x.shape[dim] == C``, `bias` ``(C,)`` → `x`'s shape.
+
+    Raises:
+        ValueError: unknown activation, constants out of range, integer `x`, or a bias that does not fit.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import bias_act
+        >>> bias_act(torch.tensor([[-1.0, 1.0]]), activation="lrelu", gain=1.0)
+        tensor([[-0.2000,  1.0000]])
+    """
+    spec = _Spec.of(activation, alpha, gain, clamp)
+    if not x.is_floating_point() or not -x.ndim <= dim < x.ndim:
+        raise ValueError(f"bias_act: x must be floating-point with a dimension {dim}, got {x.dtype} {tuple(x.shape)}")
+    if bias is not None:
+        if bias.shape != (x.shape[dim],):
+            raise ValueError(f"bias_act: bias must be ({x.shape[dim]},), got {tuple(bias.shape)}")
+        shape = [1] * x.ndim
+        shape[dim] = -1
+        bias = bias.to(x.dtype).reshape(shape)
+    if torch.compiler.is_compiling() or spec.activation.backward is None:
+        return _forward(x, bias, spec)
+    return cast(Tensor, _BiasAct.apply(x, bias, dim % x.ndim, spec))
+
+
+def check_activation(who: str, activation: str, alpha: float | None = None, clamp: float | None = None) -> None:
+    """Raise the ValueError that `bias_act` would raise, named after a layer, when the layer is built."""
+    try:
+        _Spec.of(activation, alpha, None, clamp)
+    except ValueError as error:
+        raise ValueError(f"{who}: {error}") from None
+
+
+class _Spec(NamedTuple):
+    activation: Activation
+    alpha: tuple[float, ...]  # empty for activations without one
+    gain: float
+    clamp: float | None
+
+    @staticmethod
+    def of(name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Spec:
+        activation = get_activation(name)
+        if alpha is not None and activation.alpha is None:
+            raise ValueError(f"activation {name!r} takes no alpha, got {alpha}")
+        alpha = activation.alpha if alpha is None else alpha
+        if name in ("lrelu", "elu") and not cast(float, alpha) >= (0.0 if name == "lrelu" else 1e-12):
+            raise ValueError(f"alpha of {name} must not be negative (elu: must be above 0), got {alpha}")
+        gain = activation.gain if gain is None else gain
+        if not gain > 0 or (clamp is not None and not clamp > 0):
+            raise ValueError(f"gain and clamp must be above 0, got gain={gain} and clamp={clamp}")
+        return _Spec(activation, () if alpha is None else (alpha,), gain, clamp)
+
+    def scale_by_derivative(self, grad: Tensor, y: Tensor, biased: Tensor | None) -> Tensor:
+        """`grad` times d output / d input, from the output `y` or from the `biased` input."""
+        if self.clamp is not None:
+            grad = grad * (y.abs() < self.clamp)
+        backward = cast(Any, self.activation.backward)
+        if biased is None:
+            biased = y if self.gain == 1 or self.activation.homogeneous else y / self.gain
+        grad = backward(grad, biased, *self.alpha)
+        return grad * self.gain if self.gain != 1 else grad
+
+
+class _BiasAct(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, bias: Tensor | None, dim: int, spec: _Spec) -> Tensor:
+        return _forward(x, bias, spec, in_place=spec.activation.new_memory)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, bias, dim, ctx.spec = inputs
+        ctx.summed_dims = [d for d in range(x.ndim) if d != dim]
+        if ctx.spec.activation.through == "input":
+            saved = (output if ctx.spec.clamp is not None else None, x, bias)
+        else:
+            saved = (output, None, None)
+        ctx.save_for_backward(*saved)
+        ctx.save_for_forward(*saved)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        grad = _BiasAct._derivative(ctx, grads[0])
+        wants_bias = ctx.needs_input_grad[1]
+        return grad, _sum(grad, ctx.summed_dims) if wants_bias else None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        x_t, bias_t = tangents[0], tangents[1]
+        if x_t is None:
+            x_t = torch.zeros_like(next(t for t in ctx.saved_tensors if t is not None))
+        return _BiasAct._derivative(ctx, x_t if bias_t is None else x_t + bias_t)
+
+    @staticmethod
+    def _derivative(ctx: Any, grad: Tensor) -> Tensor:
+        y, x, bias = ctx.saved_tensors
+        biased = None if x is None else x if bias is None else x + bias
+        return cast(Tensor, ctx.spec.scale_by_derivative(grad, y, biased))
+
+
+def _sum(grad: Tensor, dims: list[int]) -> Tensor:
+    return grad.sum(dims, keepdim=True) if dims else grad
+
+
+def _forward(x: Tensor, bias: Tensor | None, spec: _Spec, in_place: bool = False) -> Tensor:
+    y = x if bias is None else x + bias
+    y = spec.activation.function(y, *spec.alpha)
+    if spec.gain != 1:
+        y = y.mul_(spec.gain) if in_place else y * spec.gain
+    if spec.clamp is not None:
+        y = y.clamp_(-spec.clamp, spec.clamp) if in_place else y.clamp(-spec.clamp, spec.clamp)
+    return y

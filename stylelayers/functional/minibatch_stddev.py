@@ -1,0 +1,64 @@
+"""Minibatch standard deviation of ProgressiveGAN (arXiv:1710.10196, section 3).
+
+Difference from published implementations: any batch size. A batch that the group size does not divide is
+dealt out in groups whose sizes differ by at most one; where it does divide, the result is the usual one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+__all__ = ["minibatch_stddev"]
+
+
+def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> Tensor:
+    """Append `num_channels` channels that tell how much the images of a group differ.
+
+    With ``M = ceil(N / group_size)`` groups, image ``n`` belongs to group ``n % M``. The standard deviation
+    over a group is averaged over pixels and over each of `num_channels` blocks of channels. The output of
+    one image therefore depends on the others of its group: per-sample gradients are not independent.
+    Module: :class:`stylelayers.MinibatchStdDev`.
+
+    Args:
+        x: feature maps.
+        group_size: images a group, at least 1; a smaller batch is one group.
+        num_channels: channels to append; must divide ``C``.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C + num_channels, H, W)``.
+
+    Raises:
+        ValueError: wrong rank, `group_size` below 1, or `num_channels` that does not divide ``C``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import minibatch_stddev
+        >>> minibatch_stddev(torch.randn(7, 8, 4, 4), group_size=4).shape
+        torch.Size([7, 9, 4, 4])
+    """
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(f"minibatch_stddev: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
+    batch, channels, height, width = x.shape
+    if group_size < 1 or num_channels < 1 or channels % num_channels:
+        raise ValueError(
+            f"minibatch_stddev: group_size must be at least 1 and num_channels divide the {channels} channels, "
+            f"got {group_size} and {num_channels}"
+        )
+    groups = max(1, -(-batch // group_size))
+    members = max(1, -(-batch // groups))
+    y = pad(x, (0, 0, 0, 0, 0, 0, 0, groups * members - batch))
+    y = y.reshape(members, groups, num_channels, -1, height, width)
+    weight = _weights(batch, members, groups, x)
+    centred = y - (y * weight).sum(0)
+    stddev = ((centred.square() * weight).sum(0) + 1e-8).sqrt().mean((2, 3, 4))  # (groups, num_channels)
+    maps = stddev.repeat(members, 1)[:batch, :, None, None].expand(-1, -1, height, width)
+    return torch.cat([x, maps.to(x.dtype)], dim=1)
+
+
+def _weights(batch: int, members: int, groups: int, like: Tensor) -> Tensor:
+    """One over the size of its group for every image, 0 for the padding; (members, groups, 1, 1, 1, 1)."""
+    present = torch.arange(members * groups, device=like.device).view(members, groups) < batch
+    weight = present / present.sum(0).clamp(min=1)
+    return weight.to(like.dtype)[..., None, None, None, None]

@@ -1,0 +1,145 @@
+"""StyleGAN2's modulated convolution (arXiv:1912.04958, equations 1-3).
+
+Differences from published implementations:
+
+- the shared form is the default: demodulation needs only ``style² @ (weight² summed over the kernel)ᵀ``,
+  so no per-sample weights exist, forward or backward;
+- demodulation is computed in float32 under autocast, and float16 styles are brought to unit magnitude first,
+  exactly (`eps` is scaled along), so that nothing overflows;
+- all paddings and both orders of resampling of :func:`stylelayers.functional.resample_conv2d`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._autocast import without_autocast
+from .resample_conv2d import resample_conv2d
+
+__all__ = ["modulated_conv2d"]
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    *,
+    demodulate: bool = True,
+    up: int = 1,
+    down: int = 1,
+    padding: int | tuple[int, int, int, int] = 0,
+    resample_filter: Tensor | Sequence[Any] | None = None,
+    noise: Tensor | None = None,
+    fused: bool | None = None,
+    eps: float = 1e-8,
+    padding_mode: str = "zeros",
+    resample_method: str = "fir",
+) -> Tensor:
+    r"""Convolve every sample with a kernel whose input channels its style scales.
+
+    .. math::
+        w'_{oik} = style_i \, w_{oik}, \qquad
+        w''_{oik} = w'_{oik} \Big/ \sqrt{\textstyle\sum_{ik} w'^2_{oik} + eps}
+
+    Module: :class:`stylelayers.ModulatedConv2d`.
+
+    Args:
+        x: feature maps.
+        weight: the convolution kernel, shared by all samples.
+        style: one factor a sample and input channel.
+        demodulate: normalise each output filter of each sample to unit norm (equation 3).
+        up, down, padding, resample_filter, padding_mode, resample_method: as in
+            :func:`stylelayers.functional.resample_conv2d`.
+        noise: added to the result; anything that broadcasts to it, usually ``(N, 1, H', W')``.
+        fused: True for one grouped convolution over per-sample weights, False to scale activations around
+            one shared convolution, None for the faster, which is the shared one. The results are equal.
+        eps: added to the squared norms.
+
+    Shape:
+        ``(N, I, H, W)``, ``(O, I, k, k)``, ``(N, I)`` → ``(N, O, H', W')``.
+
+    Raises:
+        ValueError: shapes that do not fit, or options that do not belong together.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import modulated_conv2d
+        >>> x, weight, style = torch.randn(2, 8, 16, 16), torch.randn(4, 8, 3, 3), torch.ones(2, 8)
+        >>> modulated_conv2d(x, weight, style, padding=1).shape
+        torch.Size([2, 4, 16, 16])
+    """
+    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
+        raise ValueError(
+            f"modulated_conv2d: x must be (N, I, H, W) and weight (O, I, k, k), "
+            f"got {tuple(x.shape)} and {tuple(weight.shape)}"
+        )
+    if style.shape != x.shape[:2]:
+        raise ValueError(f"modulated_conv2d: style must be {tuple(x.shape[:2])}, got {tuple(style.shape)}")
+    conv = partial(
+        resample_conv2d,
+        up=up,
+        down=down,
+        padding=padding,
+        padding_mode=padding_mode,
+        resample_filter=resample_filter,
+        resample_method=resample_method,
+    )
+    if x.dtype == torch.float16 or style.dtype == torch.float16:
+        style, eps = _unit_magnitude(style, eps, demodulate)
+    scale = _demodulation(weight, style, eps).to(x.dtype) if demodulate else None
+    form = _per_sample if fused else _shared
+    return form(x, weight, style.to(x.dtype), scale, noise, conv)
+
+
+def _shared(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    scale: Tensor | None,
+    noise: Tensor | None,
+    conv: Callable[..., Tensor],
+) -> Tensor:
+    y = conv(x * style[:, :, None, None], weight)
+    if scale is None:
+        return y if noise is None else y + noise.to(y.dtype)
+    scale = scale[:, :, None, None].to(y.dtype)
+    return y * scale if noise is None else torch.addcmul(noise.to(y.dtype), y, scale)
+
+
+def _per_sample(
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    scale: Tensor | None,
+    noise: Tensor | None,
+    conv: Callable[..., Tensor],
+) -> Tensor:
+    weights = weight * style[:, None, :, None, None]  # (N, O, I, k, k)
+    if scale is not None:
+        weights = weights * scale[:, :, None, None, None]
+    groups = max(1, x.shape[0])
+    y = conv(x.reshape(1, -1, *x.shape[2:]), weights.flatten(0, 1), groups=groups)
+    y = y.reshape(x.shape[0], weight.shape[0], *y.shape[2:])
+    return y if noise is None else y + noise.to(y.dtype)
+
+
+def _demodulation(weight: Tensor, style: Tensor, eps: float | Tensor) -> Tensor:
+    """One over the norm of every sample's output filters, ``(N, O)``, at least in float32."""
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    power = weight.to(wide).square().sum((2, 3))
+    with without_autocast(style):
+        return (style.to(wide).square() @ power.t() + eps).rsqrt()
+
+
+def _unit_magnitude(style: Tensor, eps: float | Tensor, demodulate: bool) -> tuple[Tensor, float | Tensor]:
+    """Divide each sample's style by its largest magnitude; demodulation undoes it if `eps` goes along."""
+    if not demodulate:
+        return style, eps
+    wide = style.float()
+    largest = wide.abs().amax(1, keepdim=True).clamp(min=1e-6)
+    return wide / largest, eps / largest.square()

@@ -1,0 +1,32 @@
+"""Pixelwise feature normalisation of ProgressiveGAN (arXiv:1710.10196, section 4.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["pixel_norm"]
+
+
+def pixel_norm(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    r"""Scale to unit mean square along `dim`: :math:`x / \sqrt{\mathrm{mean}(x^2) + eps}`.
+
+    Half-precision inputs are averaged in float32. Module: :class:`stylelayers.PixelNorm`.
+
+    Shape:
+        any, unchanged.
+
+    Raises:
+        ValueError: `x` is not floating-point or has no dimension `dim`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import pixel_norm
+        >>> pixel_norm(torch.full((2, 8), 3.0)).unique()
+        tensor([1.])
+    """
+    if not x.is_floating_point() or not -x.ndim <= dim < x.ndim:
+        raise ValueError(f"pixel_norm: x must be floating-point with a dimension {dim}, got {x.dtype} {tuple(x.shape)}")
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    scale = (wide.square().mean(dim, keepdim=True) + eps).rsqrt()
+    return x * scale.to(x.dtype)

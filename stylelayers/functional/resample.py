@@ -1,0 +1,119 @@
+"""Low-pass filtering and resampling of images by FIR kernels, as in StyleGAN2 (arXiv:1912.04958).
+
+All three are settings of :func:`stylelayers.functional.upfirdn2d`, which holds the derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from .upfirdn2d import fir_kernel, upfirdn2d
+
+__all__ = ["PADDING_MODES", "blur2d", "check_padding_mode", "downsample2d", "pad2d", "upsample2d"]
+
+PADDING_MODES = ("zeros", "reflect", "replicate")
+
+
+def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mode: str = "zeros") -> Tensor:
+    """Filter with the normalised `kernel`; the image keeps its size.
+
+    Even kernels look one pixel further to the left and top. Module: :class:`stylelayers.Blur`.
+
+    Args:
+        x: floating-point images.
+        kernel: 1-D (separable) or 2-D taps, normalised to sum 1.
+        padding_mode: what lies outside the image: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H, W)``.
+
+    Raises:
+        ValueError: as :func:`upfirdn2d`, an unknown mode, or a kernel too wide to reflect.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import blur2d
+        >>> blur2d(torch.ones(1, 3, 8, 8), padding_mode="replicate").mean()
+        tensor(1.)
+    """
+    check_padding_mode("blur2d", padding_mode)
+    taps = fir_kernel(kernel, like=x)
+    height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
+    sides = (width // 2, (width - 1) // 2, height // 2, (height - 1) // 2)
+    if padding_mode == "zeros":
+        return upfirdn2d(x, taps, padding=sides)
+    return upfirdn2d(pad2d(x, sides, padding_mode), taps)
+
+
+def upsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2) -> Tensor:
+    """Enlarge images `factor` times: zero-insertion, then the normalised `kernel` with gain ``factor**2``.
+
+    Module: :class:`stylelayers.Upsample2d`.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
+
+    Raises:
+        ValueError: as :func:`upfirdn2d`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import upsample2d
+        >>> upsample2d(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 3, 16, 16])
+    """
+    taps = fir_kernel(kernel, like=x)
+    sides = _aligned(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
+    return upfirdn2d(x, taps, up=factor, padding=sides, gain=float(factor**2))
+
+
+def downsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2) -> Tensor:
+    """Shrink images `factor` times: the normalised `kernel`, then every `factor`-th pixel.
+
+    Module: :class:`stylelayers.Downsample2d`.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)`` for sizes that `factor` divides.
+
+    Raises:
+        ValueError: as :func:`upfirdn2d`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import downsample2d
+        >>> downsample2d(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 3, 4, 4])
+    """
+    taps = fir_kernel(kernel, like=x)
+    sides = _aligned(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
+    return upfirdn2d(x, taps, down=factor, padding=sides)
+
+
+def pad2d(x: Tensor, sides: tuple[int, int, int, int], padding_mode: str) -> Tensor:
+    """Pad by `sides` ``(left, right, top, bottom)`` pixels; reflection needs larger images than that."""
+    if not any(sides):
+        return x
+    if padding_mode == "zeros":
+        return F.pad(x, sides)
+    if padding_mode == "reflect" and (max(sides[:2]) >= x.shape[3] or max(sides[2:]) >= x.shape[2]):
+        raise ValueError(
+            f"pad2d: padding_mode='reflect' by {sides} (left, right, top, bottom) pixels needs a larger image, "
+            f"got {tuple(x.shape)}; use padding_mode='replicate'"
+        )
+    return F.pad(x, sides, mode=padding_mode)
+
+
+def check_padding_mode(who: str, padding_mode: str) -> None:
+    """Raise a ValueError that names the caller unless the mode is one of `PADDING_MODES`."""
+    if padding_mode not in PADDING_MODES:
+        raise ValueError(f"{who}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+
+
+def _aligned(taps: Tensor, near_and_far: Any) -> tuple[int, int, int, int]:
+    """Padding that keeps the sampling grids of input and output centred on each other."""
+    height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
+    return (*near_and_far(width), *near_and_far(height))

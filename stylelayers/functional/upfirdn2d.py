@@ -1,0 +1,213 @@
+"""FIR resampling of images: zero-insertion, padding, filtering and decimation as one operator.
+
+The adjoint of an FIR resampler is an FIR resampler (kernel flipped, `up` and `down` swapped, padding
+complemented), so one autograd Function whose backward calls itself has derivatives of every order and
+saves nothing but the kernel. Used by StyleGAN2 (arXiv:1912.04958, section 4) for alias-free resampling.
+
+Differences from published implementations:
+
+- no compiled extension: depthwise convolutions of torch, run channels-last, on every device;
+- one path for all `up`, `down`, paddings (negative ones crop) and kernels (odd, even, asymmetric);
+- forward-mode derivatives, `torch.func` transforms and `torch.compile` work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._autocast import without_autocast
+
+__all__ = ["fir_kernel", "upfirdn2d"]
+
+
+def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Tensor | None = None) -> Tensor:
+    """Make a FIR kernel: a 1-D (separable) or 2-D tensor of taps, on the device of `like`.
+
+    Args:
+        taps: numbers or a tensor, 1-D or 2-D, at least one tap.
+        normalize: divide by the sum, so that a constant image stays what it was.
+        like: a floating-point tensor whose dtype and device the kernel takes.
+
+    Raises:
+        ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
+    """
+    kernel = torch.as_tensor(taps, device=None if like is None else like.device)
+    if kernel.requires_grad:
+        raise ValueError(
+            "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
+            "pass taps.detach(), or use torch.nn.functional.conv2d to learn a filter"
+        )
+    if kernel.ndim not in (1, 2) or kernel.numel() == 0:
+        raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(kernel.shape)}")
+    if like is not None or not kernel.is_floating_point():
+        kernel = kernel.to(torch.get_default_dtype() if like is None else like.dtype)
+    if normalize and not torch.compiler.is_compiling() and not kernel.is_meta and not float(kernel.sum()):
+        raise ValueError("fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False")
+    return kernel / kernel.sum() if normalize else kernel
+
+
+def upfirdn2d(
+    x: Tensor,
+    kernel: Tensor | Sequence[Any],
+    *,
+    up: int | tuple[int, int] = 1,
+    down: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int, int, int] = 0,
+    flip_kernel: bool = False,
+    gain: float = 1.0,
+) -> Tensor:
+    r"""Insert zeros, pad, convolve every channel with `kernel`, keep every `down`-th sample.
+
+    .. math:: y[n] = gain \sum_k kernel[k] \, \hat x[n \cdot down + K - 1 - k - left]
+
+    where :math:`\hat x` is `x` with ``up - 1`` zeros behind every sample and ``K`` the kernel's length.
+
+    Args:
+        x: floating-point images.
+        kernel: FIR taps, 1-D (applied along both axes) or 2-D; a constant.
+        up: zero-insertion factor, an int or ``(x, y)``, at least 1.
+        down: decimation factor, an int or ``(x, y)``, at least 1.
+        padding: zeros in pixels of the zero-inserted image, an int or ``(left, right, top, bottom)``;
+            negative values crop.
+        flip_kernel: correlate instead of convolving.
+        gain: factor on the result.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H', W')`` with ``H' = (H * up + top + bottom - K) // down + 1``.
+
+    Raises:
+        ValueError: not a floating-point ``(N, C, H, W)``, a kernel that requires grad, factors below 1,
+            or a kernel larger than the padded image.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.functional import upfirdn2d
+        >>> upfirdn2d(torch.ones(1, 3, 8, 8), [1, 3, 3, 1], up=2, padding=(2, 1, 2, 1)).shape
+        torch.Size([1, 3, 16, 16])
+    """
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(f"upfirdn2d: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
+    taps = fir_kernel(kernel, normalize=False, like=x)
+    if taps.ndim == 1:
+        taps = torch.outer(taps, taps)
+    taps = taps * gain if flip_kernel else taps.flip(0, 1) * gain
+    geometry = _Geometry(_pair("up", up), _pair("down", down), _sides(padding))
+    _check_output(x, taps, geometry)
+    if torch.compiler.is_compiling():
+        return _filter(x, taps, geometry)
+    return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
+
+
+class _Geometry(NamedTuple):
+    up: tuple[int, int]  # (x, y)
+    down: tuple[int, int]  # (x, y)
+    padding: tuple[int, int, int, int]  # (left, right, top, bottom)
+
+    def adjoint(self, in_size: torch.Size, out_size: torch.Size, taps: torch.Size) -> _Geometry:
+        """The geometry whose operator maps gradients of the output to gradients of the input."""
+        padding = []
+        for axis in (0, 1):
+            near, up, down = self.padding[2 * axis], self.up[axis], self.down[axis]
+            n_in, n_out, n_taps = in_size[-1 - axis], out_size[-1 - axis], taps[-1 - axis]
+            padding += [n_taps - 1 - near, (n_in - 1) * up + 1 + near - n_out * down]
+        return _Geometry(self.down, self.up, cast(tuple[int, int, int, int], tuple(padding)))
+
+
+class _UpFirDn2d(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
+        return _filter(x, taps, geometry)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, _Geometry], output: Tensor) -> None:
+        x, taps, geometry = inputs
+        ctx.save_for_backward(taps)
+        ctx.save_for_forward(taps)
+        ctx.geometry = geometry
+        ctx.adjoint = geometry.adjoint(x.shape, output.shape, taps.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (taps,) = ctx.saved_tensors
+        return cast(Tensor, _UpFirDn2d.apply(grads[0], taps.flip(0, 1), ctx.adjoint)), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        (taps,) = ctx.saved_tensors
+        return cast(Tensor, _UpFirDn2d.apply(tangents[0], taps, ctx.geometry))
+
+
+def _filter(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
+    """Correlate with `taps`, in the caller's memory layout but computed channels-last."""
+    taps = taps.to(x.dtype)
+    channels_first = x.is_contiguous()
+    x = _channels_last(x)
+    with without_autocast(x):
+        if geometry.up == (1, 1):
+            y = _decimate(x, taps, geometry)
+        else:
+            y = _interpolate(x, taps, geometry)
+            if geometry.down != (1, 1):  # a convolution, because vmap of gradients lacks full slices
+                y = _decimate(y, taps.new_ones(1, 1), _Geometry((1, 1), geometry.down, (0, 0, 0, 0)))
+    return y.contiguous() if channels_first else y
+
+
+def _decimate(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
+    left, right, top, bottom = geometry.padding
+    inside = (top, left) if left == right >= 0 and top == bottom >= 0 else (0, 0)
+    if inside == (0, 0):
+        x = _pad(x, geometry.padding)
+    weight = taps.expand(x.shape[1], 1, *taps.shape).contiguous()
+    return F.conv2d(x, weight, stride=geometry.down[::-1], padding=inside, groups=x.shape[1])
+
+
+def _interpolate(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
+    """Zero-insertion and filter as one transposed convolution, cropped to the asked padding."""
+    (up_x, up_y), (left, right, top, bottom) = geometry.up, geometry.padding
+    height, width = taps.shape
+    crop_x = (width - 1 - left, width - up_x - right)
+    crop_y = (height - 1 - top, height - up_y - bottom)
+    trim_x, trim_y = max(0, min(crop_x)), max(0, min(crop_y))
+    weight = taps.flip(0, 1).expand(x.shape[1], 1, height, width).contiguous()
+    y = F.conv_transpose2d(x, weight, stride=(up_y, up_x), padding=(trim_y, trim_x), groups=x.shape[1])
+    return _pad(y, (trim_x - crop_x[0], trim_x - crop_x[1], trim_y - crop_y[0], trim_y - crop_y[1]))
+
+
+def _pad(x: Tensor, padding: tuple[int, ...]) -> Tensor:
+    return F.pad(x, padding) if any(padding) else x
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    # As a permutation, because vmap refuses `contiguous(memory_format=...)`; no copy where there is no need.
+    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+
+def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+        raise ValueError(f"upfirdn2d: {name} must be an int or (x, y), each at least 1, got {value!r}")
+    return pair
+
+
+def _sides(value: int | tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    sides = (value,) * 4 if isinstance(value, int) else tuple(value)
+    if len(sides) != 4 or any(not isinstance(v, int) for v in sides):
+        raise ValueError(f"upfirdn2d: padding must be an int or (left, right, top, bottom), got {value!r}")
+    return sides
+
+
+def _check_output(x: Tensor, taps: Tensor, geometry: _Geometry) -> None:
+    left, right, top, bottom = geometry.padding
+    padded = (x.shape[2] * geometry.up[1] + top + bottom, x.shape[3] * geometry.up[0] + left + right)
+    if padded[0] < taps.shape[0] or padded[1] < taps.shape[1]:
+        raise ValueError(
+            f"upfirdn2d: the padded image must be at least as large as the kernel {tuple(taps.shape)}, "
+            f"got {padded} from an input of {tuple(x.shape)}"
+        )

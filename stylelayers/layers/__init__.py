@@ -1,0 +1,25 @@
+"""Layers: parameters plus one call of an operator of `stylelayers.functional`."""
+
+from .activation import BiasAct
+from .equalized import EqualConv2d, EqualLinear
+from .modulated import ModulatedConv2d
+from .noise import ConstantInput, NoiseInjection
+from .norm import MinibatchStdDev, PixelNorm
+from .resample import Blur, Downsample2d, Upsample2d
+from .styled import StyledConv, ToRGB
+
+__all__ = [
+    "BiasAct",
+    "Blur",
+    "ConstantInput",
+    "Downsample2d",
+    "EqualConv2d",
+    "EqualLinear",
+    "MinibatchStdDev",
+    "ModulatedConv2d",
+    "NoiseInjection",
+    "PixelNorm",
+    "StyledConv",
+    "ToRGB",
+    "Upsample2d",
+]

@@ -1,0 +1,98 @@
+"""The resampling options that convolution layers share: checked once, when the layer is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..functional import fir_kernel
+from ..functional.resample import check_padding_mode
+from ..functional.resample_conv2d import check_resampling
+
+__all__ = ["Resampling", "fir_taps", "same_padding"]
+
+
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """What a convolution layer does about resolution and borders.
+
+    Attributes:
+        resample: ``"up"``, ``"down"`` or None.
+        method: ``"fir"`` or ``"nearest"``.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
+        taps: normalised filter that `resample_conv2d` wants: the whole kernel for ``"fir"``, what remains of it
+            beside the box ``(1, 1)`` for ``"nearest"``; None without resampling.
+    """
+
+    resample: str | None
+    method: str
+    padding_mode: str
+    taps: Tensor | None
+
+    @staticmethod
+    def of(who: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str) -> Resampling:
+        if resample not in ("up", "down", None):
+            raise ValueError(f"{who}: resample must be 'up', 'down' or None, got {resample!r}")
+        check_padding_mode(who, padding_mode)
+        method = method or ("fir" if padding_mode == "zeros" else "nearest")
+        if resample is None:
+            return Resampling(None, method, padding_mode, None)
+        check_resampling(who, 2, 1, padding_mode, method)
+        kernel = fir_taps(who, taps)
+        return Resampling(resample, method, padding_mode, _without_box(who, kernel) if method == "nearest" else kernel)
+
+    @property
+    def up(self) -> int:
+        return 2 if self.resample == "up" else 1
+
+    @property
+    def down(self) -> int:
+        return 2 if self.resample == "down" else 1
+
+    def empty_filter(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor | None:
+        return None if self.taps is None else torch.empty(self.taps.shape, device=device, dtype=dtype)
+
+    def fill_filter(self, buffer: Tensor | None) -> None:
+        if buffer is not None and self.taps is not None:
+            with torch.no_grad():
+                buffer.copy_(self.taps)
+
+    def __str__(self) -> str:
+        text = "" if self.resample is None else f", resample={self.resample!r}, resample_method={self.method!r}"
+        return text + ("" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode!r}")
+
+
+def fir_taps(who: str, taps: Any) -> Tensor:
+    """Normalised float64 taps of a layer; an int gets the error that other packages' users need."""
+    if isinstance(taps, int):
+        raise ValueError(f"{who}: kernel must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed")
+    with torch.device("cpu"):
+        kernel = taps.detach().cpu() if isinstance(taps, Tensor) else torch.tensor(taps)
+    try:
+        return fir_kernel(kernel.double())
+    except ValueError as error:
+        raise ValueError(f"{who}: {error}") from None
+
+
+def same_padding(kernel_size: int) -> tuple[int, int, int, int]:
+    """``(left, right, top, bottom)`` that keeps an image's size, even kernels included."""
+    near, far = (kernel_size - 1) // 2, kernel_size // 2
+    return near, far, near, far
+
+
+def _without_box(who: str, kernel: Tensor) -> Tensor:
+    """The blur that, convolved with the box ``(1, 1)``, gives the 1-D `kernel`: (1, 3, 3, 1) → (1, 2, 1)."""
+    quotient: list[float] = []
+    for tap in kernel.flatten().tolist():
+        quotient.append(tap - (quotient[-1] if quotient else 0.0))
+    remainder = quotient.pop()
+    if kernel.ndim != 1 or not quotient or abs(remainder) > 1e-6:
+        raise ValueError(
+            f"{who}: resample_method='nearest' needs a 1-D resample_filter that contains the box (1, 1), such as "
+            f"(1, 1), (1, 2, 1) or (1, 3, 3, 1), got {[round(t, 4) for t in kernel.flatten().tolist()]}"
+        )
+    return fir_kernel(kernel.new_tensor(quotient))

@@ -1,0 +1,205 @@
+"""Layers with an equalised learning rate (ProgressiveGAN, arXiv:1710.10196, section 4.1).
+
+Weights are stored with unit variance and scaled at every use by the constant that He initialisation would
+have put into them, so that an optimiser which divides by the gradient's magnitude moves all layers alike.
+
+Differences from published implementations: the scale is an explicit product in ``forward`` (no hooks, so
+state-dict keys stay), and bias and activation are one operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod, sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..functional import bias_act, resample_conv2d
+from ..functional.bias_act import check_activation
+from ._resampling import Resampling, same_padding
+
+__all__ = ["EqualConv2d", "EqualLinear"]
+
+
+class EqualLinear(nn.Module):
+    r"""Linear layer: :math:`act(x \, (s W)^T + lr\_multiplier \cdot b)`, :math:`s = gain \cdot lr\_multiplier / \sqrt{fan\_in}`.
+
+    Args:
+        in_features, out_features: sizes, at least 1.
+        bias: learn a bias.
+        bias_init: the bias's initial effect.
+        lr_multiplier: learning-rate factor relative to the other layers, above 0.
+        gain: factor on the weights; sqrt(2) is He scaling.
+        activation: a name that :func:`stylelayers.functional.bias_act` knows, with its default gain.
+        clamp: the output's largest magnitude, None for no limit.
+
+    Shape:
+        ``(*, in_features)`` → ``(*, out_features)``.
+
+    Attributes:
+        weight: ``(out_features, in_features)``, initially normal with deviation ``1 / lr_multiplier``, which the
+            scale undoes: a used weight starts with variance ``gain**2 / fan_in`` whatever the multiplier.
+        bias: ``(out_features,)``, initially ``bias_init / lr_multiplier``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import EqualLinear
+        >>> EqualLinear(64, 10, activation="lrelu")(torch.randn(4, 64)).shape
+        torch.Size([4, 10])
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        bias_init: float = 0.0,
+        lr_multiplier: float = 1.0,
+        gain: float = 1.0,
+        activation: str = "linear",
+        clamp: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        check_sizes("EqualLinear", in_features=in_features, out_features=out_features)
+        check_activation("EqualLinear", activation, clamp=clamp)
+        if not lr_multiplier > 0:
+            raise ValueError(f"EqualLinear: lr_multiplier must be above 0, got {lr_multiplier}")
+        self.in_features, self.out_features = in_features, out_features
+        self.bias_init, self.lr_multiplier, self.gain = bias_init, lr_multiplier, gain
+        self.activation, self.clamp = activation, clamp
+        self.scale = gain * lr_multiplier / sqrt(in_features)
+        self.weight = nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.register_parameter(
+            "bias", nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=1 / self.lr_multiplier)
+        if self.bias is not None:
+            nn.init.constant_(self.bias, self.bias_init / self.lr_multiplier)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim < 1 or x.shape[-1] != self.in_features:
+            raise ValueError(f"EqualLinear: x must be (*, {self.in_features}), got {tuple(x.shape)}")
+        bias = self.bias
+        if bias is not None and self.lr_multiplier != 1:
+            bias = bias * self.lr_multiplier
+        if self.activation == "linear" and self.clamp is None:
+            return nn.functional.linear(x, self.weight * self.scale, bias)
+        y = nn.functional.linear(x, self.weight * self.scale)
+        return bias_act(y, bias, dim=-1, activation=self.activation, clamp=self.clamp)
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"
+        text += f", activation={self.activation!r}" if self.activation != "linear" else ""
+        return text + (f", lr_multiplier={self.lr_multiplier}" if self.lr_multiplier != 1 else "")
+
+
+class EqualConv2d(nn.Module):
+    r"""Same-size or resampling convolution: :math:`act(conv(x, s W) + b)`, :math:`s = gain / \sqrt{fan\_in}`.
+
+    Args:
+        in_channels, out_channels: at least 1.
+        kernel_size: odd or even, at least 1; even kernels look one pixel further to the right and bottom.
+        resample: ``"up"`` doubles the size, ``"down"`` halves it, None keeps it.
+        resample_filter: FIR low-pass of the resampling, 1-D or 2-D.
+        bias: learn a bias.
+        gain: factor on the weights; sqrt(2) is He scaling.
+        activation: a name that :func:`stylelayers.functional.bias_act` knows.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
+        resample_method: ``"fir"`` (default with zeros) or ``"nearest"`` (default with the other paddings); see
+            :class:`stylelayers.ModulatedConv2d`.
+        activation_gain: gain after the activation, None for the activation's own.
+        clamp: the output's largest magnitude, None for no limit.
+
+    Shape:
+        ``(N, in_channels, H, W)`` → ``(N, out_channels, H, W)``, doubled or halved.
+
+    Attributes:
+        weight: ``(out_channels, in_channels, kernel_size, kernel_size)``, initially unit normal.
+        bias: ``(out_channels,)``, initially 0.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import EqualConv2d
+        >>> EqualConv2d(3, 8, 3, resample="down", activation="lrelu")(torch.randn(2, 3, 16, 16)).shape
+        torch.Size([2, 8, 8, 8])
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    resample_filter: Tensor | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        resample: str | None = None,
+        resample_filter: Sequence[Any] = (1, 3, 3, 1),
+        bias: bool = True,
+        gain: float = 1.0,
+        activation: str = "linear",
+        padding_mode: str = "zeros",
+        resample_method: str | None = None,
+        activation_gain: float | None = None,
+        clamp: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        check_sizes("EqualConv2d", in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
+        check_activation("EqualConv2d", activation, clamp=clamp)
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
+        self.activation, self.activation_gain, self.clamp, self.gain = activation, activation_gain, clamp, gain
+        self.resampling = Resampling.of("EqualConv2d", resample, resample_method, resample_filter, padding_mode)
+        shape = (out_channels, in_channels, kernel_size, kernel_size)
+        self.scale = gain / sqrt(prod(shape[1:]))
+        self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.register_parameter(
+            "bias", nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        )
+        self.register_buffer("resample_filter", self.resampling.empty_filter(device, dtype), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+        self.resampling.fill_filter(self.resample_filter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = resample_conv2d(
+            x,
+            self.weight * self.scale,
+            up=self.resampling.up,
+            down=self.resampling.down,
+            padding=same_padding(self.kernel_size),
+            padding_mode=self.resampling.padding_mode,
+            resample_filter=self.resample_filter,
+            resample_method=self.resampling.method,
+        )
+        return bias_act(y, self.bias, activation=self.activation, gain=self.activation_gain, clamp=self.clamp)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}{self.resampling}, "
+            f"bias={self.bias is not None}, activation={self.activation!r}"
+        )
+
+
+def check_sizes(who: str, **sizes: int) -> None:
+    """Raise a ValueError that names the layer and the argument unless all sizes are ints of at least 1."""
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{who}: {name} must be an int of at least 1, got {size!r}")

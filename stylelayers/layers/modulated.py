@@ -1,0 +1,140 @@
+"""StyleGAN2's modulated convolution as a layer (arXiv:1912.04958, section 2.2 and equations 1-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod, sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..functional import modulated_conv2d, pixel_norm
+from ._resampling import Resampling, same_padding
+from .equalized import EqualLinear, check_sizes
+
+__all__ = ["ModulatedConv2d"]
+
+
+class ModulatedConv2d(nn.Module):
+    r"""Convolution whose input channels are scaled by a style, a function of a latent.
+
+    The style is :math:`1 + A(latent)`, or :math:`1 + \mathrm{pixel\_norm}(A(latent))` with `normalize_style`, for
+    a learned affine map :math:`A` (StyleGAN2 stores the 1 in the bias of :math:`A`). See
+    :func:`stylelayers.functional.modulated_conv2d` for the formula.
+
+    Args:
+        in_channels, out_channels: at least 1.
+        kernel_size: odd or even, at least 1; even kernels look one pixel further to the right and bottom.
+        latent_dim: length of the latent.
+        resample: ``"up"`` doubles the size, ``"down"`` halves it, None keeps it.
+        resample_method: ``"fir"`` (default with zero padding, which it needs) is StyleGAN2's transposed convolution
+            then FIR, or FIR then strided convolution. ``"nearest"`` (default with the other paddings) is nearest x2,
+            pad, convolve, blur; or blur, pad, convolve, 2x2 average. Both are the same linear operator but for
+            the image's border.
+        resample_filter: low-pass of the resampling. For ``"nearest"`` it must contain the box ``(1, 1)``, which
+            nearest-neighbour and average are; the rest, ``(1, 2, 1)`` by default, is the blur.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
+        demodulate: normalise output filters; None means yes, except for 1x1 kernels.
+        normalize_style: normalise the affine map's output to unit mean square.
+        bias: learn a bias.
+        gain: factor on the weights, which are scaled by ``gain / sqrt(fan_in)``; sqrt(2) is He scaling.
+        eps: added to the squared norms under demodulation.
+
+    Shape:
+        `x` ``(N, in_channels, H, W)``, `latent` ``(N, latent_dim)`` → ``(N, out_channels, H, W)``, doubled or halved.
+
+    Attributes:
+        weight: ``(out_channels, in_channels, kernel_size, kernel_size)``, initially unit normal.
+        bias: ``(out_channels,)``, initially 0.
+        affine: :class:`EqualLinear` from latents to styles, bias initially 0.
+
+    Raises:
+        ValueError: options that do not belong together (at construction), shapes that do not fit (at call).
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import ModulatedConv2d
+        >>> layer = ModulatedConv2d(8, 4, 3, latent_dim=16, resample="up", padding_mode="reflect")
+        >>> layer(torch.randn(2, 8, 8, 8), torch.randn(2, 16)).shape
+        torch.Size([2, 4, 16, 16])
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    resample_filter: Tensor | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        latent_dim: int = 256,
+        *,
+        resample: str | None = None,
+        resample_method: str | None = None,
+        resample_filter: Sequence[Any] = (1, 3, 3, 1),
+        padding_mode: str = "zeros",
+        demodulate: bool | None = None,
+        normalize_style: bool = False,
+        bias: bool = True,
+        gain: float = 1.0,
+        eps: float = 1e-8,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        who = "ModulatedConv2d"
+        check_sizes(who, in_channels=in_channels, out_channels=out_channels)
+        check_sizes(who, kernel_size=kernel_size, latent_dim=latent_dim)
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
+        self.latent_dim, self.normalize_style, self.gain, self.eps = latent_dim, normalize_style, gain, eps
+        self.demodulate = kernel_size > 1 if demodulate is None else demodulate
+        self.resampling = Resampling.of(who, resample, resample_method, resample_filter, padding_mode)
+        shape = (out_channels, in_channels, kernel_size, kernel_size)
+        self.scale = gain / sqrt(prod(shape[1:]))
+        self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+        self.register_parameter(
+            "bias", nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
+        )
+        self.affine = EqualLinear(latent_dim, in_channels, device=device, dtype=dtype)
+        self.register_buffer("resample_filter", self.resampling.empty_filter(device, dtype), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+        self.affine.reset_parameters()
+        self.resampling.fill_filter(self.resample_filter)
+
+    def forward(self, x: Tensor, latent: Tensor, *, noise: Tensor | None = None) -> Tensor:
+        """Convolve `x` under the style of `latent`; `noise` ``(N, 1, H', W')`` is added before the bias."""
+        if latent.ndim != 2 or latent.shape[1] != self.latent_dim:
+            raise ValueError(f"ModulatedConv2d: latent must be (N, {self.latent_dim}), got {tuple(latent.shape)}")
+        y = modulated_conv2d(
+            x,
+            self.weight * self.scale,
+            self.style(latent),
+            demodulate=self.demodulate,
+            up=self.resampling.up,
+            down=self.resampling.down,
+            padding=same_padding(self.kernel_size),
+            resample_filter=self.resample_filter,
+            noise=noise,
+            eps=self.eps,
+            padding_mode=self.resampling.padding_mode,
+            resample_method=self.resampling.method,
+        )
+        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+
+    def style(self, latent: Tensor) -> Tensor:
+        """Latents ``(N, latent_dim)`` → factors on the input channels ``(N, in_channels)``."""
+        style = self.affine(latent)
+        return 1 + (pixel_norm(style) if self.normalize_style else style)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"latent_dim={self.latent_dim}{self.resampling}, demodulate={self.demodulate}"
+        )

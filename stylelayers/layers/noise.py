@@ -1,0 +1,120 @@
+"""What a synthesis network starts from and is perturbed by: a learned constant, and per-pixel noise.
+
+StyleGAN (arXiv:1812.04948, section 2): the constant input and the noise inputs of figure 1b; one strength a
+layer as in StyleGAN2 (arXiv:1912.04958, figure 2c).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .equalized import check_sizes
+
+__all__ = ["NOISE_MODES", "ConstantInput", "NoiseInjection", "check_noise"]
+
+NOISE_MODES = ("random", "const", "none")
+
+
+class NoiseInjection(nn.Module):
+    """Add noise times a learned strength, the same for all channels of a pixel.
+
+    Args:
+        resolution: ``(height, width)`` of the fixed noise map that ``noise="const"`` uses; None for none.
+
+    Shape:
+        ``(N, C, H, W)``, unchanged.
+
+    Attributes:
+        strength: scalar, initially 0.
+        const: ``(height, width)`` unit normal buffer, None without a resolution.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import NoiseInjection
+        >>> NoiseInjection((8, 8))(torch.randn(2, 3, 8, 8), noise="const").shape
+        torch.Size([2, 3, 8, 8])
+    """
+
+    const: Tensor | None
+
+    def __init__(
+        self,
+        resolution: tuple[int, int] | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.empty((), device=device, dtype=dtype))
+        const = None if resolution is None else torch.empty(resolution, device=device, dtype=dtype)
+        self.register_buffer("const", const)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.strength)
+        if self.const is not None:
+            nn.init.normal_(self.const)
+
+    def forward(self, x: Tensor, *, noise: str = "random") -> Tensor:
+        sample = self.sample(x, x.shape[2:], noise=noise)
+        return x if sample is None else x + sample
+
+    def sample(self, x: Tensor, size: torch.Size | tuple[int, int], *, noise: str = "random") -> Tensor | None:
+        """The map to add to ``(N, C, *size)`` made from `x`: ``(N or 1, 1, *size)``; None for ``"none"``."""
+        check_noise("NoiseInjection", noise)
+        if noise == "none":
+            return None
+        if noise == "random":
+            return torch.randn(x.shape[0], 1, *size, dtype=x.dtype, device=x.device) * self.strength.to(x.dtype)
+        if self.const is None or self.const.shape != torch.Size(size):
+            have = None if self.const is None else tuple(self.const.shape)
+            raise ValueError(
+                f"NoiseInjection: noise='const' needs a layer built with resolution={tuple(size)}, got {have}"
+            )
+        return (self.const * self.strength).to(x.dtype)[None, None]
+
+
+class ConstantInput(nn.Module):
+    """A learned feature map, the same for every sample.
+
+    Shape:
+        batch size ``N`` → ``(N, num_channels, height, width)``, channels-last in memory.
+
+    Attributes:
+        const: ``(num_channels, height, width)``, initially unit normal.
+
+    Example:
+        >>> from stylelayers import ConstantInput
+        >>> ConstantInput(8, (4, 4))(3).shape
+        torch.Size([3, 8, 4, 4])
+    """
+
+    def __init__(
+        self,
+        num_channels: int,
+        resolution: int | tuple[int, int] = 4,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
+        check_sizes("ConstantInput", num_channels=num_channels, height=height, width=width)
+        self.const = nn.Parameter(torch.empty(num_channels, height, width, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.const)
+
+    def forward(self, batch_size: int) -> Tensor:
+        return self.const.permute(1, 2, 0).repeat(batch_size, 1, 1, 1).permute(0, 3, 1, 2)
+
+    def extra_repr(self) -> str:
+        return "{}, ({}, {})".format(*self.const.shape)
+
+
+def check_noise(who: str, noise: str) -> None:
+    """Raise a ValueError that names the caller unless `noise` is one of `NOISE_MODES`."""
+    if noise not in NOISE_MODES:
+        raise ValueError(f"{who}: noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")

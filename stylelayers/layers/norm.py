@@ -1,0 +1,80 @@
+"""Normalisation and statistics layers of ProgressiveGAN (arXiv:1710.10196, sections 3 and 4.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..functional import minibatch_stddev, pixel_norm
+from .equalized import check_sizes
+
+__all__ = ["MinibatchStdDev", "PixelNorm"]
+
+
+class PixelNorm(nn.Module):
+    """Scale to unit mean square along `dim`; see :func:`stylelayers.functional.pixel_norm`.
+
+    Shape:
+        any, unchanged.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import PixelNorm
+        >>> PixelNorm()(torch.full((2, 4), 5.0)).unique()
+        tensor([1.])
+    """
+
+    def __init__(
+        self,
+        dim: int = 1,
+        eps: float = 1e-8,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.dim, self.eps = dim, eps
+
+    def reset_parameters(self) -> None:
+        """Nothing to reset: the layer has no state."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pixel_norm(x, self.dim, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, eps={self.eps}"
+
+
+class MinibatchStdDev(nn.Module):
+    """Append channels with a group's standard deviation; see :func:`stylelayers.functional.minibatch_stddev`.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C + num_channels, H, W)``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import MinibatchStdDev
+        >>> MinibatchStdDev()(torch.randn(5, 8, 4, 4)).shape
+        torch.Size([5, 9, 4, 4])
+    """
+
+    def __init__(
+        self,
+        group_size: int = 4,
+        num_channels: int = 1,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        check_sizes("MinibatchStdDev", group_size=group_size, num_channels=num_channels)
+        self.group_size, self.num_channels = group_size, num_channels
+
+    def reset_parameters(self) -> None:
+        """Nothing to reset: the layer has no state."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return minibatch_stddev(x, self.group_size, self.num_channels)
+
+    def extra_repr(self) -> str:
+        return f"group_size={self.group_size}, num_channels={self.num_channels}"

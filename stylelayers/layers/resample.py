@@ -1,0 +1,122 @@
+"""Fixed FIR filters as layers: blur, up-sampling and down-sampling (StyleGAN2, arXiv:1912.04958).
+
+The taps are a non-persistent buffer that `reset_parameters` fills, so that layers made on the meta device work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..functional import blur2d, downsample2d, upsample2d
+from ..functional.resample import check_padding_mode
+from ._resampling import fir_taps
+
+__all__ = ["Blur", "Downsample2d", "Upsample2d"]
+
+
+class _Fir(nn.Module):
+    """Holds normalised taps in the buffer `kernel`."""
+
+    kernel: Tensor
+
+    def __init__(
+        self, kernel: Sequence[Any] | Tensor, device: torch.device | str | None, dtype: torch.dtype | None
+    ) -> None:
+        super().__init__()
+        self._taps = fir_taps(type(self).__name__, kernel)
+        self.register_buffer("kernel", torch.empty(self._taps.shape, device=device, dtype=dtype), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        with torch.no_grad():
+            self.kernel.copy_(self._taps)
+
+    def extra_repr(self) -> str:
+        return f"kernel={[round(tap, 4) for tap in self._taps.tolist()]}" if self._taps.ndim == 1 else "kernel=2-D"
+
+
+class Blur(_Fir):
+    """Same-size low-pass filter; see :func:`stylelayers.functional.blur2d`.
+
+    Args:
+        kernel: 1-D (separable) or 2-D taps, normalised here. No channel count is needed.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H, W)``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Blur
+        >>> Blur()(torch.randn(2, 3, 8, 8)).shape
+        torch.Size([2, 3, 8, 8])
+    """
+
+    def __init__(
+        self,
+        kernel: Sequence[Any] | Tensor = (1, 2, 1),
+        *,
+        padding_mode: str = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel, device, dtype)
+        check_padding_mode("Blur", padding_mode)
+        self.padding_mode = padding_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return blur2d(x, self.kernel, padding_mode=self.padding_mode)
+
+
+class Upsample2d(_Fir):
+    """Enlarge images `factor` times; see :func:`stylelayers.functional.upsample2d`.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
+    """
+
+    def __init__(
+        self,
+        kernel: Sequence[Any] | Tensor = (1, 3, 3, 1),
+        *,
+        factor: int = 2,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel, device, dtype)
+        self.factor = _checked_factor("Upsample2d", factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upsample2d(x, self.kernel, factor=self.factor)
+
+
+class Downsample2d(_Fir):
+    """Shrink images `factor` times; see :func:`stylelayers.functional.downsample2d`.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)``.
+    """
+
+    def __init__(
+        self,
+        kernel: Sequence[Any] | Tensor = (1, 3, 3, 1),
+        *,
+        factor: int = 2,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel, device, dtype)
+        self.factor = _checked_factor("Downsample2d", factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return downsample2d(x, self.kernel, factor=self.factor)
+
+
+def _checked_factor(who: str, factor: int) -> int:
+    if not isinstance(factor, int) or factor < 1:
+        raise ValueError(f"{who}: factor must be an int of at least 1, got {factor!r}")
+    return factor

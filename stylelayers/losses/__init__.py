@@ -1,0 +1,37 @@
+"""Adversarial losses and gradient penalties: free functions, and one module that keeps a running mean."""
+
+from .adversarial import (
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+    logistic_loss,
+    nonsaturating_loss,
+    relativistic_discriminator_loss,
+    relativistic_generator_loss,
+    wasserstein_discriminator_loss,
+    wasserstein_generator_loss,
+)
+from .regularization import (
+    PathLengthPenalty,
+    path_lengths,
+    path_lengths_vjp,
+    r1_penalty,
+    r1_penalty_vjp,
+    r2_penalty,
+)
+
+__all__ = [
+    "PathLengthPenalty",
+    "hinge_discriminator_loss",
+    "hinge_generator_loss",
+    "logistic_loss",
+    "nonsaturating_loss",
+    "path_lengths",
+    "path_lengths_vjp",
+    "r1_penalty",
+    "r1_penalty_vjp",
+    "r2_penalty",
+    "relativistic_discriminator_loss",
+    "relativistic_generator_loss",
+    "wasserstein_discriminator_loss",
+    "wasserstein_generator_loss",
+]

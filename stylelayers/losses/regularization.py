@@ -1,0 +1,170 @@
+"""Gradient penalties: R1, R2 and path length, each from a live graph or, as ``*_vjp``, from a callable.
+
+The forms from a live graph work with any network in eager mode. The ``*_vjp`` forms compute the same numbers
+through ``torch.func`` and compile in one graph, which a compiled network under the first form does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "PathLengthPenalty",
+    "path_lengths",
+    "path_lengths_vjp",
+    "r1_penalty",
+    "r1_penalty_vjp",
+    "r2_penalty",
+]
+
+
+def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    r"""Mean squared gradient norm :math:`E\|\nabla_x D(x)\|^2` on real images (arXiv:1801.04406, equation 9).
+
+    The caller multiplies by gamma / 2.
+
+    Args:
+        logits: of the discriminator on `images`, any shape; their sum is differentiated. Where samples of a batch
+            depend on each other (minibatch standard deviation), so do their gradients.
+        images: ``(N, ...)``, requiring grad *before* the discriminator was called.
+
+    Returns:
+        A scalar that can be differentiated again.
+
+    Raises:
+        ValueError: `images` do not require grad, or `logits` were not computed from them.
+    """
+    gradient = _gradient("r1_penalty", logits.sum(), images, "images", "logits")
+    return _mean_square_norm(gradient)
+
+
+def r2_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """R1's formula on generated images (arXiv:1801.04406, equation 10); see :func:`r1_penalty`."""
+    gradient = _gradient("r2_penalty", logits.sum(), images, "images", "logits")
+    return _mean_square_norm(gradient)
+
+
+def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
+    """:func:`r1_penalty` (or R2, on generated images) from a callable, through ``torch.func``.
+
+    Args:
+        discriminator: called as ``discriminator(images)``, or ``discriminator(images, labels)`` with labels.
+        images: ``(N, ...)``; need not require grad.
+        labels: handed on, None for an unconditional discriminator.
+    """
+    extra = () if labels is None else (labels,)
+    logits, pull_back = torch.func.vjp(lambda x: discriminator(x, *extra), images)
+    (gradient,) = pull_back(torch.ones_like(logits))
+    return _mean_square_norm(gradient)
+
+
+def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -> Tensor:
+    r"""How far each image moves a unit of its latent: :math:`\|J_w^T y\|` (arXiv:1912.04958, equation 4).
+
+    With several latents a sample the mean of squares over them is taken: :math:`\sqrt{\frac1L\sum_l\|J_{w_l}^T y\|^2}`.
+
+    Args:
+        images: ``(N, C, H, W)`` computed from `latents`, by any generator.
+        latents: ``(N, D)`` or ``(N, L, D)``, requiring grad before the generator was called.
+        noise: unit normal, of the images' shape, None to draw it; divided by ``sqrt(H * W)`` here.
+
+    Returns:
+        ``(N,)`` lengths that can be differentiated again.
+
+    Raises:
+        ValueError: shapes that do not fit, or images made without a graph to the latents.
+    """
+    direction = _direction(images, noise)
+    gradient = _gradient("path_lengths", (images * direction).sum(), latents, "latents", "images")
+    return _lengths(gradient)
+
+
+def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
+    """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
+    images, pull_back = torch.func.vjp(synthesis, latents)
+    (gradient,) = pull_back(_direction(images, noise))
+    return _lengths(gradient)
+
+
+class PathLengthPenalty(nn.Module):
+    r"""Mean squared distance of path lengths from their running mean (arXiv:1912.04958, equation 4).
+
+    Args:
+        decay: weight of a new batch in the running mean, in (0, 1].
+
+    Shape:
+        `lengths` ``(N,)`` → scalar.
+
+    Attributes:
+        mean: scalar buffer, initially 0; moved in training mode, averaged over the ranks of a process group.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import PathLengthPenalty
+        >>> PathLengthPenalty(decay=1.0)(torch.tensor([1.0, 3.0]))
+        tensor(1.)
+    """
+
+    mean: Tensor
+
+    def __init__(self, decay: float = 0.01) -> None:
+        super().__init__()
+        if not 0 < decay <= 1:
+            raise ValueError(f"PathLengthPenalty: decay must be in (0, 1], got {decay}")
+        self.decay = decay
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, lengths: Tensor) -> Tensor:
+        if self.training:
+            self.mean.lerp_(_mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype), self.decay)
+        return (lengths - self.mean.clone()).square().mean()
+
+    def extra_repr(self) -> str:
+        return f"decay={self.decay}"
+
+
+def _gradient(who: str, output: Tensor, source: Tensor, source_name: str, output_name: str) -> Tensor:
+    if not source.requires_grad:
+        raise ValueError(
+            f"{who}: {source_name} must require grad before the network is called, got a tensor that does not; "
+            f"use {source_name}.requires_grad_()"
+        )
+    if not output.requires_grad:
+        raise ValueError(f"{who}: {output_name} have no graph; they were computed under no_grad or detached")
+    (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
+    if gradient is None:
+        raise ValueError(f"{who}: {output_name} were not computed from these {source_name}")
+    return gradient
+
+
+def _mean_square_norm(gradient: Tensor) -> Tensor:
+    return gradient.square().flatten(1).sum(1).mean()
+
+
+def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
+    if images.ndim != 4 or (noise is not None and noise.shape != images.shape):
+        got = None if noise is None else tuple(noise.shape)
+        raise ValueError(
+            f"path_lengths: images must be (N, C, H, W) and noise of the same shape, got {tuple(images.shape)} and {got}"
+        )
+    noise = torch.randn_like(images) if noise is None else noise
+    return noise / sqrt(images.shape[2] * images.shape[3])
+
+
+def _lengths(gradient: Tensor) -> Tensor:
+    if gradient.ndim not in (2, 3):
+        raise ValueError(f"path_lengths: latents must be (N, D) or (N, L, D), got {tuple(gradient.shape)}")
+    squares = gradient.square().sum(-1)
+    return (squares if squares.ndim == 1 else squares.mean(1)).sqrt()
+
+
+def _mean_over_ranks(value: Tensor) -> Tensor:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    value = value.clone()
+    torch.distributed.all_reduce(value)
+    return value / torch.distributed.get_world_size()

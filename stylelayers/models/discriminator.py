@@ -1,0 +1,264 @@
+"""The StyleGAN2 discriminator (arXiv:1912.04958, figure 7) with label projection (arXiv:1802.05637, equation 5).
+
+Difference from published implementations: any batch size, rectangular images, any small base instead of 4x4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..functional.activations import get_activation
+from ..layers import Downsample2d, EqualConv2d, EqualLinear, MinibatchStdDev
+from ..layers.equalized import check_sizes
+from .mapping import MappingNetwork
+from .pyramid import Pyramid
+from .synthesis import check_architecture
+
+__all__ = ["Discriminator", "DiscriminatorBlock", "DiscriminatorEpilogue"]
+
+
+class DiscriminatorBlock(nn.Module):
+    """One resolution: an image where asked, a convolution, and a halving convolution.
+
+    Args:
+        in_channels, out_channels: before and after the halving.
+        architecture: ``"skip"``, ``"resnet"`` or ``"orig"``.
+        conv: makes an :class:`EqualConv2d` from channels, kernel size and its own options.
+        from_rgb: makes the 1x1 convolution from the image; None for a block without image.
+        branch_gain, branch_clamp: of the last convolution of a residual block.
+
+    Shape:
+        `x` ``(N, in_channels, H, W)`` or None, image ``(N, C, H, W)`` → ``(N, out_channels, H/2, W/2)``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        architecture: str,
+        conv: Callable[..., EqualConv2d],
+        from_rgb: Callable[..., EqualConv2d] | None,
+    ) -> None:
+        super().__init__()
+        self.from_rgb = None if from_rgb is None else from_rgb(in_channels)
+        self.conv0 = conv(in_channels, in_channels, 3)
+        self.conv1 = conv(in_channels, out_channels, 3, resample="down")
+        self.shortcut = None
+        if architecture == "resnet":
+            self.shortcut = conv(
+                in_channels,
+                out_channels,
+                1,
+                resample="down",
+                bias=False,
+                gain=sqrt(0.5),
+                activation="linear",
+                clamp=None,
+            )
+            own_gain = get_activation(self.conv1.activation).gain
+            self.conv1.activation_gain = own_gain * sqrt(0.5)
+            self.conv1.clamp = None if self.conv1.clamp is None else self.conv1.clamp * sqrt(0.5)
+
+    def reset_parameters(self) -> None:
+        for layer in (self.from_rgb, self.conv0, self.conv1, self.shortcut):
+            if layer is not None:
+                layer.reset_parameters()
+
+    def forward(self, x: Tensor | None, image: Tensor) -> Tensor:
+        if self.from_rgb is not None:
+            features = self.from_rgb(image)
+            x = features if x is None else x + features
+        assert x is not None  # the first block always has a from_rgb
+        y = self.conv1(self.conv0(x))
+        return y if self.shortcut is None else self.shortcut(x) + y
+
+
+class DiscriminatorEpilogue(nn.Module):
+    """The smallest resolution: group statistics, a convolution and two linear layers.
+
+    Shape:
+        ``(N, in_channels, *size)`` → ``(N, out_features)``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        size: tuple[int, int],
+        out_features: int,
+        *,
+        mbstd_group_size: int,
+        mbstd_num_channels: int,
+        activation: str,
+        clamp: float | None,
+        device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
+        super().__init__()
+        self.mbstd = MinibatchStdDev(mbstd_group_size, mbstd_num_channels) if mbstd_num_channels else None
+        self.conv = EqualConv2d(
+            in_channels + mbstd_num_channels,
+            in_channels,
+            3,
+            activation=activation,
+            clamp=clamp,
+            device=device,
+            dtype=dtype,
+        )
+        pixels = size[0] * size[1]
+        self.fc = EqualLinear(in_channels * pixels, in_channels, activation=activation, device=device, dtype=dtype)
+        self.out = EqualLinear(in_channels, out_features, device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        for layer in (self.conv, self.fc, self.out):
+            layer.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x if self.mbstd is None else self.mbstd(x)
+        logits: Tensor = self.out(self.fc(self.conv(x).flatten(1)))
+        return logits
+
+
+class Discriminator(nn.Module):
+    """Images to logits; every argument is kept as an attribute of its name.
+
+    Args:
+        resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
+        num_labels: classes; 0 for an unconditional discriminator. Labels are projected.
+        image_channels: 1 for grey, 3 for RGB, any number.
+        channel_base: a level of ``r`` pixels has ``channel_base / r`` channels,
+        channel_max: but no more than these.
+        architecture: ``"resnet"`` has residual blocks, ``"skip"`` looks at the image at all levels, ``"orig"`` neither.
+        mbstd_group_size: images over which the deviation is taken; see :func:`minibatch_stddev`.
+        mbstd_num_channels: channels of it; 0 does without.
+        label_dim: length of the label projection, default the channels of the smallest level.
+        label_layers: depth of the label mapping.
+        activation: a name that :func:`stylelayers.functional.bias_act` knows.
+        padding_mode, resample_method, resample_filter: as in :class:`ModulatedConv2d`.
+        clamp: largest magnitude of every convolution's output (256 keeps float16 finite), None for no limit.
+
+    Shape:
+        `images` ``(N, image_channels, height, width)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, 1)``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Discriminator
+        >>> Discriminator(32, channel_base=512)(torch.randn(2, 3, 32, 32)).shape
+        torch.Size([2, 1])
+    """
+
+    def __init__(
+        self,
+        resolution: int | tuple[int, int],
+        *,
+        num_labels: int = 0,
+        image_channels: int = 3,
+        channel_base: int = 32768,
+        channel_max: int = 512,
+        architecture: str = "resnet",
+        mbstd_group_size: int = 4,
+        mbstd_num_channels: int = 1,
+        label_dim: int | None = None,
+        label_layers: int = 8,
+        activation: str = "lrelu",
+        padding_mode: str = "zeros",
+        resample_method: str | None = None,
+        resample_filter: Sequence[Any] = (1, 3, 3, 1),
+        clamp: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        who = "Discriminator"
+        check_sizes(who, image_channels=image_channels, channel_base=channel_base, channel_max=channel_max)
+        check_architecture(who, architecture)
+        pyramid = Pyramid.to(who, resolution)
+        channels = pyramid.channels(channel_base, channel_max)[::-1]
+        self.resolution, self.num_labels, self.image_channels = pyramid.levels[-1], num_labels, image_channels
+        self.channel_base, self.channel_max, self.architecture = channel_base, channel_max, architecture
+        self.mbstd_group_size, self.mbstd_num_channels = mbstd_group_size, mbstd_num_channels
+        self.label_dim, self.label_layers = label_dim or channels[-1], label_layers
+        self.activation, self.padding_mode, self.resample_method = activation, padding_mode, resample_method
+        self.resample_filter, self.clamp = tuple(resample_filter), clamp
+        make_conv = partial(
+            EqualConv2d,
+            resample_filter=resample_filter,
+            resample_method=resample_method,
+            padding_mode=padding_mode,
+            activation=activation,
+            clamp=clamp,
+            device=device,
+            dtype=dtype,
+        )
+        make_rgb = partial(make_conv, image_channels, kernel_size=1)
+        self.blocks = nn.ModuleList(
+            DiscriminatorBlock(
+                fan_in,
+                fan_out,
+                architecture=architecture,
+                conv=make_conv,
+                from_rgb=make_rgb if level == 0 or architecture == "skip" else None,
+            )
+            for level, (fan_in, fan_out) in enumerate(zip(channels, channels[1:], strict=False))
+        )
+        skip = architecture == "skip"
+        self.downsample = Downsample2d(resample_filter, device=device, dtype=dtype) if skip else None
+        self.from_rgb = make_rgb(channels[-1]) if skip else None
+        self.epilogue = DiscriminatorEpilogue(
+            channels[-1],
+            pyramid.base,
+            self.label_dim if num_labels else 1,
+            mbstd_group_size=mbstd_group_size,
+            mbstd_num_channels=mbstd_num_channels,
+            activation=activation,
+            clamp=clamp,
+            device=device,
+            dtype=dtype,
+        )
+        self.label_mapping = (
+            MappingNetwork(
+                0,
+                self.label_dim,
+                1,
+                num_layers=label_layers,
+                num_labels=num_labels,
+                activation=activation,
+                w_mean_decay=None,
+                device=device,
+                dtype=dtype,
+            )
+            if num_labels
+            else None
+        )
+
+    def reset_parameters(self) -> None:
+        for module in (*self.blocks, self.downsample, self.from_rgb, self.epilogue, self.label_mapping):
+            if module is not None:
+                module.reset_parameters()  # type: ignore[operator]
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        expected = (self.image_channels, *self.resolution)
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise ValueError(f"Discriminator: images must be (N, {expected}), got {tuple(images.shape)}")
+        image = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        x = None
+        for block in self.blocks:
+            x = block(x, image)
+            image = image if self.downsample is None else self.downsample(image)
+        if self.from_rgb is not None:
+            x = x + self.from_rgb(image)
+        return self._project(self.epilogue(x), labels)
+
+    def _project(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        if self.label_mapping is None:
+            if labels is not None:
+                raise ValueError("Discriminator: labels were given to a network with num_labels=0")
+            return features
+        embedding = self.label_mapping(None, labels)[:, 0]
+        return (features * embedding).sum(1, keepdim=True) / sqrt(self.label_dim)

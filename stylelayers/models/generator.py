@@ -1,0 +1,119 @@
+"""The StyleGAN2 generator (arXiv:1912.04958): a mapping network and a synthesis network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .mapping import MappingNetwork
+from .synthesis import SynthesisNetwork
+
+__all__ = ["Generator"]
+
+
+class Generator(nn.Module):
+    """Latents to images; every argument is kept as an attribute of its name.
+
+    Args:
+        resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
+        latent_dim, style_dim: lengths of z and w.
+        num_labels: classes, 0 for an unconditional generator.
+        image_channels, channel_base, channel_max, architecture, activation, padding_mode, resample_method,
+            resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
+        mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
+
+    Shape:
+        `z` ``(N, latent_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
+        trained to lie in [-1, 1].
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Generator
+        >>> generator = Generator(32, latent_dim=64, style_dim=64, channel_base=512)
+        >>> generator(torch.randn(2, 64), truncation_psi=0.7, noise="const").shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        resolution: int | tuple[int, int],
+        *,
+        latent_dim: int = 512,
+        style_dim: int = 512,
+        num_labels: int = 0,
+        image_channels: int = 3,
+        channel_base: int = 32768,
+        channel_max: int = 512,
+        mapping_layers: int = 8,
+        mapping_lr_multiplier: float = 0.01,
+        w_mean_decay: float = 0.998,
+        architecture: str = "skip",
+        activation: str = "lrelu",
+        padding_mode: str = "zeros",
+        resample_method: str | None = None,
+        resample_filter: Sequence[Any] = (1, 3, 3, 1),
+        normalize_style: bool = False,
+        clamp: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.synthesis = SynthesisNetwork(
+            style_dim,
+            resolution,
+            image_channels=image_channels,
+            channel_base=channel_base,
+            channel_max=channel_max,
+            architecture=architecture,
+            activation=activation,
+            padding_mode=padding_mode,
+            resample_method=resample_method,
+            resample_filter=resample_filter,
+            normalize_style=normalize_style,
+            clamp=clamp,
+            device=device,
+            dtype=dtype,
+        )
+        self.mapping = MappingNetwork(
+            latent_dim,
+            style_dim,
+            self.synthesis.num_ws,
+            num_layers=mapping_layers,
+            num_labels=num_labels,
+            lr_multiplier=mapping_lr_multiplier,
+            activation=activation,
+            w_mean_decay=w_mean_decay,
+            device=device,
+            dtype=dtype,
+        )
+        self.resolution = self.synthesis.resolution
+        self.latent_dim, self.style_dim, self.num_labels = latent_dim, style_dim, num_labels
+        self.image_channels, self.channel_base, self.channel_max = image_channels, channel_base, channel_max
+        self.mapping_layers, self.mapping_lr_multiplier = mapping_layers, mapping_lr_multiplier
+        self.w_mean_decay, self.architecture, self.activation = w_mean_decay, architecture, activation
+        self.padding_mode, self.resample_method = padding_mode, resample_method
+        self.resample_filter, self.normalize_style, self.clamp = tuple(resample_filter), normalize_style, clamp
+
+    @property
+    def num_ws(self) -> int:
+        return self.synthesis.num_ws
+
+    def reset_parameters(self) -> None:
+        self.mapping.reset_parameters()
+        self.synthesis.reset_parameters()
+
+    def forward(
+        self,
+        z: Tensor,
+        labels: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise: str = "random",
+    ) -> Tensor:
+        ws = self.mapping(z, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        images: Tensor = self.synthesis(ws, noise=noise)
+        return images

@@ -1,0 +1,142 @@
+"""The mapping network of StyleGAN (arXiv:1812.04948, section 2), with labels and truncation.
+
+Difference from published implementations: labels may be class numbers as well as one-hot rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..functional import pixel_norm
+from ..layers import EqualLinear
+from ..layers.equalized import check_sizes
+
+__all__ = ["MappingNetwork", "one_hot_labels"]
+
+
+class MappingNetwork(nn.Module):
+    """Latents, and labels where there are any, to the styles of a synthesis network.
+
+    Args:
+        latent_dim: length of z; 0 maps labels alone.
+        style_dim: length of w.
+        num_ws: copies of w that are returned, one a layer of the synthesis network.
+        num_layers: depth, at least 1.
+        num_labels: classes; 0 for an unconditional network. Labels are embedded and joined to z.
+        hidden_dim: width of the layers between, default `style_dim`.
+        lr_multiplier: learning-rate factor of the layers.
+        activation: a name that :func:`stylelayers.functional.bias_act` knows.
+        w_mean_decay: decay a training batch of the running mean of w; None tracks none (no truncation then).
+
+    Shape:
+        `z` ``(N, latent_dim)``, `labels` ``(N,)`` ints or ``(N, num_labels)`` → ``(N, num_ws, style_dim)``.
+
+    Attributes:
+        w_mean: ``(style_dim,)`` buffer, initially 0, updated by every call in training mode.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import MappingNetwork
+        >>> MappingNetwork(64, 32, 6)(torch.randn(4, 64), truncation_psi=0.7).shape
+        torch.Size([4, 6, 32])
+    """
+
+    w_mean: Tensor | None
+
+    def __init__(
+        self,
+        latent_dim: int,
+        style_dim: int,
+        num_ws: int,
+        *,
+        num_layers: int = 8,
+        num_labels: int = 0,
+        hidden_dim: int | None = None,
+        lr_multiplier: float = 0.01,
+        activation: str = "lrelu",
+        w_mean_decay: float | None = 0.998,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        who = "MappingNetwork"
+        check_sizes(who, style_dim=style_dim, num_ws=num_ws, num_layers=num_layers)
+        check_sizes(who, latent_dim_or_num_labels=max(latent_dim, num_labels))
+        self.latent_dim, self.style_dim, self.num_ws, self.num_labels = latent_dim, style_dim, num_ws, num_labels
+        self.w_mean_decay = w_mean_decay
+        self.embed = EqualLinear(num_labels, style_dim, device=device, dtype=dtype) if num_labels else None
+        hidden = hidden_dim or style_dim
+        widths = [latent_dim + (style_dim if num_labels else 0), *[hidden] * (num_layers - 1), style_dim]
+        self.layers = nn.Sequential(
+            *(
+                EqualLinear(
+                    fan_in, fan_out, lr_multiplier=lr_multiplier, activation=activation, device=device, dtype=dtype
+                )
+                for fan_in, fan_out in zip(widths, widths[1:], strict=False)
+            )
+        )
+        mean = None if w_mean_decay is None else torch.empty(style_dim, device=device, dtype=dtype)
+        self.register_buffer("w_mean", mean)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        for layer in (*([self.embed] if self.embed is not None else []), *self.layers):
+            layer.reset_parameters()  # type: ignore[operator]
+        if self.w_mean is not None:
+            nn.init.zeros_(self.w_mean)
+
+    def forward(
+        self,
+        z: Tensor | None,
+        labels: Tensor | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
+        """Map to styles.
+
+        Args:
+            z: latents; None where `latent_dim` is 0.
+            labels: needed where the network has labels, refused where it has none.
+            truncation_psi: 1 leaves w; smaller values draw it towards its mean (arXiv:1812.04948, appendix B).
+            truncation_cutoff: how many of the first styles are drawn, None for all.
+        """
+        w = self.layers(self._joined_input(z, labels))
+        if self.training and self.w_mean is not None and self.w_mean_decay is not None:
+            with torch.no_grad():
+                self.w_mean.lerp_(w.mean(0).to(self.w_mean.dtype), 1 - self.w_mean_decay)
+        ws = w.unsqueeze(1).expand(-1, self.num_ws, -1)
+        if truncation_psi == 1:
+            return ws
+        if self.w_mean is None:
+            raise ValueError("MappingNetwork: truncation needs the mean of w; build with w_mean_decay=0.998")
+        drawn = self.w_mean.to(w.dtype).lerp(ws, truncation_psi)
+        cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+        return torch.cat([drawn[:, :cutoff], ws[:, cutoff:]], dim=1)
+
+    def _joined_input(self, z: Tensor | None, labels: Tensor | None) -> Tensor:
+        parts = []
+        if self.latent_dim:
+            if z is None or z.ndim != 2 or z.shape[1] != self.latent_dim:
+                got = None if z is None else tuple(z.shape)
+                raise ValueError(f"MappingNetwork: z must be (N, {self.latent_dim}), got {got}")
+            parts.append(pixel_norm(z))
+        if self.embed is not None:
+            one_hot = one_hot_labels("MappingNetwork", labels, self.num_labels, self.embed.weight)
+            parts.append(pixel_norm(self.embed(one_hot)))
+        elif labels is not None:
+            raise ValueError("MappingNetwork: labels were given to a network with num_labels=0")
+        return torch.cat(parts, dim=1)
+
+
+def one_hot_labels(who: str, labels: Tensor | None, num_labels: int, like: Tensor) -> Tensor:
+    """Class numbers ``(N,)``, or rows ``(N, num_labels)`` as they are, to rows of the dtype of `like`."""
+    if labels is None or not (labels.ndim == 1 or labels.shape[1:] == (num_labels,)):
+        got = None if labels is None else tuple(labels.shape)
+        raise ValueError(f"{who}: labels must be (N,) class numbers or (N, {num_labels}), got {got}")
+    if labels.ndim == 2:
+        return labels.to(like.dtype)
+    if labels.is_floating_point():
+        raise ValueError(f"{who}: labels of shape (N,) must be integer class numbers, got {labels.dtype}")
+    return nn.functional.one_hot(labels.long(), num_labels).to(like.dtype)

@@ -1,0 +1,231 @@
+"""The synthesis network of StyleGAN2 (arXiv:1912.04958, figures 2c and 7).
+
+Differences from published implementations:
+
+- rectangular images, and any small base instead of 4x4;
+- reflect and replicate padding (see :class:`stylelayers.ModulatedConv2d`);
+- channels-last in memory from the constant on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..functional.activations import get_activation
+from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
+from ..layers.equalized import check_sizes
+from ..layers.noise import check_noise
+from .pyramid import Pyramid
+
+__all__ = ["ARCHITECTURES", "SynthesisBlock", "SynthesisNetwork", "check_architecture"]
+
+ARCHITECTURES = ("skip", "resnet", "orig")
+
+
+class SynthesisBlock(nn.Module):
+    """One resolution: a doubling convolution (but for the first block), a convolution, and an image where asked.
+
+    Args:
+        in_channels: 0 for the first block, which starts from a learned constant.
+        out_channels: of both convolutions.
+        resolution: ``(height, width)`` of the output.
+        architecture: ``"skip"``, ``"resnet"`` or ``"orig"``.
+        styled_conv: makes a :class:`StyledConv` from channels and its own options.
+        to_rgb: makes a :class:`ToRGB` from channels; None for a block without image.
+        shortcut: makes the 1x1 convolution around a residual block.
+
+    Shape:
+        `x` ``(N, in_channels, H/2, W/2)``, image of the block before or None, `ws` ``(N, num_ws, style_dim)`` →
+        ``(N, out_channels, H, W)`` and the image.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        resolution: tuple[int, int],
+        *,
+        architecture: str,
+        styled_conv: Callable[..., StyledConv],
+        to_rgb: Callable[..., ToRGB] | None,
+        shortcut: Callable[..., EqualConv2d],
+    ) -> None:
+        super().__init__()
+        residual = architecture == "resnet" and in_channels > 0
+        self.conv0 = (
+            styled_conv(in_channels, out_channels, resample="up", noise_resolution=resolution) if in_channels else None
+        )
+        self.conv1 = styled_conv(out_channels, out_channels, noise_resolution=resolution)
+        if residual:
+            self.conv1.act.gain, self.conv1.act.clamp = _halved_power(self.conv1)
+        self.shortcut = shortcut(in_channels, out_channels) if residual else None
+        self.to_rgb = None if to_rgb is None else to_rgb(out_channels)
+
+    @property
+    def num_convs(self) -> int:
+        return 1 if self.conv0 is None else 2
+
+    def reset_parameters(self) -> None:
+        for layer in (self.conv0, self.conv1, self.shortcut, self.to_rgb):
+            if layer is not None:
+                layer.reset_parameters()
+
+    def forward(
+        self, x: Tensor, image: Tensor | None, ws: Tensor, *, noise: str = "random"
+    ) -> tuple[Tensor, Tensor | None]:
+        styles = iter(ws.unbind(1))
+        carried = None if self.shortcut is None else self.shortcut(x)
+        if self.conv0 is not None:
+            x = self.conv0(x, next(styles), noise=noise)
+        x = self.conv1(x, next(styles), noise=noise)
+        x = x if carried is None else carried + x
+        if self.to_rgb is not None:
+            rgb = self.to_rgb(x, next(styles))
+            rgb = rgb.to(torch.promote_types(rgb.dtype, torch.float32))
+            image = rgb if image is None else image + rgb
+        return x, image
+
+
+class SynthesisNetwork(nn.Module):
+    """Styles to images.
+
+    Args:
+        style_dim: length of w.
+        resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
+        image_channels: 1 for grey, 3 for RGB, any number.
+        channel_base: a level of ``r`` pixels has ``channel_base / r`` channels,
+        channel_max: but no more than these.
+        architecture: ``"skip"`` sums images of all levels, ``"resnet"`` has residual blocks, ``"orig"`` neither.
+        activation: a name that :func:`stylelayers.functional.bias_act` knows.
+        padding_mode, resample_method, resample_filter, normalize_style: as in :class:`ModulatedConv2d`.
+        clamp: largest magnitude of every layer's output (256 keeps float16 finite), None for no limit.
+
+    Shape:
+        `ws` ``(N, num_ws, style_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1].
+
+    Attributes:
+        num_ws: styles that `forward` takes: one a convolution, and one for the last image.
+
+    Raises:
+        ValueError: a resolution that doublings do not reach, unknown names, `ws` that do not fit.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import SynthesisNetwork
+        >>> synthesis = SynthesisNetwork(32, (16, 24), channel_base=256)
+        >>> synthesis(torch.randn(2, synthesis.num_ws, 32)).shape
+        torch.Size([2, 3, 16, 24])
+    """
+
+    def __init__(
+        self,
+        style_dim: int,
+        resolution: int | tuple[int, int],
+        *,
+        image_channels: int = 3,
+        channel_base: int = 32768,
+        channel_max: int = 512,
+        architecture: str = "skip",
+        activation: str = "lrelu",
+        padding_mode: str = "zeros",
+        resample_method: str | None = None,
+        resample_filter: Sequence[Any] = (1, 3, 3, 1),
+        normalize_style: bool = False,
+        clamp: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        who = "SynthesisNetwork"
+        check_sizes(who, style_dim=style_dim, image_channels=image_channels)
+        check_sizes(who, channel_base=channel_base, channel_max=channel_max)
+        check_architecture(who, architecture)
+        pyramid = Pyramid.to(who, resolution)
+        self.style_dim, self.architecture, self.image_channels = style_dim, architecture, image_channels
+        self.resolution = pyramid.levels[-1]
+        channels = pyramid.channels(channel_base, channel_max)
+        make_styled = partial(
+            StyledConv,
+            kernel_size=3,
+            latent_dim=style_dim,
+            resample_method=resample_method,
+            resample_filter=resample_filter,
+            padding_mode=padding_mode,
+            normalize_style=normalize_style,
+            activation=activation,
+            clamp=clamp,
+            device=device,
+            dtype=dtype,
+        )
+        make_rgb = partial(
+            ToRGB, image_channels=image_channels, latent_dim=style_dim, clamp=clamp, device=device, dtype=dtype
+        )
+        make_shortcut = partial(
+            EqualConv2d,
+            kernel_size=1,
+            resample="up",
+            resample_filter=resample_filter,
+            bias=False,
+            gain=sqrt(0.5),
+            device=device,
+            dtype=dtype,
+        )
+        self.input = ConstantInput(channels[0], pyramid.base, device=device, dtype=dtype)
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(
+                fan_in,
+                fan_out,
+                size,
+                architecture=architecture,
+                styled_conv=make_styled,
+                to_rgb=make_rgb if architecture == "skip" or size == self.resolution else None,
+                shortcut=make_shortcut,
+            )
+            for fan_in, fan_out, size in zip([0, *channels], channels, pyramid.levels, strict=False)
+        )
+        self.upsample = Upsample2d(resample_filter, device=device, dtype=dtype) if architecture == "skip" else None
+
+    @property
+    def num_ws(self) -> int:
+        return 2 * len(self.blocks)
+
+    def reset_parameters(self) -> None:
+        for module in (self.input, *self.blocks, *([self.upsample] if self.upsample is not None else [])):
+            module.reset_parameters()  # type: ignore[operator]
+
+    def forward(self, ws: Tensor, *, noise: str = "random") -> Tensor:
+        """Styles to images; `noise` is ``"random"``, ``"const"`` (the stored maps) or ``"none"``."""
+        check_noise("SynthesisNetwork", noise)
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.style_dim):
+            raise ValueError(
+                f"SynthesisNetwork: ws must be (N, {self.num_ws}, {self.style_dim}), got {tuple(ws.shape)}"
+            )
+        x: Tensor = self.input(ws.shape[0])
+        image: Tensor | None = None
+        first = 0
+        for block in self.blocks:
+            if image is not None and self.upsample is not None:
+                image = self.upsample(image)
+            x, image = block(x, image, ws[:, first:], noise=noise)
+            first += block.num_convs  # type: ignore[operator]
+        assert image is not None  # the last block always has a ToRGB
+        return image
+
+
+def check_architecture(who: str, architecture: str) -> None:
+    """Raise a ValueError that names the caller unless the architecture is one of `ARCHITECTURES`."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"{who}: architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
+
+
+def _halved_power(conv: StyledConv) -> tuple[float, float | None]:
+    """Gain and clamp of a residual block's branch: both branches are scaled by sqrt(1/2)."""
+    act = conv.act
+    gain = get_activation(act.activation).gain if act.gain is None else act.gain
+    return gain * sqrt(0.5), None if act.clamp is None else act.clamp * sqrt(0.5)

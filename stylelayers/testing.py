@@ -1,0 +1,220 @@
+"""Checks that users run on their own operators and layers: is it right to differentiate them, and twice?
+
+A gradient penalty differentiates a gradient. An operator can be right in every forward and backward pass and
+still be silently wrong there: a backward that detaches, a bias that drops out of the second order, a Function that
+``torch.func`` refuses. :func:`check_double_backward` tries all of it and says in plain words what fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import gradcheck, gradgradcheck
+from torch.autograd.gradcheck import GradcheckError
+from torch.func import functional_call, grad, vmap
+
+__all__ = ["DerivativeError", "check_double_backward"]
+
+_Function = Callable[..., Tensor]
+
+
+class DerivativeError(AssertionError):
+    """What :func:`check_double_backward` found; `failures` has one sentence each."""
+
+    def __init__(self, name: str, failures: Sequence[str]) -> None:
+        self.failures = tuple(failures)
+        super().__init__(f"{name} cannot be relied on under a gradient penalty:\n- " + "\n- ".join(failures))
+
+
+def check_double_backward(
+    fn_or_module: Callable[..., Tensor],
+    *inputs: Any,
+    autocast: bool = True,
+    func: bool = True,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+) -> None:
+    """Check first and second derivatives of a function or module, and the modes in which they are taken.
+
+    Numbers are compared with finite differences in float64, on a copy; autocast is bfloat16 against float32.
+    Every floating-point input is differentiated, and every parameter of a module.
+
+    Args:
+        fn_or_module: maps `inputs` to one tensor, the same one at every call (fix its noise); samples of a batch
+            may depend on each other.
+        inputs: small tensors away from kinks; others are handed on as they are.
+        autocast: also under ``torch.autocast``.
+        func: also with ``torch.func.grad`` and ``vmap``.
+        eps: step of the finite differences.
+        atol, rtol: tolerances in float64.
+
+    Raises:
+        DerivativeError: lists everything that fails.
+        ValueError: there is nothing to differentiate, or the output is not one tensor.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Blur
+        >>> from stylelayers.testing import check_double_backward
+        >>> check_double_backward(Blur(), torch.randn(1, 2, 4, 4))
+    """
+    call, tensors, names = _prepared(fn_or_module, inputs)
+    failures = list(_graph_failures(call, tensors, names, eps))
+    if not failures:
+        tolerances = {"eps": eps, "atol": atol, "rtol": rtol}
+        failures += _order_failures(call, tensors, tolerances)
+    if autocast:
+        failures += _autocast_failures(*_prepared(fn_or_module, inputs, torch.float32))
+    if func:
+        failures += _func_failures(call, tensors)
+    if failures:
+        raise DerivativeError(getattr(fn_or_module, "__name__", type(fn_or_module).__name__), failures)
+
+
+def _prepared(
+    fn_or_module: Callable[..., Tensor], inputs: tuple[Any, ...], dtype: torch.dtype = torch.float64
+) -> tuple[_Function, list[Tensor], list[str]]:
+    """The call as a function of all tensors to differentiate, those tensors in `dtype`, and their names."""
+    places = [i for i, value in enumerate(inputs) if isinstance(value, Tensor) and value.is_floating_point()]
+    tensors = [inputs[i].detach().to(dtype).clone().requires_grad_() for i in places]
+    names = [f"input {i}" for i in places]
+    fixed = list(inputs)
+    keys: list[str] = []
+    module = deepcopy(fn_or_module).to(dtype) if isinstance(fn_or_module, nn.Module) else None
+    if module is not None:
+        keys = [key for key, parameter in module.named_parameters() if parameter.requires_grad]
+        parameters = dict(module.named_parameters())
+        tensors += [parameters[key].detach().clone().requires_grad_() for key in keys]
+        names += [f"parameter {key}" for key in keys]
+
+    def call(*values: Tensor) -> Tensor:
+        arguments = list(fixed)
+        for place, value in zip(places, values, strict=False):
+            arguments[place] = value
+        if module is None:
+            return fn_or_module(*arguments)
+        output: Tensor = functional_call(module, dict(zip(keys, values[len(places) :], strict=True)), tuple(arguments))
+        return output
+
+    output = call(*tensors) if tensors else None
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"check_double_backward: needs a floating-point input or a parameter, and one tensor as output, "
+            f"got {len(tensors)} tensors to differentiate and an output of {type(output).__name__}"
+        )
+    return call, tensors, names
+
+
+def _graph_failures(call: _Function, tensors: list[Tensor], names: list[str], eps: float) -> Iterator[str]:
+    """Gradients that are missing although the function depends on the tensor, at the first and second order."""
+    output = call(*tensors)
+    if not output.requires_grad:
+        yield "missing graph: the output does not require grad (detach, .data, numpy, or no_grad on the way?)"
+        return
+    weight = torch.randn_like(output)
+    gradients = torch.autograd.grad((output * weight).sum(), tensors, create_graph=True, allow_unused=True)
+    for tensor, gradient, name in zip(tensors, gradients, names, strict=True):
+        if gradient is None and _moves(lambda: call(*tensors).detach(), tensor, eps):
+            yield f"None for {name}: the output depends on it, but its gradient is None (detached, or not returned)"
+        if gradient is None or gradient.requires_grad:
+            continue
+
+        def first_order(tensor: Tensor = tensor) -> Tensor:
+            (again,) = torch.autograd.grad((call(*tensors) * weight).sum(), tensor)
+            return again
+
+        if any(_moves(first_order, other, eps) for other in tensors):
+            yield (
+                f"missing graph: the gradient of {name} depends on the inputs but is a constant to autograd "
+                f"(once_differentiable, detach, or values kept on ctx instead of save_for_backward?)"
+            )
+
+
+def _moves(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
+    """Whether `value` changes when `tensor` does, by more than rounding."""
+    before, step = value(), torch.randn_like(tensor) * 1e3 * eps
+    with torch.no_grad():
+        tensor.add_(step)
+        after = _with_grad(value)
+        tensor.sub_(step)
+    return not torch.allclose(before, after, rtol=1e-9, atol=1e-9)
+
+
+def _with_grad(value: Callable[[], Tensor]) -> Tensor:
+    with torch.enable_grad():
+        return value().detach()
+
+
+def _order_failures(call: _Function, tensors: list[Tensor], tolerances: dict[str, float]) -> Iterator[str]:
+    for order, check in (("first", gradcheck), ("second", gradgradcheck)):
+        try:
+            check(call, tensors, **tolerances)  # type: ignore[operator]
+        except GradcheckError as error:
+            yield f"wrong {order} order: {_first_line(error)}"
+        except RuntimeError as error:
+            yield f"no {order} order: {_first_line(error)}"
+
+
+def _autocast_failures(call: _Function, tensors: list[Tensor], names: list[str]) -> Iterator[str]:
+    """Errors and large deviations of bfloat16 autocast in forward, backward and double backward."""
+    device = tensors[0].device.type
+    exact = _penalty_and_gradients(call, tensors)
+    try:
+        with torch.autocast(device, dtype=torch.bfloat16):
+            lowered = _penalty_and_gradients(call, tensors)
+    except RuntimeError as error:
+        yield f"dtype mismatch under autocast: {_first_line(error)}"
+        return
+    for what, ours, theirs in zip(["the penalty", *names], lowered, exact, strict=True):
+        if ours is None or theirs is None:
+            continue
+        scale = float(theirs.abs().max()) + 1e-3
+        if not torch.isfinite(ours).all() or float((ours - theirs).abs().max()) > 0.25 * scale:
+            yield f"wrong under autocast: {what} differs from float32 by more than bfloat16 explains"
+
+
+def _penalty_and_gradients(call: _Function, tensors: list[Tensor]) -> list[Tensor | None]:
+    """Squared norm of the first gradients of a fixed projection, and its gradients: what a penalty trains on."""
+    output = call(*tensors)
+    weight = torch.linspace(0.5, 1.5, output.numel(), device=output.device).reshape(output.shape)
+    first = torch.autograd.grad((output.float() * weight).sum(), tensors, create_graph=True, allow_unused=True)
+    penalty = sum((g.float().square().sum() for g in first if g is not None), start=output.new_zeros(()).float())
+    if not penalty.requires_grad:
+        return [penalty, *[None] * len(tensors)]
+    return [penalty.detach(), *torch.autograd.grad(penalty, tensors, allow_unused=True)]
+
+
+def _func_failures(call: _Function, tensors: list[Tensor]) -> Iterator[str]:
+    """Errors of ``grad``, ``grad(grad)`` and ``vmap(grad)``, and numbers that differ from autograd's."""
+    values = [tensor.detach() for tensor in tensors]
+    everything = tuple(range(len(values)))
+
+    def total(*v: Tensor) -> Tensor:
+        return call(*v).square().sum()
+
+    def squared_norm(*v: Tensor) -> Tensor:
+        return sum((g.square().sum() for g in grad(total, everything)(*v)), start=v[0].new_zeros(()))
+
+    twice = [torch.stack([value, value]) for value in values]
+    try:
+        ours = grad(total, everything)(*values)
+        grad(squared_norm, everything)(*values)
+        mapped = vmap(grad(total, everything))(*twice)
+    except RuntimeError as error:
+        yield f"not torch.func-ready: {_first_line(error)}"
+        return
+    theirs = torch.autograd.grad(total(*tensors), tensors, allow_unused=True)
+    for a, b, c in zip(ours, theirs, mapped, strict=True):
+        if b is not None and not (torch.allclose(a, b) and torch.allclose(c[0], b) and torch.allclose(c[1], b)):
+            yield "not torch.func-ready: gradients of torch.func.grad or vmap differ from autograd's"
+            return
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines else type(error).__name__

@@ -1,0 +1,22 @@
+"""Training through Lightning: the module, its objective, data, callbacks. Needs the extra ``train``."""
+
+from .averaging import AveragedGenerator
+from .callbacks import GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput, TrainingProgress
+from .data import ImageDataModule
+from .gan import GAN, lazy_optimizer
+from .objective import StyleGAN2Objective, mixed_styles
+
+__all__ = [
+    "GAN",
+    "AveragedGenerator",
+    "GeneratorFile",
+    "ImageDataModule",
+    "ImageGrid",
+    "LatestCheckpoint",
+    "StopAfterImages",
+    "StyleGAN2Objective",
+    "Throughput",
+    "TrainingProgress",
+    "lazy_optimizer",
+    "mixed_styles",
+]

@@ -1,0 +1,103 @@
+"""The Lightning data module that serves any map-style data set of images to the training loop."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sized
+from typing import Any, cast
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor, distributed
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSampler, Sampler
+
+from .validation import check_loader
+
+__all__ = ["ImageDataModule"]
+
+
+class ImageDataModule(LightningDataModule):
+    """Shuffled, whole batches of ``(images, labels)`` from a data set.
+
+    An epoch is the data set once in random order, and then as many images drawn again as complete its last
+    batch: no batch is partial, also with data sets smaller than a batch and with several processes, each of
+    which reads its own share.
+
+    Args:
+        dataset: map-style data set of pairs ``(image, label)``; image: float32 ``(C, H, W)`` in [-1, 1], all
+            of one size; label: int in ``[0, num_labels)``, or 0 if ``num_labels`` is 0.
+        batch_size: images a batch and process.
+        num_workers: processes that load images; 0 loads them in the training process.
+        num_labels: number of classes; 0 for unconditional training.
+
+    Attributes:
+        image_channels: channels of the images, read from the first of them.
+        resolution: ``(height, width)`` of the images, read from the first of them.
+
+    Raises:
+        ValueError: if an argument is out of range, the data set is empty or its first pair is not as above.
+
+    Example:
+        >>> pairs = torch.utils.data.TensorDataset(torch.zeros(5, 3, 16, 16), torch.zeros(5).long())
+        >>> data = ImageDataModule(pairs, batch_size=4)
+        >>> [tuple(batch.shape) for batch, labels in data.train_dataloader()]
+        [(4, 3, 16, 16), (4, 3, 16, 16)]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        *,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        num_labels: int = 0,
+    ) -> None:
+        super().__init__()
+        check_loader(batch_size, num_workers)
+        if num_labels < 0:
+            raise ValueError(f"ImageDataModule: num_labels must be 0 (unconditional) or more, got {num_labels}")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.num_labels = num_labels
+        self.image_channels, *size = _first_image(dataset, num_labels).shape
+        self.resolution: tuple[int, int] = (size[0], size[1])
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)``."""
+        return DataLoader(
+            self.dataset,
+            batch_size=self.batch_size,
+            sampler=_whole_batch_sampler(self.dataset, self.batch_size),
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def _whole_batch_sampler(dataset: Dataset[Any], batch_size: int) -> Sampler[int]:
+    """Draw a random order whose length, on each process, is the next multiple of ``batch_size``."""
+    length = len(cast(Sized, dataset))
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return RandomSampler(cast(Sized, dataset), num_samples=math.ceil(length / batch_size) * batch_size)
+    sampler: DistributedSampler[Any] = DistributedSampler(dataset, seed=int(os.environ.get("PL_GLOBAL_SEED", 0)))
+    sampler.num_samples = math.ceil(length / (sampler.num_replicas * batch_size)) * batch_size
+    sampler.total_size = sampler.num_samples * sampler.num_replicas
+    return sampler
+
+
+def _first_image(dataset: Dataset[Any], num_labels: int) -> Tensor:
+    """Return the first image of ``dataset`` after checking it and its label."""
+    if len(cast(Sized, dataset)) == 0:
+        raise ValueError("ImageDataModule: dataset must hold at least 1 image, got an empty one")
+    image, label = dataset[0]
+    if not isinstance(image, Tensor) or image.dtype != torch.float32 or image.ndim != 3:
+        came = f"{image.dtype} {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"ImageDataModule: dataset images must be torch.float32 tensors (C, H, W), got {came}")
+    if not -1.0 <= image.min() <= image.max() <= 1.0:
+        low, high = image.min().item(), image.max().item()
+        raise ValueError(f"ImageDataModule: dataset images must be in [-1, 1], got values in [{low:g}, {high:g}]")
+    if num_labels and not 0 <= int(label) < num_labels:
+        raise ValueError(f"ImageDataModule: labels must be in [0, {num_labels}), the number of labels, got {label}")
+    return image

@@ -1,0 +1,175 @@
+"""The LightningModule: one training step of a GAN with two optimisers and lazy penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, cast
+
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..models import Discriminator, Generator
+from .averaging import AveragedGenerator
+from .objective import StyleGAN2Objective
+
+__all__ = ["GAN", "lazy_optimizer"]
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class GAN(LightningModule):
+    """Trains a generator against a discriminator, by manual optimisation.
+
+    One iteration is a generator step, a path-length step every `path_length_interval` iterations, a discriminator
+    step on the same generated images, without their graph, and an R1 step every `r1_interval` iterations. Penalties are steps of their own, multiplied by their
+    interval, and the optimisers' learning rate and betas are corrected for them (arXiv:1912.04958, appendix B).
+
+    Args:
+        generator, discriminator: the networks; they must agree on resolution, channels and labels.
+        loss: the objective.
+        generator_optimizer, discriminator_optimizer: make an optimiser from parameters; a ``functools.partial``
+            with ``lr`` where a penalty is on.
+        average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
+
+    Attributes:
+        images_seen: real images that training has used, over all ranks; in the checkpoint.
+        iterations: iterations done; in the checkpoint.
+        average: the averaged generator is ``average.module``.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        loss: StyleGAN2Objective,
+        generator_optimizer: OptimizerFactory,
+        discriminator_optimizer: OptimizerFactory,
+        *,
+        average_half_life: float = 10_000,
+        average_rampup: float | None = 0.05,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        _check_agreement(generator, discriminator)
+        self.generator, self.discriminator, self.loss = generator, discriminator, loss
+        self.generator_optimizer = lazy_optimizer(generator_optimizer, loss.lazy_path_length_interval)
+        self.discriminator_optimizer = lazy_optimizer(discriminator_optimizer, loss.lazy_r1_interval)
+        self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
+        self.images_seen = 0
+        self.iterations = 0
+        self._latest: dict[str, Tensor] = {}
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [
+            self.generator_optimizer(self.generator.parameters()),
+            self.discriminator_optimizer(self.discriminator.parameters()),
+        ]
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        images, labels = batch
+        wanted = labels if self.generator.num_labels else None
+        generator_step, discriminator_step = cast(list[Any], self.optimizers())
+        with _only(self.generator, self.discriminator):
+            fakes = self.loss.fake_images(self.generator, len(images), wanted)
+            self._step(generator_step, self._generator_loss(fakes, wanted))
+            if _due(self.iterations, self.loss.lazy_path_length_interval):
+                self._step(generator_step, self._path_length(len(images), wanted))
+        with _only(self.discriminator, self.generator):
+            self._step(discriminator_step, self._discriminator_loss(images, fakes.detach(), wanted))
+            if _due(self.iterations, self.loss.lazy_r1_interval):
+                self._step(discriminator_step, self._r1(images, wanted))
+        self.iterations += 1
+        self.images_seen += len(images) * self.trainer.world_size
+        self.average.update(self.generator, len(images) * self.trainer.world_size, self.images_seen)
+        self.log_dict({**self._latest, "progress/images": float(self.images_seen)})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
+
+    def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
+        loss = self.loss.generator_criterion(self.discriminator(fakes, labels))
+        return self._note(loss, {"loss/generator": loss})
+
+    def _path_length(self, batch: int, labels: Tensor | None) -> Tensor:
+        penalty, length = self.loss.path_length(self.generator, batch, labels)
+        return self._note(penalty, {"penalty/path_length": penalty, "path_length/mean": length})
+
+    def _discriminator_loss(self, images: Tensor, fakes: Tensor, labels: Tensor | None) -> Tensor:
+        real_logits, fake_logits = self.discriminator(images, labels), self.discriminator(fakes, labels)
+        loss = self.loss.discriminator_criterion(real_logits, fake_logits)
+        values = {
+            "loss/discriminator": loss,
+            "logits/real": real_logits.mean(),
+            "logits/fake": fake_logits.mean(),
+        }
+        return self._note(loss, values)
+
+    def _r1(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        penalty, square_norm = self.loss.r1(self.discriminator, images, labels)
+        return self._note(penalty, {"penalty/r1": penalty, "r1/gradient_square_norm": square_norm})
+
+    def _note(self, loss: Tensor, values: dict[str, Tensor]) -> Tensor:
+        """Remember values for the log, where penalties appear with the value of their latest step."""
+        self._latest.update({name: value.detach() for name, value in values.items()})
+        return loss
+
+    def _step(self, optimizer: Any, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+
+
+class _only:
+    """Gradients go to `trained`; `frozen` passes them on but keeps none. Both are thawed at the end."""
+
+    def __init__(self, trained: nn.Module, frozen: nn.Module) -> None:
+        self.trained, self.frozen = trained, frozen
+
+    def __enter__(self) -> None:
+        self.trained.requires_grad_(True)
+        self.frozen.requires_grad_(False)
+
+    def __exit__(self, *_: object) -> None:
+        self.frozen.requires_grad_(True)
+
+
+def lazy_optimizer(optimizer: OptimizerFactory, interval: int | None) -> OptimizerFactory:
+    """Correct a partial optimiser for one penalty step in every `interval` iterations.
+
+    With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
+    the further steps change neither the speed nor the memory of the optimiser (arXiv:1912.04958, appendix B).
+
+    Raises:
+        ValueError: an interval for an optimiser that is no partial with ``lr``.
+    """
+    settings = getattr(optimizer, "keywords", {})
+    changed: dict[str, Any] = {}
+    if "betas" in settings:
+        changed["betas"] = tuple(float(beta) for beta in settings["betas"])
+    if interval is not None:
+        if "lr" not in settings:
+            raise ValueError("lazy_optimizer: the optimiser must be a functools.partial with lr, got one without")
+        c = interval / (interval + 1)
+        changed["lr"] = settings["lr"] * c
+        if "betas" in changed:
+            changed["betas"] = tuple(beta**c for beta in changed["betas"])
+    return partial(optimizer, **changed)
+
+
+def _due(iteration: int, interval: int | None) -> bool:
+    return interval is not None and iteration % interval == 0
+
+
+def _check_agreement(generator: Generator, discriminator: Discriminator) -> None:
+    for name in ("resolution", "image_channels", "num_labels"):
+        ours, theirs = getattr(generator, name), getattr(discriminator, name)
+        if ours != theirs:
+            raise ValueError(
+                f"GAN: generator and discriminator must have the same {name}, got {ours} and {theirs}; "
+                f"set model.generator.{name} and model.discriminator.{name} alike"
+            )
