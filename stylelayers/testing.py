@@ -66,11 +66,10 @@ def check_double_backward(
     call, tensors, names = _prepared(fn_or_module, inputs)
     failures = list(_graph_failures(call, tensors, names, eps))
     if not failures:
-        tolerances = {"eps": eps, "atol": atol, "rtol": rtol}
-        failures += _order_failures(call, tensors, tolerances)
-    if autocast:
+        failures += _order_failures(call, tensors, {"eps": eps, "atol": atol, "rtol": rtol})
+    if autocast and call(*tensors).requires_grad:
         failures += _autocast_failures(*_prepared(fn_or_module, inputs, torch.float32))
-    if func:
+    if func and call(*tensors).requires_grad:
         failures += _func_failures(call, tensors)
     if failures:
         raise DerivativeError(getattr(fn_or_module, "__name__", type(fn_or_module).__name__), failures)
@@ -150,10 +149,11 @@ def _with_grad(value: Callable[[], Tensor]) -> Tensor:
         return value().detach()
 
 
-def _order_failures(call: _Function, tensors: list[Tensor], tolerances: dict[str, float]) -> Iterator[str]:
-    for order, check in (("first", gradcheck), ("second", gradgradcheck)):
+def _order_failures(call: _Function, tensors: list[Tensor], tolerances: dict[str, Any]) -> Iterator[str]:
+    checks: tuple[tuple[str, Callable[..., bool]], ...] = (("first", gradcheck), ("second", gradgradcheck))
+    for order, check in checks:
         try:
-            check(call, tensors, **tolerances)  # type: ignore[operator]
+            check(call, tensors, **tolerances)
         except GradcheckError as error:
             yield f"wrong {order} order: {_first_line(error)}"
         except RuntimeError as error:

@@ -2,8 +2,8 @@
 
 Python's own unpickler, its ``find_class`` restricted, still calls ``__setstate__`` and ``__new__``, allocates a memo of
 whatever size the file names (five bytes ask for 32 GiB), and hashes tuples nested a million deep, which ends the
-process. This one knows few opcodes (`_LITERALS` to `_ACTIONS`), takes only scalars as keys, and calls a function only if
-it was admitted under the name that the file gives. Whatever else a file holds is a ValueError.
+process. This one knows few opcodes (`_LITERALS` to `_ACTIONS`), takes only scalars as keys, and calls a function only
+if it was admitted under the name that the file gives. Whatever else a file holds is a ValueError.
 """
 
 from __future__ import annotations

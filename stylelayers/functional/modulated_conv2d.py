@@ -89,9 +89,10 @@ def modulated_conv2d(
         resample_filter=resample_filter,
         resample_method=resample_method,
     )
+    floor: float | Tensor = eps
     if x.dtype == torch.float16 or style.dtype == torch.float16:
-        style, eps = _unit_magnitude(style, eps, demodulate)
-    scale = _demodulation(weight, style, eps).to(x.dtype) if demodulate else None
+        style, floor = _unit_magnitude(style, eps, demodulate)
+    scale = _demodulation(weight, style, floor).to(x.dtype) if demodulate else None
     form = _per_sample if fused else _shared
     return form(x, weight, style.to(x.dtype), scale, noise, conv)
 

@@ -24,7 +24,7 @@ __all__ = ["EqualConv2d", "EqualLinear"]
 
 
 class EqualLinear(nn.Module):
-    r"""Linear layer: :math:`act(x \, (s W)^T + lr\_multiplier \cdot b)`, :math:`s = gain \cdot lr\_multiplier / \sqrt{fan\_in}`.
+    r"""Linear layer: :math:`act(x \, (s W)^T + m b)`, :math:`s = gain \cdot m / \sqrt{fan\_in}` (m: multiplier).
 
     Args:
         in_features, out_features: sizes, at least 1.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,12 @@ __all__ = [
     "r1_penalty_vjp",
     "r2_penalty",
 ]
+
+_COMPILED_FORM = {
+    "r1_penalty": "r1_penalty_vjp",
+    "r2_penalty": "r1_penalty_vjp on generated images",
+    "path_lengths": "path_lengths_vjp",
+}
 
 
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
@@ -57,7 +64,7 @@ def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels:
         labels: handed on, None for an unconditional discriminator.
     """
     extra = () if labels is None else (labels,)
-    logits, pull_back = torch.func.vjp(lambda x: discriminator(x, *extra), images)
+    logits, pull_back = _vjp(lambda x: discriminator(x, *extra), images)
     (gradient,) = pull_back(torch.ones_like(logits))
     return _mean_square_norm(gradient)
 
@@ -85,7 +92,7 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -
 
 def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
     """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
-    images, pull_back = torch.func.vjp(synthesis, latents)
+    images, pull_back = _vjp(synthesis, latents)
     (gradient,) = pull_back(_direction(images, noise))
     return _lengths(gradient)
 
@@ -138,7 +145,30 @@ def _gradient(who: str, output: Tensor, source: Tensor, source_name: str, output
     (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
     if gradient is None:
         raise ValueError(f"{who}: {output_name} were not computed from these {source_name}")
+    if _is_compiled(gradient):
+        raise ValueError(
+            f"{who}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
+            f"again; use {_COMPILED_FORM[who]} inside one torch.compile(fullgraph=True), or the network uncompiled"
+        )
     return gradient
+
+
+def _is_compiled(gradient: Tensor) -> bool:
+    """Whether a compiled function's backward made part of `gradient`, which torch tells only when it is too late."""
+    seen, stack = set(), [gradient.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        if "CompiledFunctionBackwardBackward" in node.name():
+            return True
+        seen.add(node)
+        stack += [parent for parent, _ in node.next_functions]
+    return False
+
+
+def _vjp(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    return cast(Any, torch.func.vjp(function, x))
 
 
 def _mean_square_norm(gradient: Tensor) -> Tensor:
@@ -149,7 +179,7 @@ def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
     if images.ndim != 4 or (noise is not None and noise.shape != images.shape):
         got = None if noise is None else tuple(noise.shape)
         raise ValueError(
-            f"path_lengths: images must be (N, C, H, W) and noise of the same shape, got {tuple(images.shape)} and {got}"
+            f"path_lengths: images must be (N, C, H, W) and noise of their shape, got {tuple(images.shape)} and {got}"
         )
     noise = torch.randn_like(images) if noise is None else noise
     return noise / sqrt(images.shape[2] * images.shape[3])

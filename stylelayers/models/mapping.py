@@ -5,6 +5,8 @@ Difference from published implementations: labels may be class numbers as well a
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -73,7 +75,7 @@ class MappingNetwork(nn.Module):
                 EqualLinear(
                     fan_in, fan_out, lr_multiplier=lr_multiplier, activation=activation, device=device, dtype=dtype
                 )
-                for fan_in, fan_out in zip(widths, widths[1:], strict=False)
+                for fan_in, fan_out in pairwise(widths)
             )
         )
         mean = None if w_mean_decay is None else torch.empty(style_dim, device=device, dtype=dtype)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import sqrt
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -208,12 +208,12 @@ class SynthesisNetwork(nn.Module):
             )
         x: Tensor = self.input(ws.shape[0])
         image: Tensor | None = None
-        first = 0
+        first: int = 0
         for block in self.blocks:
             if image is not None and self.upsample is not None:
                 image = self.upsample(image)
             x, image = block(x, image, ws[:, first:], noise=noise)
-            first += block.num_convs  # type: ignore[operator]
+            first += cast(SynthesisBlock, block).num_convs
         assert image is not None  # the last block always has a ToRGB
         return image
 

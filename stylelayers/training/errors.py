@@ -35,7 +35,7 @@ def explain(error: BaseException, known_keys: Iterable[str] = ()) -> str:
 
 def keys_of(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """Dotted keys of every value of a configuration."""
-    for key in config:
+    for key in map(str, config):
         value = config._get_node(key)
         if isinstance(value, DictConfig) and not value._is_none() and not value._is_interpolation():
             yield from keys_of(value, f"{prefix}{key}.")

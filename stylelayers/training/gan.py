@@ -23,8 +23,9 @@ class GAN(LightningModule):
     """Trains a generator against a discriminator, by manual optimisation.
 
     One iteration is a generator step, a path-length step every `path_length_interval` iterations, a discriminator
-    step on the same generated images, without their graph, and an R1 step every `r1_interval` iterations. Penalties are steps of their own, multiplied by their
-    interval, and the optimisers' learning rate and betas are corrected for them (arXiv:1912.04958, appendix B).
+    step on the same generated images, without their graph, and an R1 step every `r1_interval` iterations.
+    Penalties are steps of their own, multiplied by their interval, and the optimisers' learning rate and betas are
+    corrected for them (arXiv:1912.04958, appendix B).
 
     Args:
         generator, discriminator: the networks; they must agree on resolution, channels and labels.

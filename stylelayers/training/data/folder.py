@@ -113,7 +113,7 @@ def _find_images(folder: Path) -> list[Path]:
 def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: str) -> list[Path]:
     """Decode all files; return the paths of those that could be."""
     readable, unreadable = [], []
-    for path, error in zip(paths, _decode_errors(paths, image_channels)):
+    for path, error in zip(paths, _decode_errors(paths, image_channels), strict=True):
         if error is None:
             readable.append(path)
             continue
@@ -155,7 +155,7 @@ def _decode_errors(paths: list[Path], image_channels: int) -> Iterator[Exception
 def _class_labels(paths: list[Path], folder: Path) -> tuple[list[int], int]:
     """Return the label of each path, and how many there are."""
     parts = [path.relative_to(folder).parts for path in paths]
-    loose = next((path for path, names in zip(paths, parts) if len(names) == 1), None)
+    loose = next((path for path, names in zip(paths, parts, strict=True) if len(names) == 1), None)
     if loose is not None:
         raise ValueError(
             f"data.labels=true needs every image below data.root in the sub-folder of its class, got {loose}"
