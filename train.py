@@ -41,8 +41,8 @@ def build(cfg: DictConfig) -> tuple:
         raise ValueError(f"resume must name a checkpoint such as runs/<name>/checkpoints/last.ckpt, got {cfg.resume}")
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
-    labels = {"num_labels": data.num_labels}
-    model = instantiate(cfg.model, generator=labels, discriminator=labels, _convert_="all")
+    cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
+    model = instantiate(cfg.model, _convert_="all")
     trainer: Trainer = instantiate(
         cfg.trainer,
         callbacks=list(instantiate(cfg.callbacks, _convert_="all").values()),

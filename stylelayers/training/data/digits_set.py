@@ -21,7 +21,7 @@ def digits(
     *,
     resolution: int | Sequence[int] = 32,
     image_channels: int = 1,
-    labels: bool = False,
+    labels: bool = True,
     batch_size: int = 32,
     num_workers: int = 0,
 ) -> ImageDataModule:
