@@ -1,6 +1,6 @@
 """StyleGAN-style layers for PyTorch: differentiable any number of times, on every device, with torch alone."""
 
-from . import checkpoints, functional, losses
+from . import checkpoints, functional, losses, testing
 from ._version import __version__ as __version__
 from .layers import (
     BiasAct,
@@ -40,4 +40,5 @@ __all__ = [
     "checkpoints",
     "functional",
     "losses",
+    "testing",
 ]

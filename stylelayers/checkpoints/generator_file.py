@@ -19,6 +19,7 @@ __all__ = ["GENERATOR_FILE", "load_generator", "save_generator"]
 
 GENERATOR_FILE = "generator.safetensors"
 _FORMAT, _VERSION = "stylelayers.generator", 1
+_READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
 
 
 def save_generator(
@@ -73,12 +74,15 @@ def load_generator(path: str | os.PathLike[str], *, device: torch.device | str =
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"load_generator: {str(path)!r} is not a readable safetensors file: {error}") from None
-    if metadata.get("format") != _FORMAT or int(metadata.get("version", 0)) > _VERSION:
+    if metadata.get("format") != _FORMAT or metadata.get("version") not in _READABLE:
         raise ValueError(
             f"load_generator: {str(path)!r} must be of format {_FORMAT}, version {_VERSION} or older, "
             f"got {metadata.get('format')}, version {metadata.get('version')}"
         )
-    generator = Generator(**json.loads(metadata["arguments"]), device=device)
+    try:
+        generator = Generator(**json.loads(metadata.get("arguments", "")), device=device)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"load_generator: {str(path)!r} holds arguments that make no generator: {error}") from None
     try:
         generator.load_state_dict(tensors)
     except RuntimeError as error:

@@ -54,7 +54,7 @@ def bias_act(
         >>> bias_act(torch.tensor([[-1.0, 1.0]]), activation="lrelu", gain=1.0)
         tensor([[-0.2000,  1.0000]])
     """
-    spec = _Spec.of(activation, alpha, gain, clamp)
+    spec = _Spec.of("bias_act", activation, alpha, gain, clamp)
     if not x.is_floating_point() or not -x.ndim <= dim < x.ndim:
         raise ValueError(f"bias_act: x must be floating-point with a dimension {dim}, got {x.dtype} {tuple(x.shape)}")
     if bias is not None:
@@ -68,12 +68,16 @@ def bias_act(
     return cast(Tensor, _BiasAct.apply(x, bias, dim % x.ndim, spec))
 
 
-def check_activation(who: str, activation: str, alpha: float | None = None, clamp: float | None = None) -> None:
+def check_activation(
+    who: str,
+    activation: str,
+    *,
+    alpha: float | None = None,
+    gain: float | None = None,
+    clamp: float | None = None,
+) -> None:
     """Raise the ValueError that `bias_act` would raise, named after a layer, when the layer is built."""
-    try:
-        _Spec.of(activation, alpha, None, clamp)
-    except ValueError as error:
-        raise ValueError(f"{who}: {error}") from None
+    _Spec.of(who, activation, alpha, gain, clamp)
 
 
 class _Spec(NamedTuple):
@@ -83,16 +87,16 @@ class _Spec(NamedTuple):
     clamp: float | None
 
     @staticmethod
-    def of(name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Spec:
-        activation = get_activation(name)
+    def of(who: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Spec:
+        activation = get_activation(who, name)
         if alpha is not None and activation.alpha is None:
-            raise ValueError(f"activation {name!r} takes no alpha, got {alpha}")
+            raise ValueError(f"{who}: activation {name!r} takes no alpha, got {alpha}")
         alpha = activation.alpha if alpha is None else alpha
         if name in ("lrelu", "elu") and not cast(float, alpha) >= (0.0 if name == "lrelu" else 1e-12):
-            raise ValueError(f"alpha of {name} must not be negative (elu: must be above 0), got {alpha}")
+            raise ValueError(f"{who}: alpha of {name} must not be negative (elu: must be above 0), got {alpha}")
         gain = activation.gain if gain is None else gain
         if not gain > 0 or (clamp is not None and not clamp > 0):
-            raise ValueError(f"gain and clamp must be above 0, got gain={gain} and clamp={clamp}")
+            raise ValueError(f"{who}: gain and clamp must be above 0, got gain={gain} and clamp={clamp}")
         return _Spec(activation, () if alpha is None else (alpha,), gain, clamp)
 
     def scale_by_derivative(self, grad: Tensor, y: Tensor, biased: Tensor | None) -> Tensor:

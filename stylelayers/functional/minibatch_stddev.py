@@ -59,6 +59,5 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
 
 def _weights(batch: int, members: int, groups: int, like: Tensor) -> Tensor:
     """One over the size of its group for every image, 0 for the padding; (members, groups, 1, 1, 1, 1)."""
-    present = torch.arange(members * groups, device=like.device).view(members, groups) < batch
-    weight = present / present.sum(0).clamp(min=1)
-    return weight.to(like.dtype)[..., None, None, None, None]
+    present = (torch.arange(members * groups, device=like.device).view(members, groups) < batch).to(like.dtype)
+    return (present / present.sum(0).clamp(min=1))[..., None, None, None, None]

@@ -93,7 +93,7 @@ def modulated_conv2d(
     if x.dtype == torch.float16 or style.dtype == torch.float16:
         style, floor = _unit_magnitude(style, eps, demodulate)
     scale = _demodulation(weight, style, floor).to(x.dtype) if demodulate else None
-    form = _per_sample if fused else _shared
+    form = _per_sample if fused and x.shape[0] else _shared
     return form(x, weight, style.to(x.dtype), scale, noise, conv)
 
 
@@ -123,8 +123,7 @@ def _per_sample(
     weights = weight * style[:, None, :, None, None]  # (N, O, I, k, k)
     if scale is not None:
         weights = weights * scale[:, :, None, None, None]
-    groups = max(1, x.shape[0])
-    y = conv(x.reshape(1, -1, *x.shape[2:]), weights.flatten(0, 1), groups=groups)
+    y = conv(x.reshape(1, -1, *x.shape[2:]), weights.flatten(0, 1), groups=x.shape[0])
     y = y.reshape(x.shape[0], weight.shape[0], *y.shape[2:])
     return y if noise is None else y + noise.to(y.dtype)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .upfirdn2d import fir_kernel, upfirdn2d
 
-__all__ = ["PADDING_MODES", "blur2d", "check_padding_mode", "downsample2d", "pad2d", "upsample2d"]
+__all__ = ["PADDING_MODES", "blur2d", "check_factor", "check_padding_mode", "downsample2d", "pad2d", "upsample2d"]
 
 PADDING_MODES = ("zeros", "reflect", "replicate")
 
@@ -41,6 +41,8 @@ def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mod
         tensor(1.)
     """
     check_padding_mode("blur2d", padding_mode)
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(f"blur2d: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
     taps = fir_kernel(kernel, like=x)
     height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
     sides = (width // 2, (width - 1) // 2, height // 2, (height - 1) // 2)
@@ -67,6 +69,7 @@ def upsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, fact
         torch.Size([1, 3, 16, 16])
     """
     taps = fir_kernel(kernel, like=x)
+    check_factor("upsample2d", factor)
     sides = _aligned(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
     return upfirdn2d(x, taps, up=factor, padding=sides, gain=float(factor**2))
 
@@ -89,6 +92,7 @@ def downsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, fa
         torch.Size([1, 3, 4, 4])
     """
     taps = fir_kernel(kernel, like=x)
+    check_factor("downsample2d", factor)
     sides = _aligned(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
     return upfirdn2d(x, taps, down=factor, padding=sides)
 
@@ -111,6 +115,12 @@ def check_padding_mode(who: str, padding_mode: str) -> None:
     """Raise a ValueError that names the caller unless the mode is one of `PADDING_MODES`."""
     if padding_mode not in PADDING_MODES:
         raise ValueError(f"{who}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+
+
+def check_factor(who: str, factor: int) -> None:
+    """Raise a ValueError that names the caller unless the factor is an int of at least 1."""
+    if not isinstance(factor, int) or isinstance(factor, bool) or factor < 1:
+        raise ValueError(f"{who}: factor must be an int of at least 1, got {factor!r}")
 
 
 def _aligned(taps: Tensor, near_and_far: Any) -> tuple[int, int, int, int]:

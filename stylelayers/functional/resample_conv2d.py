@@ -74,10 +74,13 @@ def resample_conv2d(
     sides = _sides(padding)
     if x.ndim != 4 or weight.ndim != 4:
         raise ValueError(f"resample_conv2d: x and weight must be 4-D, got {tuple(x.shape)} and {tuple(weight.shape)}")
-    if up == 1 and down == 1:
-        check_padding_mode("resample_conv2d", padding_mode)
-        return _conv2d(x, weight, sides, padding_mode, groups)
+    if x.shape[1] != weight.shape[1] * groups:
+        raise ValueError(
+            f"resample_conv2d: x must have {weight.shape[1]} channels for each of {groups} groups, got {tuple(x.shape)}"
+        )
     check_resampling("resample_conv2d", up, down, padding_mode, resample_method)
+    if up == 1 and down == 1:
+        return _conv2d(x, weight, sides, padding_mode, groups)
     if resample_method == "fir":
         taps = fir_kernel((1.0,) if resample_filter is None else resample_filter, like=x)
         if weight.shape[2:] == (1, 1):
@@ -97,9 +100,9 @@ def check_resampling(who: str, up: int, down: int, padding_mode: str, resample_m
     check_padding_mode(who, padding_mode)
     if resample_method not in RESAMPLE_METHODS:
         raise ValueError(f"{who}: resample_method must be 'fir' or 'nearest', got {resample_method!r}")
-    if up < 1 or down < 1 or (up > 1 and down > 1):
+    if not (isinstance(up, int) and isinstance(down, int) and min(up, down) == 1):
         raise ValueError(f"{who}: up and down must be at least 1 and one of them 1, got {up} and {down}")
-    if resample_method == "fir" and padding_mode != "zeros":
+    if resample_method == "fir" and padding_mode != "zeros" and max(up, down) > 1:
         raise ValueError(
             f"{who}: resample_method='fir' needs padding_mode='zeros', got {padding_mode!r}; "
             f"use resample_method='nearest'"

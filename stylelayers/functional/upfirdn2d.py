@@ -36,7 +36,7 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
     Raises:
         ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
     """
-    kernel = torch.as_tensor(taps, device=None if like is None else like.device)
+    kernel = taps if isinstance(taps, Tensor) else torch.as_tensor(taps)
     if kernel.requires_grad:
         raise ValueError(
             "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
@@ -44,8 +44,10 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
         )
     if kernel.ndim not in (1, 2) or kernel.numel() == 0:
         raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(kernel.shape)}")
-    if like is not None or not kernel.is_floating_point():
-        kernel = kernel.to(torch.get_default_dtype() if like is None else like.dtype)
+    if like is not None:
+        kernel = kernel.to(like.device, like.dtype)
+    elif not kernel.is_floating_point():
+        kernel = kernel.to(torch.get_default_dtype())
     if normalize and not torch.compiler.is_compiling() and not kernel.is_meta and not float(kernel.sum()):
         raise ValueError("fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False")
     return kernel / kernel.sum() if normalize else kernel
@@ -190,17 +192,17 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
         raise ValueError(f"upfirdn2d: {name} must be an int or (x, y), each at least 1, got {value!r}")
-    return pair
+    return pair[0], pair[1]
 
 
 def _sides(value: int | tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    sides = (value,) * 4 if isinstance(value, int) else tuple(value)
+    sides = value if isinstance(value, (tuple, list)) else (value,) * 4
     if len(sides) != 4 or any(not isinstance(v, int) for v in sides):
         raise ValueError(f"upfirdn2d: padding must be an int or (left, right, top, bottom), got {value!r}")
-    return sides
+    return cast(tuple[int, int, int, int], tuple(sides))
 
 
 def _check_output(x: Tensor, taps: Tensor, geometry: _Geometry) -> None:

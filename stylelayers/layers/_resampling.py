@@ -39,9 +39,9 @@ class Resampling:
             raise ValueError(f"{who}: resample must be 'up', 'down' or None, got {resample!r}")
         check_padding_mode(who, padding_mode)
         method = method or ("fir" if padding_mode == "zeros" else "nearest")
+        check_resampling(who, 1 if resample is None else 2, 1, padding_mode, method)
         if resample is None:
             return Resampling(None, method, padding_mode, None)
-        check_resampling(who, 2, 1, padding_mode, method)
         kernel = fir_taps(who, taps)
         return Resampling(resample, method, padding_mode, _without_box(who, kernel) if method == "nearest" else kernel)
 
@@ -70,10 +70,9 @@ def fir_taps(who: str, taps: Any) -> Tensor:
     """Normalised float64 taps of a layer; an int gets the error that other packages' users need."""
     if isinstance(taps, int):
         raise ValueError(f"{who}: kernel must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed")
-    with torch.device("cpu"):
-        kernel = taps.detach().cpu() if isinstance(taps, Tensor) else torch.tensor(taps)
     try:
-        return fir_kernel(kernel.double())
+        with torch.device("cpu"):
+            return fir_kernel(taps, like=torch.empty((), dtype=torch.float64))
     except ValueError as error:
         raise ValueError(f"{who}: {error}") from None
 

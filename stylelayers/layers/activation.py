@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..functional import bias_act
 from ..functional.bias_act import check_activation
+from ._describe import changed
 from .equalized import check_sizes
 
 __all__ = ["BiasAct"]
@@ -46,7 +47,7 @@ class BiasAct(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes("BiasAct", num_channels=num_channels)
-        check_activation("BiasAct", activation, alpha, clamp)
+        check_activation("BiasAct", activation, alpha=alpha, gain=gain, clamp=clamp)
         self.num_channels, self.activation = num_channels, activation
         self.alpha, self.gain, self.clamp = alpha, gain, clamp
         self.bias = nn.Parameter(torch.empty(num_channels, device=device, dtype=dtype))
@@ -59,4 +60,5 @@ class BiasAct(nn.Module):
         return bias_act(x, self.bias, activation=self.activation, alpha=self.alpha, gain=self.gain, clamp=self.clamp)
 
     def extra_repr(self) -> str:
-        return f"{self.num_channels}, {self.activation!r}, clamp={self.clamp}"
+        options = changed(alpha=(self.alpha, None), gain=(self.gain, None), clamp=(self.clamp, None))
+        return f"{self.num_channels}, {self.activation!r}{options}"

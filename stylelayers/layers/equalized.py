@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..functional import bias_act, resample_conv2d
 from ..functional.bias_act import check_activation
+from ._describe import changed
 from ._resampling import Resampling, same_padding
 
 __all__ = ["EqualConv2d", "EqualLinear"]
@@ -99,9 +100,13 @@ class EqualLinear(nn.Module):
         return bias_act(y, bias, dim=-1, activation=self.activation, clamp=self.clamp)
 
     def extra_repr(self) -> str:
-        text = f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"
-        text += f", activation={self.activation!r}" if self.activation != "linear" else ""
-        return text + (f", lr_multiplier={self.lr_multiplier}" if self.lr_multiplier != 1 else "")
+        return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}" + changed(
+            activation=(self.activation, "linear"),
+            bias_init=(self.bias_init, 0.0),
+            lr_multiplier=(self.lr_multiplier, 1.0),
+            gain=(self.gain, 1.0),
+            clamp=(self.clamp, None),
+        )
 
 
 class EqualConv2d(nn.Module):
@@ -159,7 +164,7 @@ class EqualConv2d(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes("EqualConv2d", in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
-        check_activation("EqualConv2d", activation, clamp=clamp)
+        check_activation("EqualConv2d", activation, gain=activation_gain, clamp=clamp)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.activation, self.activation_gain, self.clamp, self.gain = activation, activation_gain, clamp, gain
         self.resampling = Resampling.of("EqualConv2d", resample, resample_method, resample_filter, padding_mode)
@@ -195,7 +200,7 @@ class EqualConv2d(nn.Module):
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}{self.resampling}, "
             f"bias={self.bias is not None}, activation={self.activation!r}"
-        )
+        ) + changed(gain=(self.gain, 1.0), activation_gain=(self.activation_gain, None), clamp=(self.clamp, None))
 
 
 def check_sizes(who: str, **sizes: int) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..functional import modulated_conv2d, pixel_norm
+from ._describe import changed
 from ._resampling import Resampling, same_padding
 from .equalized import EqualLinear, check_sizes
 
@@ -137,4 +138,9 @@ class ModulatedConv2d(nn.Module):
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"latent_dim={self.latent_dim}{self.resampling}, demodulate={self.demodulate}"
+        ) + changed(
+            normalize_style=(self.normalize_style, False),
+            bias=(self.bias is not None, True),
+            gain=(self.gain, 1.0),
+            eps=(self.eps, 1e-8),
         )

@@ -60,6 +60,9 @@ class NoiseInjection(nn.Module):
         sample = self.sample(x, x.shape[2:], noise=noise)
         return x if sample is None else x + sample
 
+    def extra_repr(self) -> str:
+        return "" if self.const is None else f"{tuple(self.const.shape)}"
+
     def sample(self, x: Tensor, size: torch.Size | tuple[int, int], *, noise: str = "random") -> Tensor | None:
         """The map to add to ``(N, C, *size)`` made from `x`: ``(N or 1, 1, *size)``; None for ``"none"``."""
         check_noise("NoiseInjection", noise)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ..functional import blur2d, downsample2d, upsample2d
-from ..functional.resample import check_padding_mode
+from ..functional.resample import check_factor, check_padding_mode
+from ._describe import changed
 from ._resampling import fir_taps
 
 __all__ = ["Blur", "Downsample2d", "Upsample2d"]
@@ -71,6 +72,9 @@ class Blur(_Fir):
     def forward(self, x: Tensor) -> Tensor:
         return blur2d(x, self.kernel, padding_mode=self.padding_mode)
 
+    def extra_repr(self) -> str:
+        return super().extra_repr() + changed(padding_mode=(self.padding_mode, "zeros"))
+
 
 class Upsample2d(_Fir):
     """Enlarge images `factor` times; see :func:`stylelayers.functional.upsample2d`.
@@ -88,10 +92,14 @@ class Upsample2d(_Fir):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel, device, dtype)
-        self.factor = _checked_factor("Upsample2d", factor)
+        check_factor("Upsample2d", factor)
+        self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
         return upsample2d(x, self.kernel, factor=self.factor)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + changed(factor=(self.factor, 2))
 
 
 class Downsample2d(_Fir):
@@ -110,13 +118,11 @@ class Downsample2d(_Fir):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel, device, dtype)
-        self.factor = _checked_factor("Downsample2d", factor)
+        check_factor("Downsample2d", factor)
+        self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
         return downsample2d(x, self.kernel, factor=self.factor)
 
-
-def _checked_factor(who: str, factor: int) -> int:
-    if not isinstance(factor, int) or factor < 1:
-        raise ValueError(f"{who}: factor must be an int of at least 1, got {factor!r}")
-    return factor
+    def extra_repr(self) -> str:
+        return super().extra_repr() + changed(factor=(self.factor, 2))

@@ -87,14 +87,14 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -
     """
     direction = _direction(images, noise)
     gradient = _gradient("path_lengths", (images * direction).sum(), latents, "latents", "images")
-    return _lengths(gradient)
+    return _lengths(gradient, len(images))
 
 
 def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
     """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
     images, pull_back = _vjp(synthesis, latents)
     (gradient,) = pull_back(_direction(images, noise))
-    return _lengths(gradient)
+    return _lengths(gradient, len(images))
 
 
 class PathLengthPenalty(nn.Module):
@@ -185,9 +185,11 @@ def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
     return noise / sqrt(images.shape[2] * images.shape[3])
 
 
-def _lengths(gradient: Tensor) -> Tensor:
-    if gradient.ndim not in (2, 3):
-        raise ValueError(f"path_lengths: latents must be (N, D) or (N, L, D), got {tuple(gradient.shape)}")
+def _lengths(gradient: Tensor, batch: int) -> Tensor:
+    if gradient.ndim not in (2, 3) or len(gradient) != batch:
+        raise ValueError(
+            f"path_lengths: latents must be (N, D) or (N, L, D) for N = {batch} images, got {tuple(gradient.shape)}"
+        )
     squares = gradient.square().sum(-1)
     return (squares if squares.ndim == 1 else squares.mean(1)).sqrt()
 

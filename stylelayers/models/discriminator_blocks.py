@@ -52,7 +52,7 @@ class DiscriminatorBlock(nn.Module):
                 activation="linear",
                 clamp=None,
             )
-            own_gain = get_activation(self.conv1.activation).gain
+            own_gain = get_activation("Discriminator", self.conv1.activation).gain
             self.conv1.activation_gain = own_gain * sqrt(0.5)
             self.conv1.clamp = None if self.conv1.clamp is None else self.conv1.clamp * sqrt(0.5)
 
@@ -91,6 +91,11 @@ class DiscriminatorEpilogue(nn.Module):
         dtype: torch.dtype | None,
     ) -> None:
         super().__init__()
+        if mbstd_num_channels and in_channels % mbstd_num_channels:
+            raise ValueError(
+                f"Discriminator: mbstd_num_channels must divide the {in_channels} channels of the smallest level, "
+                f"got {mbstd_num_channels}"
+            )
         self.mbstd = MinibatchStdDev(mbstd_group_size, mbstd_num_channels) if mbstd_num_channels else None
         self.conv = EqualConv2d(
             in_channels + mbstd_num_channels,

@@ -64,7 +64,11 @@ class MappingNetwork(nn.Module):
         super().__init__()
         who = "MappingNetwork"
         check_sizes(who, style_dim=style_dim, num_ws=num_ws, num_layers=num_layers)
-        check_sizes(who, latent_dim_or_num_labels=max(latent_dim, num_labels))
+        if min(latent_dim, num_labels) < 0 or latent_dim + num_labels == 0:
+            raise ValueError(
+                f"{who}: latent_dim and num_labels must be an int of at least 0, got {latent_dim} and {num_labels}; "
+                f"one of them must be at least 1"
+            )
         self.latent_dim, self.style_dim, self.num_ws, self.num_labels = latent_dim, style_dim, num_ws, num_labels
         self.w_mean_decay = w_mean_decay
         self.embed = EqualLinear(num_labels, style_dim, device=device, dtype=dtype) if num_labels else None
@@ -105,7 +109,7 @@ class MappingNetwork(nn.Module):
             truncation_cutoff: how many of the first styles are drawn, None for all.
         """
         w = self.layers(self._joined_input(z, labels))
-        if self.training and self.w_mean is not None and self.w_mean_decay is not None:
+        if self.training and self.w_mean is not None and self.w_mean_decay is not None and len(w):
             with torch.no_grad():
                 self.w_mean.lerp_(w.mean(0).to(self.w_mean.dtype), 1 - self.w_mean_decay)
         ws = w.unsqueeze(1).expand(-1, self.num_ws, -1)

@@ -24,7 +24,7 @@ class Pyramid:
     @staticmethod
     def to(who: str, resolution: int | tuple[int, int]) -> Pyramid:
         """The pyramid whose last level is `resolution`, with as many doublings as there can be."""
-        size = (resolution, resolution) if isinstance(resolution, int) else tuple(resolution)
+        size = resolution if isinstance(resolution, (tuple, list)) else (resolution, resolution)
         if len(size) != 2 or any(not isinstance(side, int) or side < 1 for side in size):
             raise ValueError(f"{who}: resolution must be an int or (height, width) in pixels, got {resolution!r}")
         height, width = size

@@ -227,5 +227,5 @@ def check_architecture(who: str, architecture: str) -> None:
 def _halved_power(conv: StyledConv) -> tuple[float, float | None]:
     """Gain and clamp of a residual block's branch: both branches are scaled by sqrt(1/2)."""
     act = conv.act
-    gain = get_activation(act.activation).gain if act.gain is None else act.gain
+    gain = get_activation("SynthesisNetwork", act.activation).gain if act.gain is None else act.gain
     return gain * sqrt(0.5), None if act.clamp is None else act.clamp * sqrt(0.5)
