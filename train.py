@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import sys
 import warnings
-from datetime import timedelta
 from pathlib import Path
 
 import hydra
@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
 from stylelayers.training.errors import CONFIGURATION_ERRORS, explain, keys_of
+from stylelayers.training.resuming import check_resumable
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -37,12 +38,12 @@ def train(cfg: DictConfig) -> dict[str, float]:
 def build(cfg: DictConfig) -> tuple:
     """The trainer, the model and the data of a configuration; nothing is trained or written."""
     _quieten()
-    if cfg.resume is not None and not Path(cfg.resume).is_file():
-        raise ValueError(f"resume must name a checkpoint such as runs/<name>/checkpoints/last.ckpt, got {cfg.resume}")
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
     model = instantiate(cfg.model, _convert_="all")
+    if cfg.resume is not None:
+        check_resumable(cfg.resume, model)
     trainer: Trainer = instantiate(
         cfg.trainer,
         callbacks=list(instantiate(cfg.callbacks, _convert_="all").values()),
@@ -67,12 +68,9 @@ def run(cfg: DictConfig) -> dict[str, float]:
 def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
     """Where pictures, generator and checkpoint are, and the command that goes on for as long again."""
     output = Path(os.path.relpath(cfg.output))
-    kept = [o for o in overrides if not o.startswith(("resume=", "trainer.max_time=", "callbacks.stop.max_images="))]
-    kept.append(f"resume={output / 'checkpoints' / 'last.ckpt'}")
-    if cfg.trainer.max_time is not None:
-        kept.append(f"trainer.max_time={_doubled(cfg.trainer.max_time)}")
-    if cfg.callbacks.stop.max_images is not None:
-        kept.append(f"callbacks.stop.max_images={2 * cfg.callbacks.stop.max_images}")
+    changed = {"resume": _quoted(output / "checkpoints" / "last.ckpt"), **_doubled_limits(cfg)}
+    kept = [override for override in overrides if override.lstrip("+").partition("=")[0] not in changed]
+    kept += [f"{key}={value}" for key, value in changed.items()]
     return (
         f"pictures:   {output / 'samples'} (the last: last.png)\n"
         f"generator:  {output / 'generator.safetensors'}\n"
@@ -80,18 +78,32 @@ def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
     )
 
 
-def _doubled(max_time: str) -> str:
-    seconds = 2 * Timer(duration=max_time).time_remaining() if isinstance(max_time, str) else 0
-    days, rest = divmod(timedelta(seconds=seconds), timedelta(days=1))
-    return f"{days:02d}:{rest.seconds // 3600:02d}:{rest.seconds // 60 % 60:02d}:{rest.seconds % 60:02d}"
+def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
+    """Twice each limit of training that is set."""
+    limits = {}
+    for key in ("trainer.max_epochs", "trainer.max_steps", "callbacks.stop.max_images"):
+        limit = OmegaConf.select(cfg, key)
+        if limit is not None and limit > 0:
+            limits[key] = str(2 * limit)
+    if cfg.trainer.max_time is not None:
+        seconds = 2 * int(Timer(duration=cfg.trainer.max_time).time_remaining() or 0)
+        days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+        limits["trainer.max_time"] = f"{days:02d}:{hours:02d}:{minutes:02d}:{seconds % 60:02d}"
+    return limits
+
+
+def _quoted(path: Path) -> str:
+    """The path as Hydra's grammar wants it: quoted if it holds what the grammar gives a meaning."""
+    text = str(path)
+    return text if re.fullmatch(r"[\w./-]+", text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _quieten() -> None:
     """Leave out Lightning's remarks that do not concern GAN training on small in-memory data."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for text in (".*does not have many workers.*", ".*number of training batches.*", ".*isinstance.treespec.*"):
-        warnings.filterwarnings("ignore", text)
+    for remark in ("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"):
+        warnings.filterwarnings("ignore", f".*{remark}.*")
 
 
 def main() -> None:

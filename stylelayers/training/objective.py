@@ -56,6 +56,8 @@ class StyleGAN2Objective(nn.Module):
             raise ValueError(f"loss.adversarial must be one of {names}, got {adversarial!r}")
         _check_range("r1_gamma", r1_gamma, 0.0, float("inf"))
         _check_range("path_length_weight", path_length_weight, 0.0, float("inf"))
+        if not 0 < path_length_decay <= 1:
+            raise ValueError(f"loss.path_length_decay must be in (0, 1], got {path_length_decay}")
         _check_range("style_mixing", style_mixing, 0.0, 1.0)
         for name, interval in (
             ("r1_interval", r1_interval),
@@ -117,6 +119,6 @@ def mixed_styles(mapping: MappingNetwork, z: Tensor, z_other: Tensor, labels: Te
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
+    if not isinstance(value, (int, float)) or not low <= value <= high:
         bounds = f"at least {low:g}" if high == float("inf") else f"in [{low:g}, {high:g}]"
-        raise ValueError(f"loss.{name} must be {bounds}, got {value}")
+        raise ValueError(f"loss.{name} must be {bounds}, got {value!r}")
