@@ -8,7 +8,9 @@ still be silently wrong there: a backward that detaches, a bias that drops out o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -72,7 +74,7 @@ def check_double_backward(
     if func and call(*tensors).requires_grad:
         failures += _func_failures(call, tensors)
     if failures:
-        raise DerivativeError(getattr(fn_or_module, "__name__", type(fn_or_module).__name__), failures)
+        raise DerivativeError(_name(fn_or_module), failures)
 
 
 def _prepared(
@@ -115,22 +117,15 @@ def _graph_failures(call: _Function, tensors: list[Tensor], names: list[str], ep
     if not output.requires_grad:
         yield "missing graph: the output does not require grad (detach, .data, numpy, or no_grad on the way?)"
         return
-    weight = torch.randn_like(output)
+    weight = torch.randn_like(output).requires_grad_()  # every gradient depends on it, so none may be a constant
     gradients = torch.autograd.grad((output * weight).sum(), tensors, create_graph=True, allow_unused=True)
     for tensor, gradient, name in zip(tensors, gradients, names, strict=True):
         if gradient is None and _moves(lambda: call(*tensors).detach(), tensor, eps):
             yield f"None for {name}: the output depends on it, but its gradient is None (detached, or not returned)"
-        if gradient is None or gradient.requires_grad:
-            continue
-
-        def first_order(tensor: Tensor = tensor) -> Tensor:
-            (again,) = torch.autograd.grad((call(*tensors) * weight).sum(), tensor)
-            return again
-
-        if any(_moves(first_order, other, eps) for other in tensors):
+        if gradient is not None and not gradient.requires_grad and gradient.any():
             yield (
-                f"missing graph: the gradient of {name} depends on the inputs but is a constant to autograd "
-                f"(once_differentiable, detach, or values kept on ctx instead of save_for_backward?)"
+                f"missing graph: the gradient of {name} is a constant to autograd (once_differentiable, detach, or "
+                f"values computed in forward under no graph and used in backward?)"
             )
 
 
@@ -139,14 +134,9 @@ def _moves(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
     before, step = value(), torch.randn_like(tensor) * 1e3 * eps
     with torch.no_grad():
         tensor.add_(step)
-        after = _with_grad(value)
+        after = value()
         tensor.sub_(step)
     return not torch.allclose(before, after, rtol=1e-9, atol=1e-9)
-
-
-def _with_grad(value: Callable[[], Tensor]) -> Tensor:
-    with torch.enable_grad():
-        return value().detach()
 
 
 def _order_failures(call: _Function, tensors: list[Tensor], tolerances: dict[str, Any]) -> Iterator[str]:
@@ -161,32 +151,41 @@ def _order_failures(call: _Function, tensors: list[Tensor], tolerances: dict[str
 
 
 def _autocast_failures(call: _Function, tensors: list[Tensor], names: list[str]) -> Iterator[str]:
-    """Errors and large deviations of bfloat16 autocast in forward, backward and double backward."""
-    device = tensors[0].device.type
+    """Errors and large deviations of bfloat16 autocast, around forward and backward or around forward alone."""
+    lower = partial(torch.autocast, tensors[0].device.type, dtype=torch.bfloat16)
     exact = _penalty_and_gradients(call, tensors)
-    try:
-        with torch.autocast(device, dtype=torch.bfloat16):
-            lowered = _penalty_and_gradients(call, tensors)
-    except RuntimeError as error:
-        yield f"dtype mismatch under autocast: {_first_line(error)}"
-        return
-    for what, ours, theirs in zip(["the penalty", *names], lowered, exact, strict=True):
-        if ours is None or theirs is None:
+    for where, backward in (("", lower), (" (backward outside)", nullcontext)):
+        try:
+            lowered = _penalty_and_gradients(call, tensors, lower, backward)
+        except RuntimeError as error:
+            yield f"dtype mismatch under autocast{where}: {_first_line(error)}"
             continue
-        scale = float(theirs.abs().max()) + 1e-3
-        if not torch.isfinite(ours).all() or float((ours - theirs).abs().max()) > 0.25 * scale:
-            yield f"wrong under autocast: {what} differs from float32 by more than bfloat16 explains"
+        for what, ours, theirs in zip(["the penalty", *names], lowered, exact, strict=True):
+            if ours is not None and theirs is not None and _far(ours, theirs):
+                yield f"wrong under autocast{where}: {what} differs from float32 by more than bfloat16 explains"
 
 
-def _penalty_and_gradients(call: _Function, tensors: list[Tensor]) -> list[Tensor | None]:
+def _far(ours: Tensor, theirs: Tensor) -> bool:
+    scale = float(theirs.abs().max()) + 1e-3
+    return not torch.isfinite(ours).all() or float((ours - theirs).abs().max()) > 0.25 * scale
+
+
+def _penalty_and_gradients(
+    call: _Function,
+    tensors: list[Tensor],
+    forward: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    backward: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> list[Tensor | None]:
     """Squared norm of the first gradients of a fixed projection, and its gradients: what a penalty trains on."""
-    output = call(*tensors)
+    with forward():
+        output = call(*tensors)
     weight = torch.linspace(0.5, 1.5, output.numel(), device=output.device).reshape(output.shape)
-    first = torch.autograd.grad((output.float() * weight).sum(), tensors, create_graph=True, allow_unused=True)
-    penalty = sum((g.float().square().sum() for g in first if g is not None), start=output.new_zeros(()).float())
-    if not penalty.requires_grad:
-        return [penalty, *[None] * len(tensors)]
-    return [penalty.detach(), *torch.autograd.grad(penalty, tensors, allow_unused=True)]
+    with backward():
+        first = torch.autograd.grad((output.float() * weight).sum(), tensors, create_graph=True, allow_unused=True)
+        penalty = sum((g.float().square().sum() for g in first if g is not None), start=output.new_zeros(()).float())
+        if not penalty.requires_grad:
+            return [penalty, *[None] * len(tensors)]
+        return [penalty.detach(), *torch.autograd.grad(penalty, tensors, allow_unused=True)]
 
 
 def _func_failures(call: _Function, tensors: list[Tensor]) -> Iterator[str]:
@@ -217,4 +216,9 @@ def _func_failures(call: _Function, tensors: list[Tensor]) -> Iterator[str]:
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return " ".join(lines[:2]) if lines else type(error).__name__
+    return lines[0].rstrip(",:") if lines else type(error).__name__
+
+
+def _name(function: Any) -> str:
+    owner = getattr(function, "__self__", None)  # the Function behind `Function.apply`
+    return str(getattr(owner if isinstance(owner, type) else function, "__name__", type(function).__name__))
