@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from torch.func import functional_call, grad, vmap
 __all__ = ["DerivativeError", "check_double_backward"]
 
 _Function = Callable[..., Tensor]
+_HINT = " (once_differentiable, detach, or values computed in forward, where nothing is recorded?)"
 
 
 class DerivativeError(AssertionError):
@@ -112,21 +113,31 @@ def _prepared(
 
 
 def _graph_failures(call: _Function, tensors: list[Tensor], names: list[str], eps: float) -> Iterator[str]:
-    """Gradients that are missing although the function depends on the tensor, at the first and second order."""
+    """Gradients that are missing, or that autograd takes for constants although they are none."""
     output = call(*tensors)
     if not output.requires_grad:
         yield "missing graph: the output does not require grad (detach, .data, numpy, or no_grad on the way?)"
         return
-    weight = torch.randn_like(output).requires_grad_()  # every gradient depends on it, so none may be a constant
-    gradients = torch.autograd.grad((output * weight).sum(), tensors, create_graph=True, allow_unused=True)
-    for tensor, gradient, name in zip(tensors, gradients, names, strict=True):
-        if gradient is None and _moves(lambda: call(*tensors).detach(), tensor, eps):
-            yield f"None for {name}: the output depends on it, but its gradient is None (detached, or not returned)"
-        if gradient is not None and not gradient.requires_grad and gradient.any():
-            yield (
-                f"missing graph: the gradient of {name} is a constant to autograd (once_differentiable, detach, or "
-                f"values computed in forward under no graph and used in backward?)"
-            )
+    weight = torch.randn_like(output)
+    free_weight = weight.clone().requires_grad_()  # every gradient depends on it, so that none may be a constant
+    for k, name in enumerate(names):
+        gradient = _gradient(call, tensors, k, weight)
+        if gradient is None:
+            if _moves(lambda: call(*tensors).detach(), tensors[k], eps):
+                yield f"None for {name}: the output depends on it, but its gradient is None (detached, not returned?)"
+        elif not gradient.requires_grad and _depends(lambda k=k: _gradient(call, tensors, k, weight), tensors, eps):
+            yield f"missing graph: the gradient of {name} depends on the inputs but is a constant to autograd{_HINT}"
+        elif gradient.any() and not cast(Tensor, _gradient(call, tensors, k, free_weight)).requires_grad:
+            yield f"missing graph: the gradient of {name} is a constant to autograd{_HINT}"
+
+
+def _gradient(call: _Function, tensors: list[Tensor], k: int, weight: Tensor) -> Tensor | None:
+    output = (call(*tensors) * weight).sum()
+    return torch.autograd.grad(output, tensors[k], create_graph=True, allow_unused=True)[0]
+
+
+def _depends(value: Callable[[], Tensor | None], tensors: list[Tensor], eps: float) -> bool:
+    return any(_moves(lambda: cast(Tensor, value()).detach(), tensor, eps) for tensor in tensors)
 
 
 def _moves(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
@@ -134,7 +145,8 @@ def _moves(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
     before, step = value(), torch.randn_like(tensor) * 1e3 * eps
     with torch.no_grad():
         tensor.add_(step)
-        after = value()
+        with torch.enable_grad():
+            after = value()
         tensor.sub_(step)
     return not torch.allclose(before, after, rtol=1e-9, atol=1e-9)
 

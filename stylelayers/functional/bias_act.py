@@ -158,5 +158,5 @@ def _forward(x: Tensor, bias: Tensor | None, spec: _Spec, in_place: bool = False
     if spec.gain != 1:
         y = y.mul_(spec.gain) if in_place else y * spec.gain
     if spec.clamp is not None:
-        y = y.clamp_(-spec.clamp, spec.clamp) if in_place else y.clamp(-spec.clamp, spec.clamp)
+        y = y.clamp(-spec.clamp, spec.clamp)
     return y

@@ -64,11 +64,12 @@ class MappingNetwork(nn.Module):
         super().__init__()
         who = "MappingNetwork"
         check_sizes(who, style_dim=style_dim, num_ws=num_ws, num_layers=num_layers)
-        if min(latent_dim, num_labels) < 0 or latent_dim + num_labels == 0:
+        if min(latent_dim, num_labels) < 0:
             raise ValueError(
-                f"{who}: latent_dim and num_labels must be an int of at least 0, got {latent_dim} and {num_labels}; "
-                f"one of them must be at least 1"
+                f"{who}: latent_dim and num_labels must be an int of at least 0, got {latent_dim} and {num_labels}"
             )
+        if latent_dim + num_labels == 0:
+            raise ValueError(f"{who}: latent_dim or num_labels must be an int of at least 1, got 0 for both")
         self.latent_dim, self.style_dim, self.num_ws, self.num_labels = latent_dim, style_dim, num_ws, num_labels
         self.w_mean_decay = w_mean_decay
         self.embed = EqualLinear(num_labels, style_dim, device=device, dtype=dtype) if num_labels else None

@@ -1,0 +1,157 @@
+"""Generator files: what comes back, that a file is whole or absent, and what other files say."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from stylelayers import Generator
+from stylelayers.checkpoints import generator_file, load_generator, save_generator
+
+ARGUMENTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Generator).parameters.items()
+    if name not in ("device", "dtype")
+}
+SMALL: dict[str, Any] = {"resolution": 8, "latent_dim": 4, "style_dim": 6, "channel_base": 32, "mapping_layers": 2}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "small": {},
+    "rectangular": {"resolution": (8, 12), "image_channels": 2},
+    "conditional": {"num_labels": 3, "mapping_lr_multiplier": 0.1},
+    "reflect": {"padding_mode": "reflect", "normalize_style": True, "clamp": 2.0},
+    "replicate": {"padding_mode": "replicate", "resample_method": "nearest", "channel_max": 5},
+    "resnet": {"architecture": "resnet", "activation": "swish", "w_mean_decay": 0.5},
+    "other filter": {"resample_filter": (1, 2, 1), "w_mean_decay": None},
+}
+
+
+def make(**options: Any) -> Generator:
+    """A generator that has seen a training batch and whose parameters are nowhere at their initial value."""
+    generator = Generator(**{**SMALL, **options})
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.add_(torch.randn_like(parameter) / 4)
+    images(generator)
+    return generator
+
+
+def images(generator: Generator, **options: Any) -> torch.Tensor:
+    labels = torch.arange(3) % generator.num_labels if generator.num_labels else None
+    with torch.no_grad():
+        return generator(
+            torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), labels, noise="const", **options
+        )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_images_and_arguments_come_back(variant: str, tmp_path: Path) -> None:
+    generator = make(**VARIANTS[variant])
+    path = save_generator(generator, tmp_path / "new" / "folder" / "g.safetensors")
+    assert path == tmp_path / "new" / "folder" / "g.safetensors"
+    loaded = load_generator(str(path))
+    assert not loaded.training
+    truncation = {} if generator.w_mean_decay is None else {"truncation_psi": 0.5}
+    assert torch.equal(images(loaded, **truncation), images(generator.eval(), **truncation))
+    for name in ARGUMENTS:
+        assert getattr(loaded, name) == getattr(generator, name), name
+        assert type(getattr(loaded, name)) is type(getattr(generator, name)), name
+    for name, wanted in {**SMALL, **VARIANTS[variant]}.items():
+        expected = (wanted, wanted) if name == "resolution" and isinstance(wanted, int) else wanted
+        assert getattr(loaded, name) == expected
+
+
+def test_the_variants_set_every_argument_to_something_else() -> None:
+    chosen = {
+        name for options in (SMALL, *VARIANTS.values()) for name, value in options.items() if value != ARGUMENTS[name]
+    }
+    assert chosen == set(ARGUMENTS)
+
+
+def test_a_folder_of_a_run_is_read_too(tmp_path: Path) -> None:
+    generator = make()
+    save_generator(generator, tmp_path / "generator.safetensors")
+    assert torch.equal(images(load_generator(tmp_path)), images(generator.eval()))
+
+
+def test_metadata_are_plain_json(tmp_path: Path) -> None:
+    path = save_generator(make(), tmp_path / "g.safetensors", summary={"images_seen": 5, "note": "a"})
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "1")
+    assert json.loads(metadata["summary"]) == {"images_seen": 5, "note": "a"}
+    assert set(json.loads(metadata["arguments"])) == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize("fault", ["disk full", "summary"])
+def test_a_failure_leaves_no_half_written_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, existing: bool
+) -> None:
+    path = tmp_path / "g.safetensors"
+    if existing:
+        save_generator(make(), path)
+    before = path.read_bytes() if existing else None
+
+    def half(_: Any, file: Path, *rest: Any) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError("disk full")
+
+    if fault == "disk full":
+        monkeypatch.setattr(generator_file, "save_file", half)
+    with pytest.raises((OSError, TypeError)):
+        save_generator(make(), path, summary={"bad": object()} if fault == "summary" else None)
+    assert [file.name for file in tmp_path.iterdir()] == (["g.safetensors"] if existing else [])
+    assert before is None or path.read_bytes() == before
+
+
+GOOD = {"format": "stylelayers.generator", "version": "1", "arguments": json.dumps(SMALL), "summary": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (None, r"must be of format stylelayers\.generator, version 1 or older, got None, version None"),
+        ({**GOOD, "format": "pt"}, r"must be of format stylelayers\.generator, .* got pt, version 1"),
+        ({**GOOD, "version": "2"}, r"version 1 or older, got stylelayers\.generator, version 2"),
+        ({**GOOD, "version": "2", "arguments": '{"new": 1}'}, "version 1 or older, got .* version 2"),
+        ({**GOOD, "version": "x"}, "version 1 or older, got .* version x"),
+        ({**GOOD, "arguments": json.dumps({**SMALL, "style_dim": 7})}, "do not fit its arguments"),
+        ({**GOOD, "arguments": json.dumps({**SMALL, "depth": 7})}, "arguments .*depth"),
+        ({**GOOD, "arguments": "{"}, "arguments"),
+        ({name: text for name, text in GOOD.items() if name != "arguments"}, "arguments"),
+    ],
+)
+def test_other_safetensors_are_refused(tmp_path: Path, metadata: dict[str, str] | None, message: str) -> None:
+    save_file(make().state_dict(), tmp_path / "x.safetensors", metadata)
+    with pytest.raises(ValueError, match=f"load_generator: .*x\\.safetensors.*{message}"):
+        load_generator(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.safetensors", None, "path must be a generator file or a run's folder, got .*absent"),
+        (".", None, "path must be a generator file or a run's folder, got .*generator.safetensors"),
+        ("x.png", b"\x89PNG", "x.png' is not a readable safetensors file"),
+        ("empty.safetensors", b"", "empty.safetensors' is not a readable safetensors file"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"load_generator: .*{message}"):
+        load_generator(tmp_path / name)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = save_generator(make(), tmp_path / "g.safetensors")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="is not a readable safetensors file"):
+        load_generator(path)

@@ -1,0 +1,250 @@
+"""Gradient penalties: closed forms, the two ways to compute them, finite differences, and wrong inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.autograd import gradcheck
+
+from stylelayers import Discriminator, SynthesisNetwork
+from stylelayers.losses import (
+    PathLengthPenalty,
+    path_lengths,
+    path_lengths_vjp,
+    r1_penalty,
+    r1_penalty_vjp,
+    r2_penalty,
+)
+from tests.conftest import assert_same, randn
+
+SHAPE = (2, 3, 4)  # of the images of the linear generator
+PIXELS = 2 * 3 * 4
+
+
+def quadratic(x: Tensor, matrix: Tensor, vector: Tensor) -> Tensor:
+    """Logits ``x^T A x / 2 + b^T x``, whose gradient is ``(A + A^T) x / 2 + b``."""
+    x = x.flatten(1)
+    return (0.5 * x * (x @ matrix)).sum(1, keepdim=True) + x @ vector.unsqueeze(1)
+
+
+@pytest.mark.parametrize("penalty", [r1_penalty, r2_penalty, None])
+def test_r1_and_its_gradients_of_a_quadratic_discriminator(penalty: Callable[..., Tensor] | None) -> None:
+    x, matrix, vector = randn(5, *SHAPE).requires_grad_(), randn(PIXELS, PIXELS), randn(PIXELS).requires_grad_()
+    if penalty is None:
+        value = r1_penalty_vjp(lambda images: quadratic(images, matrix, vector), x.detach())
+    else:
+        value = penalty(quadratic(x, matrix, vector), x)
+    slope = x.detach().flatten(1) @ (matrix + matrix.T) / 2 + vector.detach()
+    assert_same(value, slope.square().sum(1).mean())
+    (gradient,) = torch.autograd.grad(value, vector)
+    assert_same(gradient, 2 * slope.mean(0))
+
+
+def test_r1_differentiates_the_sum_of_all_logits() -> None:
+    x, vectors = randn(4, 1, 2, 2).requires_grad_(), randn(4, 3)
+    logits = x.flatten(1) @ vectors  # (4, 3)
+    assert_same(r1_penalty(logits, x), vectors.sum(1).square().sum())
+
+
+def network_and_input(labels: int) -> tuple[Discriminator, Tensor, Tensor | None]:
+    critic = Discriminator(
+        8, image_channels=1, channel_base=32, num_labels=labels, activation="swish", dtype=torch.double
+    )
+    return critic, randn(4, 1, 8, 8), torch.arange(4) % labels if labels else None
+
+
+@pytest.mark.parametrize("labels", [0, 3])
+def test_both_forms_of_r1_are_equal_with_all_parameter_gradients(labels: int) -> None:
+    critic, images, classes = network_and_input(labels)
+    leaf = images.clone().requires_grad_()
+    graph = r1_penalty(critic(leaf, classes), leaf)
+    functional = r1_penalty_vjp(critic, images, classes)
+    assert graph > 0
+    assert_same(functional, graph)
+    parameters = list(critic.parameters())
+    expected, actual = (torch.autograd.grad(p, parameters, allow_unused=True) for p in (graph, functional))
+    compare(actual, expected)
+
+
+@pytest.mark.parametrize("form", ["graph", "vjp"])
+def test_r1_through_parameters_agrees_with_finite_differences(form: str) -> None:
+    critic, images, _ = network_and_input(0)
+    leaf = images.clone().requires_grad_()
+
+    def penalty(run: Callable[[Tensor], Tensor]) -> Tensor:
+        return r1_penalty(run(leaf), leaf) if form == "graph" else r1_penalty_vjp(run, images)
+
+    check_through_parameters(critic, penalty)
+
+
+def linear_images(latents: Tensor, matrix: Tensor) -> Tensor:
+    """Images ``sum_l A_l w_l`` of latents ``(N, L, D)`` or ``(N, D)``; `matrix` is ``(L, pixels, D)``."""
+    latents = latents if latents.ndim == 3 else latents.unsqueeze(1)
+    return torch.einsum("lpd,nld->np", matrix, latents).unflatten(1, SHAPE)
+
+
+@pytest.mark.parametrize("form", ["graph", "vjp"])
+@pytest.mark.parametrize("layers", [None, 1, 3])
+def test_path_lengths_of_a_linear_generator(layers: int | None, form: str) -> None:
+    matrix, noise = randn(layers or 1, PIXELS, 5), randn(4, *SHAPE)
+    latents = randn(4, 5) if layers is None else randn(4, layers, 5)
+    if form == "graph":
+        latents.requires_grad_()
+        lengths = path_lengths(linear_images(latents, matrix), latents, noise)
+    else:
+        lengths = path_lengths_vjp(lambda w: linear_images(w, matrix), latents, noise)
+    pulled = torch.einsum("lpd,np->nld", matrix, noise.flatten(1) / (SHAPE[1] * SHAPE[2]) ** 0.5)
+    assert_same(lengths, pulled.square().sum(2).mean(1).sqrt())
+
+
+def test_noise_is_unit_normal_where_none_is_given() -> None:
+    latents = randn(4, 1, 5).requires_grad_()
+    images = linear_images(latents, randn(1, PIXELS, 5))
+    torch.manual_seed(3)
+    drawn = path_lengths(images, latents)
+    torch.manual_seed(3)
+    assert_same(drawn, path_lengths(images, latents, torch.randn_like(images)), 0.0)
+
+
+def test_expected_square_length_is_the_squared_jacobian_over_the_pixels() -> None:
+    matrix = randn(1, PIXELS, 5)
+    lengths = path_lengths_vjp(lambda w: linear_images(w, matrix), randn(20_000, 5))
+    expected = matrix.square().sum() / (SHAPE[1] * SHAPE[2])
+    torch.testing.assert_close(lengths.square().mean(), expected, rtol=0.03, atol=0.0)
+
+
+def synthesis() -> SynthesisNetwork:
+    return SynthesisNetwork(3, 8, image_channels=1, channel_base=32, activation="swish", dtype=torch.double)
+
+
+def test_both_forms_of_path_lengths_are_equal_with_all_parameter_gradients() -> None:
+    network = synthesis()
+    ws, noise = randn(3, network.num_ws, 3), randn(3, 1, 8, 8)
+    leaf = ws.clone().requires_grad_()
+    graph = path_lengths(network(leaf, noise="const"), leaf, noise)
+    functional = path_lengths_vjp(lambda w: network(w, noise="const"), ws, noise)
+    assert (graph > 0).all()
+    assert_same(functional, graph)
+    parameters = list(network.parameters())
+    expected, actual = (
+        torch.autograd.grad(p.square().sum(), parameters, allow_unused=True) for p in (graph, functional)
+    )
+    compare(actual, expected)
+
+
+@pytest.mark.parametrize("form", ["graph", "vjp"])
+def test_path_lengths_through_parameters_agree_with_finite_differences(form: str) -> None:
+    network = synthesis()
+    ws, noise = randn(2, network.num_ws, 3), randn(2, 1, 8, 8)
+    leaf = ws.clone().requires_grad_()
+
+    def penalty(run: Callable[[Tensor], Tensor]) -> Tensor:
+        return path_lengths(run(leaf), leaf, noise) if form == "graph" else path_lengths_vjp(run, ws, noise)
+
+    check_through_parameters(network, penalty, noise="const")
+
+
+def check_through_parameters(network: nn.Module, penalty: Callable[..., Tensor], **options: str) -> None:
+    """Compare the derivative of ``penalty(x -> network(x))`` by all parameters with finite differences."""
+    names = [name for name, _ in network.named_parameters()]
+
+    def function(*values: Tensor) -> Tensor:
+        named = dict(zip(names, values, strict=True))
+        return penalty(lambda x: torch.func.functional_call(network, named, (x,), options))
+
+    assert gradcheck(function, [p.detach().clone().requires_grad_() for p in network.parameters()], fast_mode=True)
+
+
+def compare(actual: Any, expected: Any) -> None:
+    """Gradients are equal, None meaning 0, and most of them are not 0."""
+    pairs = list(zip(actual, expected, strict=True))
+    for ours, theirs in pairs:
+        like = ours if theirs is None else theirs
+        if like is not None:
+            assert_same(
+                torch.zeros_like(like) if ours is None else ours, torch.zeros_like(like) if theirs is None else theirs
+            )
+    moving = [theirs for _, theirs in pairs if theirs is not None and theirs.any()]
+    assert len(moving) > len(pairs) / 2
+
+
+def test_penalty_is_the_distance_from_a_running_mean_of_batches() -> None:
+    penalty, mean = PathLengthPenalty(decay=0.25), 0.0
+    for batch in (torch.tensor([1.0, 3.0]), torch.tensor([5.0]), torch.tensor([0.0, 1.0, 8.0])):
+        lengths = batch.requires_grad_()
+        value = penalty(lengths)
+        mean += 0.25 * (lengths.detach().mean().item() - mean)
+        assert penalty.mean.item() == pytest.approx(mean)
+        torch.testing.assert_close(value, (lengths.detach() - mean).square().mean())
+        value.backward()  # the mean is a constant: no gradient runs through it
+        torch.testing.assert_close(lengths.grad, 2 * (lengths.detach() - mean) / len(lengths))
+
+
+def test_evaluation_leaves_the_mean_alone() -> None:
+    penalty = PathLengthPenalty(decay=1.0)
+    penalty(torch.tensor([2.0]))
+    assert penalty.eval()(torch.tensor([5.0])) == 9
+    assert penalty.mean == 2
+
+
+def test_the_mean_is_in_the_state_dict_and_the_decay_in_the_repr() -> None:
+    penalty, other = PathLengthPenalty(decay=0.5), PathLengthPenalty()
+    penalty(torch.tensor([2.0]))
+    assert list(penalty.state_dict()) == ["mean"]
+    other.load_state_dict(penalty.state_dict())
+    assert other.mean == 1
+    assert repr(penalty) == "PathLengthPenalty(decay=0.5)"
+
+
+def test_the_mean_is_taken_over_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda value: value.add_(5.0))  # the other rank's mean
+    penalty, lengths = PathLengthPenalty(decay=1.0), torch.tensor([1.0, 5.0])
+    penalty(lengths)
+    assert penalty.mean == (3 + 5) / 2
+    assert lengths.tolist() == [1.0, 5.0]
+
+
+def leaf(*shape: int) -> Tensor:
+    return torch.randn(*shape, requires_grad=True)
+
+
+def images_of(latents: Tensor, batch: int = 2) -> Tensor:
+    return latents.sum().expand(batch, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        *(
+            case
+            for name, penalty in {"r1_penalty": r1_penalty, "r2_penalty": r2_penalty}.items()
+            for case in (
+                (lambda p=penalty: p(leaf(2, 1), torch.randn(2, 1, 2, 2)), f"{name}: images must require grad before"),
+                (lambda p=penalty: p(torch.randn(2, 1), leaf(2, 1, 2, 2)), f"{name}: logits have no graph"),
+                (lambda p=penalty: p(leaf(2, 1), leaf(2, 1, 2, 2)), f"{name}: logits were not computed from"),
+            )
+        ),
+        (lambda: path_lengths(leaf(2, 1, 2, 2), torch.randn(2, 3)), "latents must require grad .*requires_grad_"),
+        (lambda: path_lengths(torch.randn(2, 1, 2, 2), leaf(2, 3)), "images have no graph"),
+        (lambda: path_lengths(leaf(2, 1, 2, 2), leaf(2, 3)), "images were not computed from these latents"),
+        (lambda: path_lengths(leaf(2, 2, 2), leaf(2, 3)), r"must be \(N, C, H, W\).* got \(2, 2, 2\)"),
+        (lambda: path_lengths(images_of(w := leaf(2, 3)), w, torch.randn(2, 1, 1, 2)), r"got .* and \(2, 1, 1, 2\)"),
+        (lambda: path_lengths(images_of(w := leaf(3)), w), r"latents must be \(N, D\) or .* got \(3,\)"),
+        (lambda: path_lengths(images_of(w := leaf(2, 3, 4, 5)), w), r"latents must be .* got \(2, 3, 4, 5\)"),
+        (lambda: path_lengths(images_of(w := leaf(1, 3)), w), r"latents .* \(1, 3\)"),
+        (lambda: path_lengths_vjp(images_of, torch.randn(3)), r"latents must be .* got \(3,\)"),
+        (lambda: path_lengths_vjp(images_of, torch.randn(1, 3)), r"latents .* \(1, 3\)"),
+        (lambda: path_lengths_vjp(lambda w: w, torch.randn(2, 3)), r"must be \(N, C, H, W\)"),
+        (lambda: PathLengthPenalty(0.0), r"decay must be in \(0, 1\], got 0.0"),
+        (lambda: PathLengthPenalty(1.5), r"decay must be in \(0, 1\], got 1.5"),
+    ],
+)
+def test_wrong_inputs_say_what_to_change(call: Callable[[], Tensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()

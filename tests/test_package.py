@@ -1,0 +1,146 @@
+"""The package: public names, and what importing and using it needs, which is torch and nothing heavier."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+import stylelayers
+from stylelayers import functional
+
+CLASSES = [
+    "BiasAct",
+    "Blur",
+    "ConstantInput",
+    "Discriminator",
+    "Downsample2d",
+    "EqualConv2d",
+    "EqualLinear",
+    "Generator",
+    "MappingNetwork",
+    "MinibatchStdDev",
+    "ModulatedConv2d",
+    "NoiseInjection",
+    "PixelNorm",
+    "StyledConv",
+    "SynthesisNetwork",
+    "ToRGB",
+    "Upsample2d",
+]
+SUBMODULES = ["checkpoints", "functional", "losses", "testing"]
+OPERATORS = [
+    "activation_names",
+    "bias_act",
+    "blur2d",
+    "downsample2d",
+    "fir_kernel",
+    "minibatch_stddev",
+    "modulated_conv2d",
+    "pixel_norm",
+    "register_activation",
+    "resample_conv2d",
+    "upfirdn2d",
+    "upsample2d",
+]
+HEAVY = [
+    "lightning",
+    "pytorch_lightning",
+    "hydra",
+    "omegaconf",
+    "torchvision",
+    "torchmetrics",
+    "sklearn",
+    "scipy",
+    "PIL",
+    "matplotlib",
+]
+IMPORTS = "import stylelayers; from stylelayers import " + ", ".join([*SUBMODULES, "layers", "models"])
+
+WITHOUT_HEAVY_PACKAGES = f"""
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {HEAVY!r}:
+            raise ImportError(f"{{name}} is blocked")
+
+sys.meta_path.insert(0, Blocker())
+try:
+    import scipy
+except ImportError:
+    {IMPORTS}
+else:
+    raise AssertionError("the block does not block")
+"""
+
+EVERY_LAYER = """
+import torch
+from stylelayers import *
+
+images, latents = torch.randn(2, 4, 8, 8), torch.randn(2, 6)
+runs = {
+    "BiasAct": (BiasAct(4), images),
+    "Blur": (Blur(), images),
+    "Discriminator": (Discriminator(8, image_channels=4, channel_base=16), images),
+    "Downsample2d": (Downsample2d(), images),
+    "EqualConv2d": (EqualConv2d(4, 3, 3, resample="down", activation="swish"), images),
+    "EqualLinear": (EqualLinear(6, 3, activation="lrelu"), latents),
+    "Generator": (Generator(8, latent_dim=6, style_dim=5, channel_base=16), latents),
+    "MappingNetwork": (MappingNetwork(6, 5, 3), latents),
+    "MinibatchStdDev": (MinibatchStdDev(), images),
+    "ModulatedConv2d": (ModulatedConv2d(4, 3, 3, 6, resample="up", padding_mode="reflect"), images, latents),
+    "NoiseInjection": (NoiseInjection(), images),
+    "PixelNorm": (PixelNorm(), images),
+    "StyledConv": (StyledConv(4, 3, 3, 6, resample="up"), images, latents),
+    "SynthesisNetwork": (SynthesisNetwork(6, 8, channel_base=16), latents[:, None].expand(-1, 4, -1)),
+    "ToRGB": (ToRGB(4, 3, 6), images, latents),
+    "Upsample2d": (Upsample2d(), images),
+}
+for name, (module, *inputs) in runs.items():
+    inputs = [tensor.detach().requires_grad_() for tensor in inputs]
+    gradients = torch.autograd.grad(module(*inputs).square().sum(), inputs, create_graph=True)
+    sum(gradient.square().sum() for gradient in gradients).backward()
+    assert all(tensor.grad.isfinite().all() for tensor in inputs), name
+print(*sorted([*runs, "ConstantInput"]))
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_public_names() -> None:
+    assert sorted(stylelayers.__all__) == sorted([*CLASSES, *SUBMODULES])
+    assert sorted(functional.__all__) == sorted(OPERATORS)
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", stylelayers.__version__)
+
+
+@pytest.mark.parametrize(("module", "names"), [(stylelayers, CLASSES), (functional, OPERATORS)], ids=str)
+def test_every_public_name_exists_and_says_what_it_is(module: Any, names: list[str]) -> None:
+    assert [name for name in names if not (getattr(module, name).__doc__ or "").strip()] == []
+
+
+def test_is_typed() -> None:
+    assert files("stylelayers").joinpath("py.typed").is_file()
+
+
+def test_every_layer_works_without_heavy_packages() -> None:
+    result = run("-c", WITHOUT_HEAVY_PACKAGES + EVERY_LAYER)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == sorted(CLASSES)
+
+
+def test_import_is_light() -> None:
+    result = run("-X", "importtime", "-c", f"import torch; {IMPORTS}")
+    assert result.returncode == 0, result.stderr
+    lines = re.findall(r"import time:\s+(\d+) \|\s+(\d+) \| +(\S+)", result.stderr)
+    microseconds = {name: int(cumulative) for _, cumulative, name in lines}
+    assert [name for name in microseconds if name.partition(".")[0] in HEAVY] == []
+    assert "stylelayers.layers" in microseconds
+    assert "stylelayers.training" not in microseconds
+    assert microseconds["stylelayers"] < 300_000
