@@ -7,6 +7,7 @@ still be silently wrong there: a backward that detaches, a bias that drops out o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -22,7 +23,7 @@ from torch.func import functional_call, grad, vmap
 __all__ = ["DerivativeError", "check_double_backward"]
 
 _Function = Callable[..., Tensor]
-_HINT = " (once_differentiable, detach, or values computed in forward, where nothing is recorded?)"
+_HINT = " (once_differentiable, detach, or values kept on ctx that forward computed?)"
 
 
 class DerivativeError(AssertionError):
@@ -69,7 +70,7 @@ def check_double_backward(
     call, tensors, names = _prepared(fn_or_module, inputs)
     failures = list(_graph_failures(call, tensors, names, eps))
     if not failures:
-        failures += _order_failures(call, tensors, {"eps": eps, "atol": atol, "rtol": rtol})
+        failures += _order_failures(call, tensors, names, {"eps": eps, "atol": atol, "rtol": rtol})
     if autocast and call(*tensors).requires_grad:
         failures += _autocast_failures(*_prepared(fn_or_module, inputs, torch.float32))
     if func and call(*tensors).requires_grad:
@@ -151,13 +152,17 @@ def _moves(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
     return not torch.allclose(before, after, rtol=1e-9, atol=1e-9)
 
 
-def _order_failures(call: _Function, tensors: list[Tensor], tolerances: dict[str, Any]) -> Iterator[str]:
+def _order_failures(
+    call: _Function, tensors: list[Tensor], names: list[str], tolerances: dict[str, Any]
+) -> Iterator[str]:
     checks: tuple[tuple[str, Callable[..., bool]], ...] = (("first", gradcheck), ("second", gradgradcheck))
     for order, check in checks:
         try:
             check(call, tensors, **tolerances)
         except GradcheckError as error:
-            yield f"wrong {order} order: {_first_line(error)}"
+            at = re.search(r"with respect to input (\d+)", str(error))
+            name = names[int(at[1])] if at and int(at[1]) < len(names) else "the incoming gradient"
+            yield f"wrong {order} order: the derivative by {name} differs from finite differences"
         except RuntimeError as error:
             yield f"no {order} order: {_first_line(error)}"
 
@@ -166,15 +171,15 @@ def _autocast_failures(call: _Function, tensors: list[Tensor], names: list[str])
     """Errors and large deviations of bfloat16 autocast, around forward and backward or around forward alone."""
     lower = partial(torch.autocast, tensors[0].device.type, dtype=torch.bfloat16)
     exact = _penalty_and_gradients(call, tensors)
-    for where, backward in (("", lower), (" (backward outside)", nullcontext)):
+    for where, backward in (("", lower), ("with backward outside, ", nullcontext)):
         try:
             lowered = _penalty_and_gradients(call, tensors, lower, backward)
         except RuntimeError as error:
-            yield f"dtype mismatch under autocast{where}: {_first_line(error)}"
+            yield f"dtype mismatch under autocast: {where}{_first_line(error)}"
             continue
         for what, ours, theirs in zip(["the penalty", *names], lowered, exact, strict=True):
             if ours is not None and theirs is not None and _far(ours, theirs):
-                yield f"wrong under autocast{where}: {what} differs from float32 by more than bfloat16 explains"
+                yield f"wrong under autocast: {where}{what} differs from float32 by more than bfloat16 explains"
 
 
 def _far(ours: Tensor, theirs: Tensor) -> bool:
