@@ -48,9 +48,10 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
         )
     groups = max(1, -(-batch // group_size))
     members = max(1, -(-batch // groups))
-    y = pad(x, (0, 0, 0, 0, 0, 0, 0, groups * members - batch))
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))  # 1e-8 is 0 in float16
+    y = pad(wide, (0, 0, 0, 0, 0, 0, 0, groups * members - batch))
     y = y.reshape(members, groups, num_channels, -1, height, width)
-    weight = _weights(batch, members, groups, x)
+    weight = _weights(batch, members, groups, wide)
     centred = y - (y * weight).sum(0)
     stddev = ((centred.square() * weight).sum(0) + 1e-8).sqrt().mean((2, 3, 4))  # (groups, num_channels)
     maps = stddev.repeat(members, 1)[:batch, :, None, None].expand(-1, -1, height, width)

@@ -36,7 +36,8 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
     Raises:
         ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
     """
-    kernel = taps if isinstance(taps, Tensor) else torch.as_tensor(taps)
+    dtype = torch.get_default_dtype() if like is None else like.dtype
+    kernel = taps if isinstance(taps, Tensor) else torch.as_tensor(taps, dtype=dtype)
     if kernel.requires_grad:
         raise ValueError(
             "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
@@ -44,10 +45,8 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
         )
     if kernel.ndim not in (1, 2) or kernel.numel() == 0:
         raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(kernel.shape)}")
-    if like is not None:
-        kernel = kernel.to(like.device, like.dtype)
-    elif not kernel.is_floating_point():
-        kernel = kernel.to(torch.get_default_dtype())
+    if like is not None or not kernel.is_floating_point():
+        kernel = kernel.to(kernel.device if like is None else like.device, dtype)
     if normalize and not torch.compiler.is_compiling() and not kernel.is_meta and not float(kernel.sum()):
         raise ValueError("fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False")
     return kernel / kernel.sum() if normalize else kernel

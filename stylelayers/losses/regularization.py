@@ -123,7 +123,11 @@ class PathLengthPenalty(nn.Module):
         if not 0 < decay <= 1:
             raise ValueError(f"PathLengthPenalty: decay must be in (0, 1], got {decay}")
         self.decay = decay
-        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("mean", torch.empty(()))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.mean)
 
     def forward(self, lengths: Tensor) -> Tensor:
         if self.training:

@@ -1,0 +1,250 @@
+"""How the cells of the matrix are checked: functions of a `Row`, which tests/test_matrix.py puts under column names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import gradcheck, gradgradcheck
+from torch.func import functional_call
+
+from tests.conftest import Case, resets_after_meta
+from tests.matrix import Row
+
+TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02, torch.float64: 1e-9}  # of a tensor's norm
+EXACT = TOLERANCES[torch.float64]
+
+
+@dataclass
+class Subject:
+    """A row with numbers in it: a function of tensors alone, first the inputs, then weights or parameters."""
+
+    call: Callable[..., Tensor]
+    inputs: list[Tensor]
+    shared: list[Tensor]
+    module: nn.Module | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [*self.inputs, *self.shared]
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        return [tensor.detach().clone().requires_grad_() for tensor in self.tensors]
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        return tuple(range(len(self.tensors)))
+
+    def on_inputs(self, change: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+        """The call with every input changed first."""
+        n = len(self.inputs)
+        return lambda *tensors: self.call(*map(change, tensors[:n]), *tensors[n:])
+
+    def energy(self, *tensors: Tensor) -> Tensor:
+        return energy(self.call(*tensors))
+
+    def gradient(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        gradients: Any = torch.func.grad(self.energy, argnums=self.places)(*tensors)
+        return gradients
+
+
+def subject(row: Row, dtype: torch.dtype = torch.float64, *, batch: int | None = None, seed: int = 1) -> Subject:
+    """The same numbers for a seed, whatever the dtype."""
+    torch.manual_seed(seed)
+    shapes = [(row.batch if batch is None else batch, *shape) for shape in row.inputs]
+    inputs = [torch.randn(shape, dtype=torch.float64).to(dtype) for shape in shapes]
+    if not row.is_module:
+        weights = [torch.randn(shape, dtype=torch.float64).to(dtype) for shape in row.weights]
+        return Subject(partial(row.make, **row.options), inputs, weights)
+    module = case_of(row).build().to(dtype)
+    keys = [key for key, _ in module.named_parameters()]
+
+    def call(*tensors: Tensor) -> Tensor:
+        values = dict(zip(keys, tensors[len(inputs) :], strict=True))
+        result: Tensor = functional_call(module, values, tensors[: len(inputs)], dict(row.options))
+        return result
+
+    return Subject(call, inputs, [parameter.detach().clone() for parameter in module.parameters()], module)
+
+
+def case_of(row: Row) -> Case:
+    return Case(row.make, row.inputs, tuple(row.make().state_dict()), options=dict(row.options))
+
+
+def energy(y: Tensor) -> Tensor:
+    """A nonlinear sum, alike for all samples, under which no order of derivative of a linear function is trivial."""
+    y = y.to(torch.promote_types(y.dtype, torch.float32))
+    weight = torch.linspace(-1, 1.5, y.shape[1:].numel(), dtype=y.dtype, device=y.device)
+    return (torch.nn.functional.softplus(y) * weight.reshape(y.shape[1:])).sum()
+
+
+def orders(call: Callable[..., Tensor], leaves: Sequence[Tensor]) -> list[list[Tensor]]:
+    """The value, the gradients of its energy, and the gradients of their squared norm."""
+    y = call(*leaves)
+    first = torch.autograd.grad(energy(y), leaves, create_graph=True, materialize_grads=True)
+    second = torch.autograd.grad(squared_norm(first), leaves, materialize_grads=True)
+    return [[y], list(first), list(second)]
+
+
+def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.stack([tensor.square().sum() for tensor in tensors]).sum()
+
+
+def near(actual: Sequence[Tensor], expected: Sequence[Tensor], tolerance: float = EXACT) -> None:
+    """Equal but for a fraction of the norm of each tensor, or a tenth of their average norm where that is larger."""
+    norms = [torch.linalg.vector_norm(tensor.detach().double()).item() for tensor in expected]
+    floor = 1e-3 + 0.1 * (sum(norm**2 for norm in norms) / max(1, len(norms))) ** 0.5
+    for i, (ours, theirs, norm) in enumerate(zip(actual, expected, norms, strict=True)):
+        assert ours.shape == theirs.shape
+        assert ours.isfinite().all(), f"tensor {i} is not finite"
+        error = torch.linalg.vector_norm((ours - theirs).detach().double()).item()
+        assert error <= tolerance * (norm + floor), f"tensor {i}: error {error:.2g} of {norm:.2g}"
+
+
+def all_near(actual: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float = EXACT) -> None:
+    for ours, theirs in zip(actual, expected, strict=True):
+        near(ours, theirs, tolerance)
+
+
+# Orders ----------------------------------------------------------------------------------------------------------
+
+
+def by_differences(row: Row, check: Callable[..., bool], **options: Any) -> None:
+    it = subject(row)
+    assert check(it.call, it.leaves, fast_mode=True, **options)
+
+
+def third_order(row: Row) -> None:
+    """Along one direction of all tensors: second derivatives of the slope of the energy."""
+    it = subject(row)
+    direction = [torch.randn_like(tensor) for tensor in it.tensors]
+
+    def slope(step: Tensor) -> Tensor:
+        moved = [tensor + step * change for tensor, change in zip(it.tensors, direction, strict=True)]
+        (first,) = torch.autograd.grad(it.energy(*moved), step, create_graph=True)
+        return first
+
+    assert gradgradcheck(slope, torch.zeros((), dtype=torch.float64, requires_grad=True))
+
+
+def forward_mode(row: Row) -> None:
+    by_differences(row, gradcheck, check_forward_ad=True, check_backward_ad=False)
+    by_differences(row, gradgradcheck, check_fwd_over_rev=True, check_rev_over_rev=False, check_undefined_grad=False)
+
+
+def batched_gradients(row: Row) -> None:
+    it = subject(row)
+    leaves = it.leaves
+    y = it.call(*leaves)
+    first = torch.autograd.grad(energy(y), leaves, create_graph=True, materialize_grads=True)
+    for output in (y, torch.stack([gradient.square().sum() for gradient in first])):
+        pull = partial(torch.autograd.grad, output, leaves, retain_graph=True, materialize_grads=True)
+        directions = torch.randn(3, *output.shape, dtype=torch.float64)
+        rows = [pull(direction) for direction in directions]
+        near(pull(directions, is_grads_batched=True), [torch.stack(column) for column in zip(*rows, strict=True)])
+
+
+# torch.func ------------------------------------------------------------------------------------------------------
+
+
+def func_grad(row: Row) -> None:
+    it = subject(row)
+    near(it.gradient(*it.tensors), orders(it.call, it.leaves)[1])
+
+
+def func_grad_of_grad(row: Row) -> None:
+    it = subject(row)
+    twice: Any = torch.func.grad(lambda *tensors: squared_norm(it.gradient(*tensors)), argnums=it.places)(*it.tensors)
+    near(twice, orders(it.call, it.leaves)[2])
+
+
+def func_vjp_or_jacrev(row: Row, jacobian: bool) -> None:
+    it = subject(row)
+    leaves = it.leaves
+    y = it.call(*leaves)
+    direction = torch.randn_like(y)
+    expected = torch.autograd.grad(y, leaves, direction, materialize_grads=True)
+    if jacobian:
+        rows: Any = torch.func.jacrev(it.call, argnums=it.places)(*it.tensors)
+        return near([torch.tensordot(direction, row, y.ndim) for row in rows], expected)
+    pulled: Any = torch.func.vjp(it.call, *it.tensors)
+    return near(pulled[1](direction), expected)
+
+
+def func_vmap(row: Row) -> None:
+    one, other = subject(row), subject(row, seed=2)
+    stacked = [torch.stack(pair) for pair in zip(one.tensors, other.tensors, strict=True)]
+    near([torch.vmap(one.call)(*stacked)], [torch.stack([one.call(*it.tensors) for it in (one, other)])])
+    rows = [one.gradient(*it.tensors) for it in (one, other)]
+    near(torch.vmap(one.gradient)(*stacked), [torch.stack(column) for column in zip(*rows, strict=True)])
+
+
+def per_sample(row: Row) -> None:
+    it = subject(row)
+    alone = it.on_inputs(lambda x: x.unsqueeze(0))
+    gradient = torch.func.grad(lambda *tensors: energy(alone(*tensors)), argnums=it.places)
+    n = len(it.inputs)
+    dims = (0,) * n + (None,) * len(it.shared)
+    gradients: Any = torch.vmap(gradient, in_dims=dims)(*it.tensors)
+    near([*gradients[:n], *(g.sum(0) for g in gradients[n:])], orders(it.call, it.leaves)[1])
+
+
+# Dtypes, layouts, batches, compiling, carrying -------------------------------------------------------------------
+
+
+def under_autocast(row: Row, dtype: torch.dtype) -> None:
+    """Inputs arrive in low precision; differentiated outside, as losses are, and inside, as penalties are."""
+    it, lowered = subject(row, torch.float32), partial(torch.autocast, "cpu", dtype=dtype)
+    call = it.on_inputs(lambda x: x @ torch.eye(x.shape[-1]))
+    expected = orders(call, it.leaves)
+    all_near(orders(lowered()(call), it.leaves), expected, TOLERANCES[dtype])
+    with lowered():
+        all_near(orders(call, it.leaves), expected, TOLERANCES[dtype])
+
+
+def in_layout(row: Row, layout: Callable[[Tensor], Tensor]) -> None:
+    it = subject(row)
+    all_near(orders(lambda *tensors: it.call(*map(layout, tensors)), it.leaves), orders(it.call, it.leaves))
+
+
+def expanded(row: Row) -> None:
+    it = subject(row, batch=1)
+    view = it.on_inputs(lambda x: x.expand(row.batch, *x.shape[1:]))
+    copy = it.on_inputs(lambda x: torch.cat([x] * row.batch))
+    all_near(orders(view, it.leaves), orders(copy, it.leaves))
+
+
+def no_samples(row: Row) -> None:
+    it, whole = subject(row, batch=0), subject(row)
+    (y,), *gradients = orders(it.call, it.leaves)
+    assert y.shape == (0, *whole.call(*whole.leaves).shape[1:])
+    assert all(gradient.isfinite().all() for order in gradients for gradient in order)
+
+
+def compiled(row: Row) -> None:
+    """Traced and differentiated by `torch.compile`, without its code generator; tests/test_compile.py has that."""
+    it = subject(row)
+    torch._dynamo.reset()
+    function: Any = it.call if it.module is None else partial(it.module, **row.options)
+    others = it.leaves[len(it.inputs) :] if it.module is None else list(it.module.parameters())
+
+    def results(call: Callable[..., Tensor]) -> list[list[Tensor]]:
+        inputs = it.leaves[: len(it.inputs)]
+        y = call(*inputs, *([] if it.module else others))
+        return [[y], list(torch.autograd.grad(energy(y), [*inputs, *others], materialize_grads=True))]
+
+    all_near(results(torch.compile(function, fullgraph=True, backend="aot_eager")), results(function))
+
+
+def on_meta(row: Row) -> None:
+    it = subject(row)
+    if it.module is not None:
+        return resets_after_meta(case_of(row))
+    y = it.call(*(tensor.to("meta") for tensor in it.leaves))
+    assert (y.is_meta, y.shape) == (True, it.call(*it.leaves).shape)
+    return None

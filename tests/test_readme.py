@@ -1,0 +1,96 @@
+"""What the documents say works: README's code runs, every command line composes, every link leads to a file."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from stylelayers.functional import activations
+from tests.training.tiny import REPOSITORY, compose
+
+README = REPOSITORY / "README.md"
+DOCUMENTS = [README, REPOSITORY / "CONTRIBUTING.md"]
+SOURCES = [
+    *DOCUMENTS,
+    REPOSITORY / "configs" / "train.yaml",
+    *sorted((REPOSITORY / "configs" / "experiment").iterdir()),
+]
+OPTIONS = {"--help", "-m", "--multirun"}
+
+
+def code_blocks(language: str) -> list[tuple[int, str]]:
+    """README's fenced blocks of a language, each with the number of its first line."""
+    text = README.read_text()
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in found]
+
+
+def command_lines() -> dict[str, set[str]]:
+    """What follows ``python train.py`` in the sources, and the names of the sources."""
+    found: dict[str, set[str]] = {}
+    for source in SOURCES:
+        for command in re.findall(r"python train\.py([^`\n]*)", source.read_text()):
+            found.setdefault(command.strip(), set()).add(source.name)
+    return found
+
+
+COMMANDS = command_lines()
+
+
+def single_runs(overrides: list[str]) -> Iterator[list[str]]:
+    """The overrides of one run for each value of a sweep (of which there is one at most)."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    swept = [index for index, override in enumerate(parsed) if override.is_sweep_override()]
+    if not swept:
+        yield overrides
+    for index in swept:
+        for value in parsed[index].sweep_string_iterator():
+            yield [*overrides[:index], f"{parsed[index].get_key_element()}={value}", *overrides[index + 1 :]]
+
+
+def test_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one namespace: a block may use the names of those before it, as a reader does."""
+    monkeypatch.chdir(tmp_path)
+    new = set(re.findall(r'register_activation\(\s*"(\w+)"', README.read_text()))
+    known = {name: value for name, value in activations._ACTIVATIONS.items() if name not in new}
+    monkeypatch.setattr(activations, "_ACTIVATIONS", known)
+    blocks = code_blocks("python")
+    assert blocks
+    namespace: dict[str, object] = {"__name__": "readme"}
+    for line, block in blocks:
+        exec(compile("\n" * (line - 1) + block, str(README), "exec"), namespace)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "no arguments")
+def test_command_lines_compose(command: str, tmp_path: Path) -> None:
+    arguments = shlex.split(command)
+    options = [argument for argument in arguments if argument.startswith("-")]
+    assert set(options) <= OPTIONS
+    runs = list(single_runs([argument for argument in arguments if argument not in options]))
+    assert len(runs) == 1 or {"-m", "--multirun"} & set(options)
+    for overrides in runs:
+        config = compose(*overrides, f"output={tmp_path}")
+        assert OmegaConf.to_container(config, resolve=True)
+
+
+def test_every_document_with_commands_is_read() -> None:
+    sources = set().union(*COMMANDS.values())
+    assert {"README.md", "train.yaml"} <= sources
+    assert {path.name for path in (REPOSITORY / "configs" / "experiment").iterdir()} <= sources
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_to_files(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
+    assert [link for link in links if not os.path.exists(document.parent / link)] == []
+
+
+def test_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) < 250

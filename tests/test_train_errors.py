@@ -1,0 +1,94 @@
+"""Command lines that cannot work: one line that says what to change, and no training."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import train
+from tests.training.tiny import TINY, command_line, image_files, process, tiny_config
+
+WRONG = {
+    "misspelt key": (("loss.r1_gama=1",), "loss.r1_gama is not a key .* did you mean loss.r1_gamma?.*--help"),
+    "no such key": (("xyzzy=1",), "xyzzy is not a key of the configuration; python train.py --help"),
+    "no such data": (("data=cifar",), "'data/cifar'.*digits.*image_folder.*torchvision"),
+    "no such experiment": (("experiment=digit",), "'experiment/digit'.*cifar10.*digits.*faces256.*reflect"),
+    "no such group": (("modell=stylegan2",), "modell is not a key of the configuration; did you mean model"),
+    "no value": (("loss.r1_gamma",), r"'loss\.r1_gamma' missing EQUAL"),
+    "a bad value of a sweep": (("-m", "loss.r1_gamma=-1,1"), r"loss\.r1_gamma must be at least 0, got -1"),
+    "sweep without -m": (("loss.r1_gamma=1,2",), r"loss\.r1_gamma=1,2.*--multirun"),
+    "no folder given": (("data=image_folder",), r"data\.root must name a folder .* got None"),
+    "missing folder": (("data=image_folder", "data.root=absent"), r"data\.root .* 'absent', which does not exist"),
+    "empty folder": (("data=image_folder", "data.root=empty"), r"data\.root .*'empty', which holds no .*\.png"),
+    "unreachable resolution": (("data.resolution=31",), "resolution must be a power of two times .*such as .*got 31"),
+    "batch 0": (("data.batch_size=0",), r"data\.batch_size must be at least 1 image, got 0"),
+    "batch of text": (("data.batch_size=four",), r"data\.batch_size must be .* got 'four'"),
+    "grey and colour": (
+        ("model.discriminator.image_channels=1",),
+        r"same image_channels, got 3 and 1; .*image_channels",
+    ),
+    "negative gamma": (("loss.r1_gamma=-1",), r"loss\.r1_gamma must be at least 0, got -1"),
+    "gamma of text": (("loss.r1_gamma=much",), r"loss\.r1_gamma must be .*'?much"),
+    "unknown activation": (
+        ("model.generator.activation=lreluu",),
+        r"activation must be one of linear, .* got 'lreluu' \(configuration: model\.generator\)",
+    ),
+    "unknown optimiser argument": (("+model.generator_optimizer.momentum=1",), "momentum"),
+    "unknown accelerator": (("trainer.accelerator=abacus",), r"abacus.*\(configuration: trainer\)"),
+    "time in words": (("trainer.max_time=soon",), r"soon.*\(configuration: trainer\)"),
+    "missing checkpoint": (("resume=absent.ckpt",), r"resume must name a checkpoint .* got absent\.ckpt"),
+    "not a checkpoint": (("resume=images/class0/0.png",), r"resume.*images/class0/0\.png"),
+    "another checkpoint": (("resume=other.ckpt",), r"resume.*other\.ckpt"),
+    "checkpoint of other sizes": (("resume=last.ckpt", "model.generator.style_dim=5"), r"resume.*last\.ckpt"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the command lines are started: an image folder, an empty one, and two checkpoints."""
+    folder = tmp_path_factory.mktemp("start")
+    image_files(folder / "images")
+    (folder / "empty").mkdir()
+    torch.save({"state_dict": {}}, folder / "other.ckpt")
+    train.train(tiny_config(folder / "run", "data=image_folder", f"data.root={folder / 'images'}"))
+    (folder / "run" / "checkpoints" / "last.ckpt").rename(folder / "last.ckpt")
+    return folder
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Names of what only a training writes."""
+    return [path.name for path in (folder / "runs").rglob("*") if path.suffix in (".png", ".ckpt", ".safetensors")]
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_one_line_says_what_to_change(
+    case: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, message = WRONG[case]
+    options = [argument for argument in arguments if argument.startswith("-")]
+    overrides = arguments[len(options) :]
+    shutil.rmtree(folder / "runs", ignore_errors=True)
+    data = () if any(text.startswith("data=") for text in overrides) else ("data=image_folder", "data.root=images")
+    with pytest.raises(SystemExit) as end:
+        command_line(monkeypatch, folder, *options, *TINY, *data, *overrides)
+    line = end.value.code
+    assert isinstance(line, str)
+    assert line.startswith("train.py: ")
+    assert "\n" not in line
+    assert re.search(message, line), line
+    assert capsys.readouterr().err == ""
+    assert left_behind(folder) == []
+
+
+def test_the_shell_sees_the_line_and_a_failure(tmp_path: Path) -> None:
+    """In processes of their own, at the same time: a key that Hydra refuses, and a value that we refuse."""
+    running = {name: process(tmp_path, *TINY, *WRONG[name][0]) for name in ("misspelt key", "missing folder")}
+    for name, run in running.items():
+        _, errors = run.communicate()
+        assert run.returncode not in (0, None), name
+        assert re.fullmatch(rf"train\.py: .*{WRONG[name][1]}.*\n", errors), errors
+    assert left_behind(tmp_path) == []

@@ -1,0 +1,125 @@
+"""What is minimised: weights of the penalties, the law of style mixing, and values out of range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from stylelayers import MappingNetwork, losses
+from stylelayers.training import StyleGAN2Objective, mixed_styles
+from stylelayers.training.objective import ADVERSARIAL_LOSSES
+from tests.conftest import assert_same, randn
+from tests.training.tiny import BATCH, tiny_gan
+
+LAYERS = 6
+
+
+# Style mixing ------------------------------------------------------------------------------------------------------
+
+
+def sources(share: float, samples: int = 64, num_ws: int = LAYERS) -> torch.Tensor:
+    """For every sample and layer, 0 where the style is of the first latent and 1 where it is of the second."""
+    mapping = MappingNetwork(3, 5, num_ws, num_layers=2, dtype=torch.float64).eval()
+    z, other = randn(samples, 3), randn(samples, 3)
+    mixed, first, second = mixed_styles(mapping, z, other, None, share), mapping(z), mapping(other)
+    is_first, is_second = (mixed == first).all(-1), (mixed == second).all(-1)
+    assert (is_first ^ is_second).all()
+    return is_second.int()
+
+
+def test_without_mixing_all_layers_are_of_the_first_latent() -> None:
+    assert not sources(0.0).any()
+    assert not sources(1.0, num_ws=1).any()
+
+
+def test_full_mixing_switches_every_sample_once_at_a_layer_after_the_first() -> None:
+    chosen = sources(1.0, samples=400)
+    assert (chosen.diff(dim=1) >= 0).all()  # never back
+    assert not chosen[:, 0].any()
+    assert chosen[:, -1].all()
+    counts = torch.bincount(LAYERS - chosen.sum(1), minlength=LAYERS)
+    assert counts[0] == 0
+    assert (counts[1:] > 400 / (LAYERS - 1) / 2).all()  # about as often at each layer
+
+
+def test_the_share_is_the_probability_of_a_switch() -> None:
+    switched = sources(0.3, samples=1000)[:, -1].double().mean()
+    assert 0.3 - 0.06 < switched < 0.3 + 0.06  # four standard deviations
+
+
+def test_labels_belong_to_both_latents() -> None:
+    mapping = MappingNetwork(3, 5, 4, num_layers=2, num_labels=2, dtype=torch.float64).eval()
+    z, other, labels = randn(8, 3), randn(8, 3), torch.arange(8) % 2
+    mixed = mixed_styles(mapping, z, other, labels, 1.0)
+    assert_same(mixed[:, 0], mapping(z, labels)[:, 0], 0.0)
+    assert_same(mixed[:, -1], mapping(other, labels)[:, -1], 0.0)
+
+
+# Weights -----------------------------------------------------------------------------------------------------------
+
+
+def test_r1_is_half_gamma_times_its_interval() -> None:
+    model = tiny_gan(r1_gamma=3.0, r1_interval=5)
+    images = torch.randn(BATCH, 1, 8, 8)
+    value, square_norm = model.loss.r1(model.discriminator, images, None)
+    expected = losses.r1_penalty_vjp(model.discriminator, images)
+    torch.testing.assert_close(square_norm, expected.detach())
+    torch.testing.assert_close(value, expected * (3.0 / 2 * 5))
+    assert value.requires_grad
+    assert not images.requires_grad
+
+
+@pytest.mark.parametrize(("batch", "shrink", "seen"), [(4, 2, 2), (5, 2, 2), (4, 1, 4), (1, 2, 1), (4, 100, 1)])
+def test_path_length_is_weighted_by_its_interval_and_sees_a_share_of_the_batch(
+    batch: int, shrink: int, seen: int
+) -> None:
+    model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)
+    seen_styles: list[torch.Tensor] = []
+    model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen_styles.append(inputs[0]))
+    value, mean_length = model.loss.path_length(model.generator, batch, None)
+    assert [len(ws) for ws in seen_styles] == [seen]
+    # The running mean began at 0 with decay 0.01, and one sample has no spread.
+    if seen == 1:
+        torch.testing.assert_close(value, (0.99 * mean_length).square() * 15)
+    torch.testing.assert_close(model.loss.path_length_penalty.mean, 0.01 * mean_length)
+    assert value > (0.99 * mean_length).square() * 15 * (1 - 1e-5)
+
+
+def test_the_decay_is_that_of_the_running_mean() -> None:
+    assert StyleGAN2Objective(path_length_decay=0.25).path_length_penalty.decay == 0.25
+
+
+@pytest.mark.parametrize("adversarial", ADVERSARIAL_LOSSES)
+def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
+    objective = StyleGAN2Objective(adversarial=adversarial)
+    real, fake = torch.randn(4, 1) / 10, (torch.randn(4, 1) / 10).requires_grad_()
+    (for_generator,) = torch.autograd.grad(objective.generator_criterion(fake), fake)
+    (for_discriminator,) = torch.autograd.grad(objective.discriminator_criterion(real, fake), fake)
+    assert (for_generator < 0).all()
+    assert (for_discriminator > 0).all()
+
+
+# Values out of range -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"adversarial": "ns"}, r"loss\.adversarial must be one of nonsaturating, hinge, wasserstein, got 'ns'"),
+        ({"r1_gamma": -1.0}, r"loss\.r1_gamma must be at least 0, got -1\.0"),
+        ({"r1_gamma": float("nan")}, r"loss\.r1_gamma must be at least 0, got nan"),
+        ({"path_length_weight": -0.5}, r"loss\.path_length_weight must be at least 0, got -0\.5"),
+        ({"style_mixing": 1.1}, r"loss\.style_mixing must be in \[0, 1\], got 1\.1"),
+        ({"style_mixing": -0.1}, r"loss\.style_mixing must be in \[0, 1\], got -0\.1"),
+        ({"r1_interval": 0}, r"loss\.r1_interval must be an int of at least 1, got 0"),
+        ({"r1_interval": 1.5}, r"loss\.r1_interval must be an int of at least 1, got 1\.5"),
+        ({"path_length_interval": -4}, r"loss\.path_length_interval must be an int of at least 1, got -4"),
+        ({"path_length_batch_shrink": 0}, r"loss\.path_length_batch_shrink must be an int of at least 1, got 0"),
+        ({"path_length_decay": 0.0}, r"loss\.path_length_decay must be in \(0, 1\], got 0\.0"),
+    ],
+)
+def test_values_out_of_range_name_their_key(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StyleGAN2Objective(**options)

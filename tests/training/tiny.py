@@ -1,0 +1,138 @@
+"""Networks, data, runs and configurations that are small enough to train in a test."""
+
+from __future__ import annotations
+
+import logging
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hydra
+import numpy as np
+import pytest
+import torch
+from lightning import Callback, Trainer
+from omegaconf import DictConfig
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+import train
+from stylelayers import Discriminator, Generator
+from stylelayers.training import GAN, ImageDataModule, StyleGAN2Objective
+
+REPOSITORY = Path(__file__).parents[2]
+BATCH, LABELS = 4, 3
+TINY = (
+    "data.resolution=8",
+    f"data.batch_size={BATCH}",
+    "model.generator.latent_dim=4",
+    "model.generator.style_dim=4",
+    "model.generator.channel_base=32",
+    "model.generator.mapping_layers=2",
+    "trainer.accelerator=cpu",
+    "trainer.devices=1",
+    "trainer.log_every_n_steps=1",
+    "callbacks.grid.rows=2",
+    "callbacks.grid.columns=3",
+    f"callbacks.stop.max_images={2 * BATCH}",  # two iterations
+)
+
+
+def compose(*overrides: str) -> DictConfig:
+    """The configuration of a command line; see `tiny_config` for one that can be trained."""
+    with hydra.initialize_config_dir(train.CONFIGS, version_base="1.3"):
+        return hydra.compose("train", list(overrides))
+
+
+def tiny_config(output: Path, *overrides: str) -> DictConfig:
+    """The configuration of `TINY` and `overrides`, whose run goes to `output`."""
+    output.mkdir(exist_ok=True)
+    return compose(*TINY, f"output={output}", *overrides)
+
+
+def command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> None:
+    """What ``python train.py ...`` does, in this process and started from `folder`."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    with _same_logging():
+        runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
+
+
+def process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``python train.py ...`` started from `folder`, as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "train.py"), *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def image_files(folder: Path, count: int = 6) -> Path:
+    """A folder with PNG and JPEG files in turn, grey and RGB, each of another size, in two sub-folders."""
+    random = np.random.default_rng(0)
+    for index in range(count):
+        shape = (9 + index, 14 - index, 3)[: 2 + index // 2 % 2]
+        path = folder / f"class{index % 2}" / f"{index}.{('png', 'jpg')[index % 2]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(path)
+    return folder
+
+
+def tiny_gan(*, labels: int = 0, optimizer: Any = None, **loss: Any) -> GAN:
+    """A GAN of 8x8 grey images; `loss` are arguments of the objective."""
+    generator = Generator(
+        8, latent_dim=4, style_dim=4, num_labels=labels, image_channels=1, channel_base=32, mapping_layers=2
+    )
+    discriminator = Discriminator(8, num_labels=labels, image_channels=1, channel_base=32, label_layers=2)
+    optimizer = optimizer or partial(torch.optim.Adam, lr=0.01, betas=(0.0, 0.99))
+    return GAN(generator, discriminator, StyleGAN2Objective(**loss), optimizer, optimizer)
+
+
+def tiny_data(*, labels: int = 0) -> ImageDataModule:
+    images = torch.rand(2 * BATCH, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return ImageDataModule(TensorDataset(images, torch.arange(2 * BATCH) % LABELS), batch_size=BATCH, num_labels=labels)
+
+
+def fit(model: GAN, iterations: int, *callbacks: Callback, resume: Path | None = None, **options: Any) -> Trainer:
+    """Train until so many batches of this call are done."""
+    settings: dict[str, Any] = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "max_epochs": -1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "enable_progress_bar": False,
+    }
+    trainer = Trainer(**{**settings, **options}, callbacks=[_StopAfter(iterations), *callbacks])
+    trainer.fit(model, datamodule=tiny_data(labels=model.generator.num_labels), ckpt_path=resume)
+    return trainer
+
+
+class _StopAfter(Callback):
+    def __init__(self, iterations: int) -> None:
+        self.left = iterations
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.left -= 1
+        trainer.should_stop = self.left == 0
+
+
+@contextmanager
+def _same_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = handlers, level
