@@ -126,7 +126,7 @@ def _graph_failures(call: _Function, tensors: list[Tensor], names: list[str], ep
         if gradient is None:
             if _moves(lambda: call(*tensors).detach(), tensors[k], eps):
                 yield f"None for {name}: the output depends on it, but its gradient is None (detached, not returned?)"
-        elif not gradient.requires_grad and _depends(lambda k=k: _gradient(call, tensors, k, weight), tensors, eps):
+        elif not gradient.requires_grad and _depends(partial(_gradient, call, tensors, k, weight), tensors, eps):
             yield f"missing graph: the gradient of {name} depends on the inputs but is a constant to autograd{_HINT}"
         elif gradient.any() and not cast(Tensor, _gradient(call, tensors, k, free_weight)).requires_grad:
             yield f"missing graph: the gradient of {name} is a constant to autograd{_HINT}"

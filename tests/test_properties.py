@@ -51,17 +51,14 @@ def images(draw: st.DrawFn, least: int = 1, channels: int = 2) -> Tensor:
 @st.composite
 def filterings(draw: st.DrawFn) -> tuple[Tensor, dict[str, Any]]:
     """An image and arguments of `upfirdn2d` that fit it."""
-    x, kernel = draw(images()), draw(kernels())
-    factors = st.one_of(st.integers(1, 3), st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    options = {"kernel": kernel, "up": draw(factors), "down": draw(factors), "padding": draw(sides)}
-    options.update(flip_kernel=draw(st.booleans()), gain=draw(numbers))
-    left, right, top, bottom = options["padding"]
-    up_x, up_y = (options["up"],) * 2 if isinstance(options["up"], int) else options["up"]
-    height, width = (len(kernel), len(kernel[0])) if isinstance(kernel[0], list) else (len(kernel), len(kernel))
-    size = (x.shape[2] * up_y, x.shape[3] * up_x)
+    x, kernel, factors = draw(images()), draw(kernels()), st.tuples(st.integers(1, 3), st.integers(1, 3))
+    up, down = draw(factors), draw(factors)
+    left, right, top, bottom = padding = draw(sides)
+    taps, size = reference.taps_2d(kernel, normalize=False), (x.shape[2] * up[1], x.shape[3] * up[0])
     assume(size[0] + min(top, 0) + min(bottom, 0) > 0 and size[1] + min(left, 0) + min(right, 0) > 0)
-    assume(size[0] + top + bottom >= height and size[1] + left + right >= width)
-    return x, options
+    assume(size[0] + top + bottom >= taps.shape[0] and size[1] + left + right >= taps.shape[1])
+    options = {"kernel": kernel, "up": up, "down": down, "padding": padding, "gain": draw(numbers)}
+    return x, {**options, "flip_kernel": draw(st.booleans())}
 
 
 # FIR filters -------------------------------------------------------------------------------------------------------

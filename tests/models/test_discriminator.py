@@ -147,10 +147,10 @@ def test_every_argument_is_kept() -> None:
         "num_labels": 2,
         "image_channels": 1,
         "channel_base": 16,
-        "channel_max": 7,
+        "channel_max": 3,
         "architecture": "skip",
         "mbstd_group_size": 3,
-        "mbstd_num_channels": 2,
+        "mbstd_num_channels": 3,
         "label_dim": 5,
         "label_layers": 3,
         "activation": "swish",
@@ -166,8 +166,18 @@ def test_every_argument_is_kept() -> None:
     text = repr(module)
     for option in ("resample_method='nearest', padding_mode='reflect'", "activation='swish'", "group_size=3"):
         assert option in text
-    filters = [buffer for name, buffer in module.named_buffers() if name.endswith("conv1.resample_filter")]
-    assert_same(filters[0], torch.tensor([1, 3, 3, 1]) / 8, 1e-6)  # beside the box of the average
+    assert "lrelu" not in text
+    assert max(weight.shape[0] for name, weight in module.named_parameters() if name.endswith("conv1.weight")) == 3
+    assert "resample_method='fir'" not in repr(network(resample_method="nearest"))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_filter_is_that_of_every_layer(architecture: str) -> None:
+    module = network(architecture=architecture, resample_filter=(1, 2, 1))
+    filters = [buffer for _, buffer in module.named_buffers()]
+    assert len(filters) == {"skip": 3, "resnet": 4, "orig": 2}[architecture]
+    for taps in filters:
+        assert_same(taps, torch.tensor([0.25, 0.5, 0.25]).double(), 0.0)
 
 
 IMAGES = torch.ones(2, 2, 16, 16, dtype=torch.float64)

@@ -60,7 +60,8 @@ def test_is_mapping_then_synthesis() -> None:
     assert_same(truncated, truncated[:1].expand_as(truncated))
 
 
-def test_every_argument_is_kept() -> None:
+@pytest.mark.parametrize("padding_mode", ["reflect", "zeros"])
+def test_every_argument_is_kept_and_handed_on(padding_mode: str) -> None:
     given: dict[str, Any] = {
         "resolution": (8, 12),
         "latent_dim": 3,
@@ -68,13 +69,13 @@ def test_every_argument_is_kept() -> None:
         "num_labels": 2,
         "image_channels": 1,
         "channel_base": 16,
-        "channel_max": 7,
+        "channel_max": 3,
         "mapping_layers": 3,
         "mapping_lr_multiplier": 0.1,
         "w_mean_decay": 0.9,
         "architecture": "resnet",
         "activation": "swish",
-        "padding_mode": "reflect",
+        "padding_mode": padding_mode,
         "resample_method": "nearest",
         "resample_filter": (1, 4, 6, 4, 1),
         "normalize_style": True,

@@ -151,6 +151,15 @@ def test_every_style_and_parameter_is_used(architecture: str) -> None:
     assert unused == []
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_filter_is_that_of_every_layer(architecture: str) -> None:
+    module = network(architecture=architecture, resample_filter=(1, 2, 1))
+    filters = [buffer for name, buffer in module.named_buffers() if not name.endswith("noise.const")]
+    assert len(filters) == {"skip": 3, "resnet": 4, "orig": 2}[architecture]
+    for taps in filters:
+        assert_same(taps, torch.tensor([0.25, 0.5, 0.25]).double(), 0.0)
+
+
 def test_clamp_limits_every_layer() -> None:
     module = network(clamp=0.01)
     images = module(randn(2, 6, 3))
