@@ -12,11 +12,14 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from stylelayers.training import GAN, ImageDataModule
 from stylelayers.training.errors import CONFIGURATION_ERRORS, explain, keys_of
 from stylelayers.training.resuming import check_resumable
 
@@ -29,13 +32,10 @@ def train(cfg: DictConfig) -> dict[str, float]:
     Raises:
         ValueError, TypeError, HydraException, OmegaConfBaseException: a configuration that cannot be trained.
     """
-    trainer, model, data = build(cfg)
-    OmegaConf.save(cfg, Path(cfg.output) / "config.yaml", resolve=True)
-    trainer.fit(model, datamodule=data, ckpt_path=cfg.resume)
-    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+    return fit(cfg, *build(cfg))
 
 
-def build(cfg: DictConfig) -> tuple:
+def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """The trainer, the model and the data of a configuration; nothing is trained or written."""
     _quieten()
     seed_everything(cfg.seed, workers=True, verbose=False)
@@ -53,13 +53,23 @@ def build(cfg: DictConfig) -> tuple:
     return trainer, model, data
 
 
+def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:
+    """Train what `build` made; the run's folder gets the composed configuration first."""
+    output = Path(cfg.output)
+    output.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, output / "config.yaml", resolve=True)
+    trainer.fit(model, datamodule=data, ckpt_path=cfg.resume)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def run(cfg: DictConfig) -> dict[str, float]:
     """One run as Hydra starts it; says at its end where everything is."""
     try:
-        metrics = train(cfg)
+        parts = build(cfg)
     except CONFIGURATION_ERRORS as error:
         sys.exit(f"train.py: {explain(error)}")
+    metrics = fit(cfg, *parts)
     if int(os.environ.get("LOCAL_RANK", 0)) == 0:
         print(closing_lines(cfg, HydraConfig.get().overrides.task))
     return metrics
@@ -111,7 +121,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
         run()
-    except CONFIGURATION_ERRORS as error:
+    except (HydraException, OmegaConfBaseException) as error:
         with hydra.initialize_config_dir(CONFIGS, version_base="1.3"):
             known = list(keys_of(hydra.compose("train")))
         sys.exit(f"train.py: {explain(error, known)}")

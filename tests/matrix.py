@@ -53,7 +53,7 @@ NO_MEAN = "the mean over no samples is not a number"
 NO_IMAGE = "no input of four dimensions"
 NO_INPUT = "takes a number, no tensor"
 GROUPED = "the samples of a group depend on each other"
-LIVE_GRAPH = "differentiates a graph that is already there; its `_vjp` form does this"
+LIVE_GRAPH = "differentiates a graph that is already there; the `_vjp` form does this"
 
 Shapes = Sequence[tuple[int, ...]]
 

@@ -132,7 +132,7 @@ class PathLengthPenalty(nn.Module):
     def forward(self, lengths: Tensor) -> Tensor:
         if self.training:
             self.mean.lerp_(_mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype), self.decay)
-        return (lengths - self.mean.clone()).square().mean()
+        return (lengths - self.mean).square().mean()
 
     def extra_repr(self) -> str:
         return f"decay={self.decay}"

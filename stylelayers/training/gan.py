@@ -57,6 +57,7 @@ class GAN(LightningModule):
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
         self.generator_optimizer = lazy_optimizer(generator_optimizer, loss.lazy_path_length_interval)
         self.discriminator_optimizer = lazy_optimizer(discriminator_optimizer, loss.lazy_r1_interval)
+        self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
         self.images_seen = 0
         self.iterations = 0

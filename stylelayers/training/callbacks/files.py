@@ -18,7 +18,7 @@ __all__ = ["GeneratorFile", "LatestCheckpoint"]
 
 
 class LatestCheckpoint(Callback):
-    """Write ``checkpoints/last.ckpt`` now and then, at the end, and when training is interrupted or fails.
+    """Write ``checkpoints/last.ckpt`` now and then, at the end, and when training is interrupted (Ctrl-C).
 
     The file is written under another name and then renamed, so that a whole one is always there.
 
