@@ -43,7 +43,8 @@ def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
         A scalar that can be differentiated again.
 
     Raises:
-        ValueError: `images` do not require grad, or `logits` were not computed from them.
+        ValueError: `images` do not require grad, `logits` were not computed from them or come from a compiled
+            network, or the gradient overflows float16.
     """
     gradient = _gradient("r1_penalty", logits.sum(), images, "images", "logits")
     return _mean_square_norm(gradient)
@@ -149,6 +150,10 @@ def _gradient(who: str, output: Tensor, source: Tensor, source_name: str, output
     (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
     if gradient is None:
         raise ValueError(f"{who}: {output_name} were not computed from these {source_name}")
+    if gradient.dtype == torch.float16 and not gradient.isfinite().all():
+        raise ValueError(
+            f"{who}: the gradient overflows float16; compute {output_name} for the penalty in float32 or bfloat16"
+        )
     if _is_compiled(gradient):
         raise ValueError(
             f"{who}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
@@ -176,7 +181,11 @@ def _vjp(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Calla
 
 
 def _mean_square_norm(gradient: Tensor) -> Tensor:
-    return gradient.square().flatten(1).sum(1).mean()
+    return _at_least_float32(gradient).square().flatten(1).sum(1).mean()
+
+
+def _at_least_float32(gradient: Tensor) -> Tensor:
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32))  # squares overflow float16 from 256 on
 
 
 def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
@@ -194,7 +203,7 @@ def _lengths(gradient: Tensor, batch: int) -> Tensor:
         raise ValueError(
             f"path_lengths: latents must be (N, D) or (N, L, D) for N = {batch} images, got {tuple(gradient.shape)}"
         )
-    squares = gradient.square().sum(-1)
+    squares = _at_least_float32(gradient).square().sum(-1)
     return (squares if squares.ndim == 1 else squares.mean(1)).sqrt()
 
 
