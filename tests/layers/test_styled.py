@@ -21,10 +21,21 @@ CASES = {
         {"noise": "none"},
     ),
     "StyledConv up": Case(
-        partial(StyledConv, 2, 3, 3, 5, resample="up", noise_resolution=(6, 8), activation="swish", clamp=3.0),
+        partial(
+            StyledConv,
+            2,
+            3,
+            3,
+            5,
+            resample="up",
+            resample_method="nearest",
+            noise_resolution=(6, 8),
+            activation="swish",
+            clamp=3.0,
+        ),
         [(2, 3, 4), (5,)],
         (*STYLED_KEYS[:4], "noise.const", "act.bias"),
-        ("resample='up'", "'swish'", "clamp=3.0"),
+        ("resample='up', resample_method='nearest'", "'swish'", "clamp=3.0"),
         {"noise": "const"},
     ),
     "ToRGB": Case(

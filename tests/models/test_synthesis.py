@@ -43,7 +43,7 @@ CASES = {
         tiny("resnet", padding_mode="reflect", normalize_style=True, image_channels=1),
         [(4, 3)],
         ("input.const", *block_keys(0, "conv1"), *block_keys(1, "conv0", "conv1", "shortcut", "to_rgb")),
-        ("resample='up', resample_method='nearest', padding_mode='reflect'",),
+        ("resample='up', resample_method='nearest', padding_mode='reflect'", "normalize_style=True"),
     ),
     "orig": Case(
         tiny("orig", activation="swish"),
