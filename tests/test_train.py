@@ -6,7 +6,7 @@ import csv
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -119,7 +119,7 @@ def test_the_closing_lines_name_files_and_a_command_that_goes_on(
     (tmp_path / "again").mkdir()
     trainer, model, data = train.build(again)
     start = AtStart()
-    trainer.callbacks.append(start)
+    cast(Any, trainer).callbacks.append(start)
     trainer.fit(model, datamodule=data, ckpt_path=again.resume)
     held: dict[str, Any] = torch.load(again.resume, weights_only=True)
     assert start.counters == (held["images_seen"], held["iterations"]) == (2 * BATCH, 2)
@@ -128,7 +128,7 @@ def test_the_closing_lines_name_files_and_a_command_that_goes_on(
     moments = [state for optimizer in held["optimizer_states"] for state in optimizer["state"].values()]
     torch.testing.assert_close(start.moments, moments, rtol=0.0, atol=0.0)
     assert (model.images_seen, model.iterations) == (4 * BATCH, 4)
-    (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))
+    (timer,) = (callback for callback in cast(Any, trainer).callbacks if isinstance(callback, Timer))
     assert timer.time_elapsed() > held["callbacks"]["Timer"]["time_elapsed"]["train"] > 0  # max_time counts both
     assert sorted(path.name for path in (tmp_path / "again" / "samples").iterdir()) == ["000000008.png", "last.png"]
 

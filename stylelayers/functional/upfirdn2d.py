@@ -47,7 +47,8 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
         raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(kernel.shape)}")
     if like is not None or not kernel.is_floating_point():
         kernel = kernel.to(kernel.device if like is None else like.device, dtype)
-    if normalize and not torch.compiler.is_compiling() and not kernel.is_meta and not float(kernel.sum()):
+    known = kernel.device.type == "cpu" and not torch.compiler.is_compiling()  # elsewhere the host would wait
+    if normalize and known and not float(kernel.sum()):
         raise ValueError("fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False")
     return kernel / kernel.sum() if normalize else kernel
 
@@ -182,7 +183,9 @@ def _interpolate(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
 
 
 def _pad(x: Tensor, padding: tuple[int, ...]) -> Tensor:
-    return F.pad(x, padding) if any(padding) else x
+    grown, cropped = [max(side, 0) for side in padding], [min(side, 0) for side in padding]
+    x = F.pad(x, grown) if any(grown) else x
+    return F.pad(x, cropped) if any(cropped) else x  # in this order, for a crop may reach into the padding
 
 
 def _channels_last(x: Tensor) -> Tensor:

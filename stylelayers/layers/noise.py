@@ -40,12 +40,16 @@ class NoiseInjection(nn.Module):
 
     def __init__(
         self,
-        resolution: tuple[int, int] | None = None,
+        resolution: int | tuple[int, int] | None = None,
         *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if resolution is not None:
+            height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
+            check_sizes("NoiseInjection", height=height, width=width)
+            resolution = (height, width)
         self.strength = nn.Parameter(torch.empty((), device=device, dtype=dtype))
         const = None if resolution is None else torch.empty(resolution, device=device, dtype=dtype)
         self.register_buffer("const", const)

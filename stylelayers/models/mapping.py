@@ -120,6 +120,8 @@ class MappingNetwork(nn.Module):
             raise ValueError("MappingNetwork: truncation needs the mean of w; build with w_mean_decay=0.998")
         drawn = self.w_mean.to(w.dtype).lerp(ws, truncation_psi)
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+        if not 0 <= cutoff <= self.num_ws:
+            raise ValueError(f"MappingNetwork: truncation_cutoff must be in [0, {self.num_ws}], got {cutoff}")
         return torch.cat([drawn[:, :cutoff], ws[:, cutoff:]], dim=1)
 
     def _joined_input(self, z: Tensor | None, labels: Tensor | None) -> Tensor:
