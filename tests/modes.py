@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
-from tests.conftest import Case, resets_after_meta
+from tests.conftest import Case, randn, resets_after_meta
 from tests.matrix import Row
 
 TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02, torch.float64: 1e-9}  # of a tensor's norm
 EXACT = TOLERANCES[torch.float64]
+START = torch.zeros((), dtype=torch.float64, requires_grad=True)
 
 
 @dataclass
@@ -49,18 +50,16 @@ class Subject:
         return energy(self.call(*tensors))
 
     def gradient(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        gradients: Any = torch.func.grad(self.energy, argnums=self.places)(*tensors)
-        return gradients
+        return cast(Any, torch.func.grad(self.energy, argnums=self.places)(*tensors))
 
 
 def subject(row: Row, dtype: torch.dtype = torch.float64, *, batch: int | None = None, seed: int = 1) -> Subject:
     """The same numbers for a seed, whatever the dtype."""
     torch.manual_seed(seed)
     shapes = [(row.batch if batch is None else batch, *shape) for shape in row.inputs]
-    inputs = [torch.randn(shape, dtype=torch.float64).to(dtype) for shape in shapes]
+    inputs = [randn(*shape).to(dtype) for shape in shapes]
     if not row.is_module:
-        weights = [torch.randn(shape, dtype=torch.float64).to(dtype) for shape in row.weights]
-        return Subject(partial(row.make, **row.options), inputs, weights)
+        return Subject(partial(row.make, **row.options), inputs, [randn(*shape).to(dtype) for shape in row.weights])
     module = case_of(row).build().to(dtype)
     keys = [key for key, _ in module.named_parameters()]
 
@@ -69,11 +68,7 @@ def subject(row: Row, dtype: torch.dtype = torch.float64, *, batch: int | None =
         result: Tensor = functional_call(module, values, tensors[: len(inputs)], dict(row.options))
         return result
 
-    return Subject(call, inputs, [parameter.detach().clone() for parameter in module.parameters()], module)
-
-
-def case_of(row: Row) -> Case:
-    return Case(row.make, row.inputs, tuple(row.make().state_dict()), options=dict(row.options))
+    return Subject(call, inputs, [p.detach().clone() for p in module.parameters()], module)
 
 
 def energy(y: Tensor) -> Tensor:
@@ -97,18 +92,21 @@ def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
 
 def near(actual: Sequence[Tensor], expected: Sequence[Tensor], tolerance: float = EXACT) -> None:
     """Equal but for a fraction of the norm of each tensor, or a tenth of their average norm where that is larger."""
-    norms = [torch.linalg.vector_norm(tensor.detach().double()).item() for tensor in expected]
+    norms = [tensor.detach().double().norm().item() for tensor in expected]
     floor = 1e-3 + 0.1 * (sum(norm**2 for norm in norms) / max(1, len(norms))) ** 0.5
     for i, (ours, theirs, norm) in enumerate(zip(actual, expected, norms, strict=True)):
-        assert ours.shape == theirs.shape
-        assert ours.isfinite().all(), f"tensor {i} is not finite"
-        error = torch.linalg.vector_norm((ours - theirs).detach().double()).item()
+        assert (ours.shape, bool(ours.isfinite().all())) == (theirs.shape, True), f"tensor {i}"
+        error = (ours - theirs).detach().double().norm().item()
         assert error <= tolerance * (norm + floor), f"tensor {i}: error {error:.2g} of {norm:.2g}"
 
 
 def all_near(actual: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float = EXACT) -> None:
     for ours, theirs in zip(actual, expected, strict=True):
         near(ours, theirs, tolerance)
+
+
+def case_of(row: Row) -> Case:
+    return Case(row.make, row.inputs, tuple(row.make().state_dict()), options=dict(row.options))
 
 
 # Orders ----------------------------------------------------------------------------------------------------------
@@ -119,22 +117,25 @@ def by_differences(row: Row, check: Callable[..., bool], **options: Any) -> None
     assert check(it.call, it.leaves, fast_mode=True, **options)
 
 
-def third_order(row: Row) -> None:
-    """Along one direction of all tensors: second derivatives of the slope of the energy."""
-    it = subject(row)
+def along_a_direction(it: Subject) -> Callable[[Tensor], Tensor]:
     direction = [torch.randn_like(tensor) for tensor in it.tensors]
+    return lambda step: it.call(*(x + step * change for x, change in zip(it.tensors, direction, strict=True)))
+
+
+def third_order(row: Row) -> None:
+    function = along_a_direction(subject(row))
 
     def slope(step: Tensor) -> Tensor:
-        moved = [tensor + step * change for tensor, change in zip(it.tensors, direction, strict=True)]
-        (first,) = torch.autograd.grad(it.energy(*moved), step, create_graph=True)
+        (first,) = torch.autograd.grad(energy(function(step)), step, create_graph=True)
         return first
 
-    assert gradgradcheck(slope, torch.zeros((), dtype=torch.float64, requires_grad=True))
+    assert gradgradcheck(slope, START)
 
 
 def forward_mode(row: Row) -> None:
     by_differences(row, gradcheck, check_forward_ad=True, check_backward_ad=False)
-    by_differences(row, gradgradcheck, check_fwd_over_rev=True, check_rev_over_rev=False, check_undefined_grad=False)
+    over_reverse: Any = {"check_fwd_over_rev": True, "check_rev_over_rev": False, "check_undefined_grad": False}
+    assert gradgradcheck(along_a_direction(subject(row)), START, fast_mode=True, **over_reverse)
 
 
 def batched_gradients(row: Row) -> None:
@@ -152,15 +153,14 @@ def batched_gradients(row: Row) -> None:
 # torch.func ------------------------------------------------------------------------------------------------------
 
 
-def func_grad(row: Row) -> None:
+def func_grad(row: Row, twice: bool) -> None:
     it = subject(row)
-    near(it.gradient(*it.tensors), orders(it.call, it.leaves)[1])
-
-
-def func_grad_of_grad(row: Row) -> None:
-    it = subject(row)
-    twice: Any = torch.func.grad(lambda *tensors: squared_norm(it.gradient(*tensors)), argnums=it.places)(*it.tensors)
-    near(twice, orders(it.call, it.leaves)[2])
+    _, first, second = orders(it.call, it.leaves)
+    if twice:
+        norm = torch.func.grad(lambda *tensors: squared_norm(it.gradient(*tensors)), argnums=it.places)
+        near(cast(Any, norm(*it.tensors)), second)
+    else:
+        near(it.gradient(*it.tensors), first)
 
 
 def func_vjp_or_jacrev(row: Row, jacobian: bool) -> None:
@@ -168,12 +168,12 @@ def func_vjp_or_jacrev(row: Row, jacobian: bool) -> None:
     leaves = it.leaves
     y = it.call(*leaves)
     direction = torch.randn_like(y)
-    expected = torch.autograd.grad(y, leaves, direction, materialize_grads=True)
     if jacobian:
-        rows: Any = torch.func.jacrev(it.call, argnums=it.places)(*it.tensors)
-        return near([torch.tensordot(direction, row, y.ndim) for row in rows], expected)
-    pulled: Any = torch.func.vjp(it.call, *it.tensors)
-    return near(pulled[1](direction), expected)
+        rows = cast(Any, torch.func.jacrev(it.call, argnums=it.places)(*it.tensors))
+        pulled = [torch.tensordot(direction, row, y.ndim) for row in rows]
+    else:
+        pulled = cast(Any, torch.func.vjp(it.call, *it.tensors))[1](direction)
+    near(pulled, torch.autograd.grad(y, leaves, direction, materialize_grads=True))
 
 
 def func_vmap(row: Row) -> None:
@@ -190,7 +190,7 @@ def per_sample(row: Row) -> None:
     gradient = torch.func.grad(lambda *tensors: energy(alone(*tensors)), argnums=it.places)
     n = len(it.inputs)
     dims = (0,) * n + (None,) * len(it.shared)
-    gradients: Any = torch.vmap(gradient, in_dims=dims)(*it.tensors)
+    gradients = cast(Any, torch.vmap(gradient, in_dims=dims)(*it.tensors))
     near([*gradients[:n], *(g.sum(0) for g in gradients[n:])], orders(it.call, it.leaves)[1])
 
 
@@ -198,7 +198,7 @@ def per_sample(row: Row) -> None:
 
 
 def under_autocast(row: Row, dtype: torch.dtype) -> None:
-    """Inputs arrive in low precision; differentiated outside, as losses are, and inside, as penalties are."""
+    """Inputs arrive in low precision; differentiated outside, as losses are, and inside, as penalties may be."""
     it, lowered = subject(row, torch.float32), partial(torch.autocast, "cpu", dtype=dtype)
     call = it.on_inputs(lambda x: x @ torch.eye(x.shape[-1]))
     expected = orders(call, it.leaves)
@@ -214,16 +214,16 @@ def in_layout(row: Row, layout: Callable[[Tensor], Tensor]) -> None:
 
 def expanded(row: Row) -> None:
     it = subject(row, batch=1)
-    view = it.on_inputs(lambda x: x.expand(row.batch, *x.shape[1:]))
-    copy = it.on_inputs(lambda x: torch.cat([x] * row.batch))
-    all_near(orders(view, it.leaves), orders(copy, it.leaves))
+    viewed = it.on_inputs(lambda x: x.expand(row.batch, *x.shape[1:]))
+    copied = it.on_inputs(lambda x: torch.cat([x] * row.batch))
+    all_near(orders(viewed, it.leaves), orders(copied, it.leaves))
 
 
 def no_samples(row: Row) -> None:
     it, whole = subject(row, batch=0), subject(row)
-    (y,), *gradients = orders(it.call, it.leaves)
+    (y,), first, second = orders(it.call, it.leaves)
     assert y.shape == (0, *whole.call(*whole.leaves).shape[1:])
-    assert all(gradient.isfinite().all() for order in gradients for gradient in order)
+    assert all(gradient.isfinite().all() for gradient in (*first, *second))
 
 
 def compiled(row: Row) -> None:
@@ -232,19 +232,18 @@ def compiled(row: Row) -> None:
     torch._dynamo.reset()
     function: Any = it.call if it.module is None else partial(it.module, **row.options)
     others = it.leaves[len(it.inputs) :] if it.module is None else list(it.module.parameters())
-
-    def results(call: Callable[..., Tensor]) -> list[list[Tensor]]:
+    results = []
+    for call in (torch.compile(function, fullgraph=True, backend="aot_eager"), function):
         inputs = it.leaves[: len(it.inputs)]
         y = call(*inputs, *([] if it.module else others))
-        return [[y], list(torch.autograd.grad(energy(y), [*inputs, *others], materialize_grads=True))]
-
-    all_near(results(torch.compile(function, fullgraph=True, backend="aot_eager")), results(function))
+        results.append([[y], list(torch.autograd.grad(energy(y), [*inputs, *others], materialize_grads=True))])
+    all_near(results[0], results[1])
 
 
 def on_meta(row: Row) -> None:
     it = subject(row)
     if it.module is not None:
-        return resets_after_meta(case_of(row))
-    y = it.call(*(tensor.to("meta") for tensor in it.leaves))
-    assert (y.is_meta, y.shape) == (True, it.call(*it.leaves).shape)
-    return None
+        resets_after_meta(case_of(row))
+    else:
+        y = it.call(*(tensor.to("meta") for tensor in it.leaves))
+        assert (y.is_meta, y.shape) == (True, it.call(*it.leaves).shape)

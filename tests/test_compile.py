@@ -1,12 +1,14 @@
 """Gradient penalties inside one graph of `torch.compile`: the gradients of all parameters are those of eager mode.
 
 A compiled penalty can have the right value and the wrong parameter gradients, silently, so the gradients are compared.
-The quick tests trace and differentiate as `torch.compile` does and leave out its code generator, which takes minutes;
-the slow ones have it. Seconds to compile are recorded as a property of each test and printed (``pytest -s``).
+Most quick tests trace and differentiate as `torch.compile` does and leave out its code generator, which takes minutes
+for networks of any size; the smallest networks and the slow tests have it. Seconds to compile are recorded as a
+property of each test and printed (``pytest -s``).
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from time import perf_counter
@@ -22,7 +24,9 @@ from stylelayers.losses import PathLengthPenalty, path_lengths_vjp, r1_penalty_v
 
 TOLERANCE = 1e-5  # relative, float32
 TINY: dict[str, Any] = {"image_channels": 1, "channel_base": 64, "channel_max": 6}
+needs_a_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 SIZES = [
+    pytest.param(8, "inductor", id="8-inductor", marks=needs_a_compiler),
     pytest.param(32, "aot_eager", id="32"),
     pytest.param(64, "aot_eager", id="64", marks=pytest.mark.slow),
     pytest.param(32, "inductor", id="32-inductor", marks=pytest.mark.slow),

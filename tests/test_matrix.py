@@ -22,12 +22,12 @@ CHECKS: dict[str, Callable[[Row], None]] = {
     "3rd": modes.third_order,
     "fwd": modes.forward_mode,
     "batched": modes.batched_gradients,
-    "grad": modes.func_grad,
+    "grad": partial(modes.func_grad, twice=False),
     "vjp": partial(modes.func_vjp_or_jacrev, jacobian=False),
     "vmap": modes.func_vmap,
     "sample": modes.per_sample,
     "jacrev": partial(modes.func_vjp_or_jacrev, jacobian=True),
-    "grad²": modes.func_grad_of_grad,
+    "grad²": partial(modes.func_grad, twice=True),
     "bf16": partial(modes.under_autocast, dtype=torch.bfloat16),
     "fp16": partial(modes.under_autocast, dtype=torch.float16),
     "strided": partial(modes.in_layout, layout=strided),
@@ -81,7 +81,7 @@ class Square(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        return grads[0] * ctx.twice + 0 * float(grads[0].sum())
+        return grads[0] * ctx.twice + 0 * float(grads[0].detach().sum())
 
 
 class Mixed(torch.autograd.Function):

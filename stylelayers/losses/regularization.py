@@ -132,7 +132,9 @@ class PathLengthPenalty(nn.Module):
 
     def forward(self, lengths: Tensor) -> Tensor:
         if self.training:
-            self.mean.lerp_(_mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype), self.decay)
+            # A new tensor: after a change in place, inductor's backward pass (torch 2.15) would move the mean again.
+            batch_mean = _mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype)
+            self.mean = torch.lerp(self.mean, batch_mean, self.decay)
         return (lengths - self.mean).square().mean()
 
     def extra_repr(self) -> str:
