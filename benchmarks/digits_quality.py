@@ -10,6 +10,7 @@ Reports the share recognised with a confidence over 0.9 and the share of every c
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from stylelayers.training.data import digits
 def classifier_of_real_digits(resolution: tuple[int, int], seed: int = 0) -> tuple[nn.Module, float]:
     """The classifier, in evaluation mode, and its accuracy on a fifth of the scans that it was not trained on."""
     torch.manual_seed(seed)
-    dataset = digits(resolution=resolution, labels=True).dataset
+    dataset: Any = digits(resolution=resolution, labels=True).dataset
     images = torch.stack([image for image, _ in dataset])
     labels = torch.tensor([label for _, label in dataset])
     order = torch.randperm(len(labels))

@@ -1,0 +1,1 @@
+"""Scripts that print one table each: ``python -m benchmarks.<name> --help``."""

@@ -1,0 +1,119 @@
+"""Other public code as black boxes, found in a folder of checkouts; nothing of it is part of this project.
+
+``stylegan3/`` is github.com/NVlabs/stylegan3, whose StyleGAN2 networks run on CPUs through its reference operators;
+``rosinality/`` is github.com/rosinality/stylegan2-pytorch, whose CUDA operators get plain-torch stand-ins without CUDA.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .plain import plain_bias_act
+
+__all__ = ["Official", "Rosinality"]
+
+
+class Official:
+    """The official networks, loss and operators, or None of them without a checkout."""
+
+    def __init__(self, folder: Path) -> None:
+        _on_path(folder / "stylegan3")
+        sys.modules.setdefault("pkg_resources", _pkg_resources())
+        self.networks = import_module("training.networks_stylegan2")
+        self.loss = import_module("training.loss")
+        self.upfirdn2d = import_module("torch_utils.ops.upfirdn2d")
+        self.bias_act = import_module("torch_utils.ops.bias_act")
+
+    @staticmethod
+    def found(folder: Path | None) -> Official | None:
+        return Official(folder) if folder and (folder / "stylegan3").is_dir() else None
+
+    def generator(self, resolution: int, *, channels: int, style_dim: int, **sizes: int) -> nn.Module:
+        module: nn.Module = self.networks.Generator(
+            style_dim,
+            0,
+            style_dim,
+            resolution,
+            channels,
+            fused_modconv_default="inference_only",
+            num_fp16_res=0,
+            conv_clamp=None,
+            **sizes,
+        )
+        return module
+
+    def discriminator(self, resolution: int, *, channels: int, **sizes: int) -> nn.Module:
+        module: nn.Module = self.networks.Discriminator(
+            0, resolution, channels, num_fp16_res=0, conv_clamp=None, **sizes
+        )
+        return module
+
+
+class Rosinality:
+    """The modulated convolution and the generator of the widely used PyTorch port."""
+
+    def __init__(self, folder: Path) -> None:
+        if not torch.cuda.is_available():
+            sys.modules.setdefault("op", _op_stand_ins())
+        _on_path(folder / "rosinality")
+        self.model = import_module("model")
+
+    @staticmethod
+    def found(folder: Path | None) -> Rosinality | None:
+        return Rosinality(folder) if folder and (folder / "rosinality").is_dir() else None
+
+
+def _on_path(folder: Path) -> None:
+    sys.path.insert(0, str(folder))
+
+
+def _pkg_resources() -> ModuleType:
+    """What is left of a module that setuptools has dropped: the comparison of versions."""
+    from packaging.version import parse  # comes with lightning
+
+    module = ModuleType("pkg_resources")
+    module.parse_version = parse  # type: ignore[attr-defined]
+    return module
+
+
+def _op_stand_ins() -> ModuleType:
+    """Plain torch in place of the operators that are compiled at import."""
+    module: Any = ModuleType("op")
+    module.upfirdn2d = _upfirdn2d
+    module.fused_leaky_relu = lambda x, bias: plain_bias_act(x, bias) if x.ndim == 4 else _flat_act(x, bias)
+    module.FusedLeakyReLU = _FusedLeakyReLU
+    module.conv2d_gradfix = SimpleNamespace(
+        conv2d=torch.nn.functional.conv2d, conv_transpose2d=torch.nn.functional.conv_transpose2d
+    )
+    return module
+
+
+def _flat_act(x: Tensor, bias: Tensor) -> Tensor:
+    return torch.nn.functional.leaky_relu(x + bias, 0.2) * 2**0.5
+
+
+class _FusedLeakyReLU(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return plain_bias_act(x, self.bias)
+
+
+def _upfirdn2d(x: Tensor, kernel: Tensor, up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:
+    n, c, h, w = x.shape
+    if up > 1:
+        spread = x.new_zeros(n, c, h, up, w, up)
+        spread[:, :, :, 0, :, 0] = x
+        x = spread.reshape(n, c, h * up, w * up)
+    x = torch.nn.functional.pad(x, (*pad, *pad))
+    x = torch.nn.functional.conv2d(x, kernel.flip(0, 1).expand(c, 1, -1, -1), groups=c)
+    return x[:, :, ::down, ::down]

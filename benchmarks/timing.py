@@ -1,0 +1,91 @@
+"""Interleaved timing and the tables made of it.
+
+Variants take turns, round by round, so that a machine's moods meet all of them alike; the median of the rounds counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch.utils.benchmark import Timer
+
+__all__ = ["arguments", "interleaved", "machine", "print_table"]
+
+
+def interleaved(
+    variants: Mapping[str, Callable[[], object]], *, rounds: int = 9, seconds: float = 0.1
+) -> dict[str, float]:
+    """Median milliseconds of one call of each variant.
+
+    Args:
+        variants: names and functions; each is called twice before anything counts.
+        rounds: turns of each variant.
+        seconds: a turn repeats its function for about so long, at least once.
+    """
+    timers = {
+        name: Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
+        for name, run in variants.items()
+    }
+    repeats = {}
+    for name, timer in timers.items():
+        timer.timeit(1)
+        repeats[name] = max(1, round(seconds / max(timer.timeit(1).mean, 1e-9)))
+    turns: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            turns[name].append(1000 * timer.timeit(repeats[name]).mean)
+    return {name: median(times) for name, times in turns.items()}
+
+
+def arguments(text: str, **extra: Any) -> argparse.Namespace:
+    """The options that all benchmarks share, and `extra` ones with their defaults."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each variant")
+    parser.add_argument("--peers", type=Path, help="folder with checkouts of other code: stylegan3/, rosinality/")
+    for name, default in extra.items():
+        kind = {"action": "store_true"} if default is False else {"type": type(default), "default": default}
+        parser.add_argument("--" + name.replace("_", "-"), **kind)
+    return parser.parse_args()
+
+
+def machine(device: str = "cpu") -> str:
+    """The processor, the threads and the versions that a table was made with."""
+    if device == "cuda":
+        where = torch.cuda.get_device_name()
+    else:
+        where = f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{where}; Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[object]], device: str = "cpu") -> None:
+    """A Markdown table under its title, the machine and the command that made it."""
+    cells = [list(header), *([f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    module = sys.modules["__main__"].__spec__
+    command = " ".join(["python -m", module.name if module else "?", *_without_folders(sys.argv[1:])])
+    print(f"\n### {title}\n\n{machine(device)}; `{command}`\n")
+    for row in cells:
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+    print(flush=True)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _without_folders(options: list[str]) -> list[str]:
+    return [
+        "FOLDER" if before == "--peers" else option for before, option in zip(["", *options], options, strict=False)
+    ]
