@@ -12,6 +12,7 @@ __all__ = ["without_autocast"]
 
 def without_autocast(like: Tensor) -> AbstractContextManager[None]:
     """A context in which operators on the device of `like` compute in their inputs' dtype."""
-    if like.is_meta:  # there is no autocast to leave
+    kind = like.device.type
+    if kind == "meta" or not torch.is_autocast_enabled(kind):  # entering torch.autocast costs as much as a small layer
         return nullcontext()
-    return torch.autocast(like.device.type, enabled=False)
+    return torch.autocast(kind, enabled=False)

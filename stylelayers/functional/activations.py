@@ -32,7 +32,7 @@ class Activation:
         alpha: default of the function's shape parameter; None if it has none.
         gain: default gain of `bias_act`, which keeps unit variance.
         homogeneous: scaling the input by c > 0 scales the output by c; `backward` then sees the output's sign.
-        new_memory: `function` returns memory of its own, so that later steps may overwrite it.
+        in_place: `function`, overwriting its input; None if there is none.
     """
 
     function: Callable[..., Tensor]
@@ -41,7 +41,7 @@ class Activation:
     alpha: float | None = None
     gain: float = 1.0
     homogeneous: bool = False
-    new_memory: bool = False
+    in_place: Callable[..., Tensor] | None = None
 
 
 def register_activation(
@@ -118,7 +118,7 @@ _ACTIVATIONS = {
         lambda grad, y: _aten.threshold_backward(grad, y, 0.0),
         gain=sqrt(2),
         homogeneous=True,
-        new_memory=True,
+        in_place=torch.relu_,
     ),
     "lrelu": Activation(
         F.leaky_relu,
@@ -126,14 +126,12 @@ _ACTIVATIONS = {
         alpha=0.2,
         gain=sqrt(2),
         homogeneous=True,
-        new_memory=True,
+        in_place=_aten.leaky_relu_,
     ),
-    "tanh": Activation(torch.tanh, lambda grad, y: grad * (1 - y.square()), new_memory=True),
-    "sigmoid": Activation(torch.sigmoid, lambda grad, y: grad * (y * (1 - y)), new_memory=True),
-    "elu": Activation(F.elu, _elu_backward, alpha=1.0, new_memory=True),
-    "selu": Activation(F.selu, _selu_backward, new_memory=True),
-    "softplus": Activation(
-        lambda x: F.softplus(x, threshold=40.0), lambda grad, y: grad * -torch.expm1(-y), new_memory=True
-    ),
-    "swish": Activation(F.silu, _times(_swish_derivative), through="input", gain=sqrt(2), new_memory=True),
+    "tanh": Activation(torch.tanh, lambda grad, y: grad * (1 - y.square()), in_place=torch.tanh_),
+    "sigmoid": Activation(torch.sigmoid, lambda grad, y: grad * (y * (1 - y)), in_place=torch.sigmoid_),
+    "elu": Activation(F.elu, _elu_backward, alpha=1.0, in_place=_aten.elu_),
+    "selu": Activation(F.selu, _selu_backward, in_place=torch.selu_),
+    "softplus": Activation(lambda x: F.softplus(x, threshold=40.0), lambda grad, y: grad * -torch.expm1(-y)),
+    "swish": Activation(F.silu, _times(_swish_derivative), through="input", gain=sqrt(2), in_place=_aten.silu_),
 }

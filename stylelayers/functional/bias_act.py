@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+from ._function import differentiates, known_signature
 from .activations import Activation, get_activation
 
 __all__ = ["bias_act", "check_activation"]
@@ -65,6 +66,8 @@ def bias_act(
         bias = bias.to(x.dtype).reshape(shape)
     if torch.compiler.is_compiling() or spec.activation.backward is None:
         return _forward(x, bias, spec)
+    if not differentiates(x, bias):
+        return _forward(x, bias, spec, in_place=True)
     return cast(Tensor, _BiasAct.apply(x, bias, dim % x.ndim, spec))
 
 
@@ -107,15 +110,16 @@ class _Spec(NamedTuple):
         if biased is None:
             biased = y if self.gain == 1 or self.activation.homogeneous else y / self.gain
         grad = backward(grad, biased, *self.alpha)
-        return grad * self.gain if self.gain != 1 else grad
+        return _scale(grad, self.gain, in_place=not torch.is_grad_enabled())
 
 
 class _BiasAct(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
+    @known_signature
     def forward(x: Tensor, bias: Tensor | None, dim: int, spec: _Spec) -> Tensor:
-        return _forward(x, bias, spec, in_place=spec.activation.new_memory)
+        return _forward(x, bias, spec, in_place=True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -153,10 +157,20 @@ def _sum(grad: Tensor, dims: list[int]) -> Tensor:
 
 
 def _forward(x: Tensor, bias: Tensor | None, spec: _Spec, in_place: bool = False) -> Tensor:
-    y = x if bias is None else x + bias
-    y = spec.activation.function(y, *spec.alpha)
-    if spec.gain != 1:
-        y = y.mul_(spec.gain) if in_place else y * spec.gain
+    """`in_place` overwrites what is made on the way, for calls that leave no graph."""
+    activation = spec.activation
+    early, late = (spec.gain, 1.0) if activation.homogeneous else (1.0, spec.gain)
+    y = _scale(x, early) if bias is None else torch.add(_scale(bias, early), x, alpha=early)
+    in_place = in_place and y is not x and activation.in_place is not None
+    function = cast(Any, activation.in_place if in_place else activation.function)
+    y = function(y, *spec.alpha)
+    y = _scale(y, late, in_place)
     if spec.clamp is not None:
         y = y.clamp(-spec.clamp, spec.clamp)
     return y
+
+
+def _scale(x: Tensor, factor: float, in_place: bool = False) -> Tensor:
+    if factor == 1:
+        return x
+    return x.mul_(factor) if in_place else x * factor

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._autocast import without_autocast
+from ._function import differentiates, known_signature
 
 __all__ = ["fir_kernel", "upfirdn2d"]
 
@@ -100,7 +101,7 @@ def upfirdn2d(
     taps = taps * gain if flip_kernel else taps.flip(0, 1) * gain
     geometry = _Geometry(_pair("up", up), _pair("down", down), _sides(padding))
     _check_output(x, taps, geometry)
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not differentiates(x):
         return _filter(x, taps, geometry)
     return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
 
@@ -124,6 +125,7 @@ class _UpFirDn2d(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
+    @known_signature
     def forward(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
         return _filter(x, taps, geometry)
 
@@ -190,7 +192,8 @@ def _pad(x: Tensor, padding: tuple[int, ...]) -> Tensor:
 
 def _channels_last(x: Tensor) -> Tensor:
     # As a permutation, because vmap refuses `contiguous(memory_format=...)`; no copy where there is no need.
-    return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    last = x.permute(0, 2, 3, 1)
+    return x if last.is_contiguous() else last.contiguous().permute(0, 3, 1, 2)
 
 
 def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
+from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
 
 __all__ = ["GAN", "lazy_optimizer"]
@@ -33,6 +34,7 @@ class GAN(LightningModule):
         generator_optimizer, discriminator_optimizer: make an optimiser from parameters; a ``functools.partial``
             with ``lr`` where a penalty is on.
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
+        compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
 
     Attributes:
         images_seen: real images that training has used, over all ranks; in the checkpoint.
@@ -50,6 +52,7 @@ class GAN(LightningModule):
         *,
         average_half_life: float = 10_000,
         average_rampup: float | None = 0.05,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -59,6 +62,7 @@ class GAN(LightningModule):
         self.discriminator_optimizer = lazy_optimizer(discriminator_optimizer, loss.lazy_r1_interval)
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
+        self.compiles = compile
         self.images_seen = 0
         self.iterations = 0
         self._latest: dict[str, Tensor] = {}
@@ -68,6 +72,10 @@ class GAN(LightningModule):
             self.generator_optimizer(self.generator.parameters()),
             self.discriminator_optimizer(self.discriminator.parameters()),
         ]
+
+    def on_fit_start(self) -> None:
+        if self.compiles:
+            self.loss.calls = NetworkCalls(compile_for=self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
@@ -94,7 +102,7 @@ class GAN(LightningModule):
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
 
     def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        loss = self.loss.generator_criterion(self.discriminator(fakes, labels))
+        loss = self.loss.generator_criterion(self.loss.calls.judge(self.discriminator, fakes, labels))
         return self._note(loss, {"loss/generator": loss})
 
     def _path_length(self, batch: int, labels: Tensor | None) -> Tensor:
@@ -102,7 +110,8 @@ class GAN(LightningModule):
         return self._note(penalty, {"penalty/path_length": penalty, "path_length/mean": length})
 
     def _discriminator_loss(self, images: Tensor, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        real_logits, fake_logits = self.discriminator(images, labels), self.discriminator(fakes, labels)
+        judge = self.loss.calls.judge
+        real_logits, fake_logits = judge(self.discriminator, images, labels), judge(self.discriminator, fakes, labels)
         loss = self.loss.discriminator_criterion(real_logits, fake_logits)
         values = {
             "loss/discriminator": loss,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .. import losses
 from ..models import Discriminator, Generator, MappingNetwork
+from .network_calls import NetworkCalls
 
 __all__ = ["ADVERSARIAL_LOSSES", "StyleGAN2Objective", "mixed_styles"]
 
@@ -33,6 +34,9 @@ class StyleGAN2Objective(nn.Module):
         path_length_decay: weight of a batch in the running mean of lengths.
         path_length_batch_shrink: the penalty sees one in so many samples of a batch.
         style_mixing: probability that a sample takes its later styles from a second latent.
+
+    Attributes:
+        calls: how the networks are called, eager or compiled.
 
     Raises:
         ValueError: a value out of range, named as the configuration key ``loss.<argument>``.
@@ -71,6 +75,7 @@ class StyleGAN2Objective(nn.Module):
         self.path_length_weight, self.path_length_interval = path_length_weight, path_length_interval
         self.path_length_batch_shrink, self.style_mixing = path_length_batch_shrink, style_mixing
         self.path_length_penalty = losses.PathLengthPenalty(path_length_decay)
+        self.calls = NetworkCalls()
 
     @property
     def lazy_r1_interval(self) -> int | None:
@@ -84,8 +89,7 @@ class StyleGAN2Objective(nn.Module):
 
     def fake_images(self, generator: Generator, batch: int, labels: Tensor | None) -> Tensor:
         """Images of new latents, mixed; ``(batch, C, H, W)``."""
-        images: Tensor = generator.synthesis(self.fake_styles(generator, batch, labels))
-        return images
+        return self.calls.synthesize(generator, self.fake_styles(generator, batch, labels))
 
     def fake_styles(self, generator: Generator, batch: int, labels: Tensor | None) -> Tensor:
         z = torch.randn(2, batch, generator.latent_dim, device=next(generator.parameters()).device)
@@ -95,14 +99,13 @@ class StyleGAN2Objective(nn.Module):
         """The weighted penalty, times its interval, and the mean length it was made of."""
         batch = max(1, batch // self.path_length_batch_shrink)
         styles = self.fake_styles(generator, batch, None if labels is None else labels[:batch])
-        lengths = losses.path_lengths(generator.synthesis(styles), styles)
+        lengths = self.calls.lengths(generator, styles)
         penalty = self.path_length_penalty(lengths)
         return penalty * (self.path_length_weight * self.path_length_interval), lengths.detach().mean()
 
     def r1(self, discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """The weighted penalty, times its interval, and the squared gradient norm it was made of."""
-        images = images.detach().requires_grad_()
-        penalty = losses.r1_penalty(discriminator(images, labels), images)
+        penalty = self.calls.r1(discriminator, images, labels)
         return penalty * (self.r1_gamma / 2 * self.r1_interval), penalty.detach()
 
 

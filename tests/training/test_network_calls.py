@@ -1,0 +1,62 @@
+"""Compiled training: the same numbers as eager training, and a warning where there is no compiler."""
+
+from __future__ import annotations
+
+import shutil
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import SGD
+
+from stylelayers.training import GAN
+from stylelayers.training.network_calls import NetworkCalls
+from tests.training.tiny import LABELS, fit, tiny_gan
+
+COMPILE = torch.compile
+needs_a_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+
+
+def trained(model: GAN, iterations: int = 2) -> dict[str, Any]:
+    torch.manual_seed(3)
+    fit(model, iterations)
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "aot_eager",
+        pytest.param("inductor", marks=[pytest.mark.slow, needs_a_compiler]),
+    ],
+)
+@pytest.mark.parametrize("labels", [0, LABELS])
+def test_compiled_training_takes_the_same_steps(backend: str, labels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = []
+
+    def compile_with(function: Any, *, options: Any = None, **rest: Any) -> Any:
+        graphs.append(function.__name__)
+        return COMPILE(function, backend=backend, options=options if backend == "inductor" else None, **rest)
+
+    monkeypatch.setattr(torch, "compile", compile_with)
+    torch._dynamo.reset()
+    eager = tiny_gan(labels=labels, optimizer=partial(SGD, lr=0.01))
+    compiled = deepcopy(eager)
+    compiled.compiles = True
+    expected, found = trained(eager), trained(compiled)
+    assert graphs[1:] == ["_synthesize", "_judge", "_lengths_vjp", "_r1_vjp"]
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: name + text)
+
+
+def test_without_a_compiler_there_is_one_warning_and_training_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compile_nothing(function: Any, **_: Any) -> Any:
+        raise RuntimeError("no g++\nand a long trace")
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    with pytest.warns(UserWarning, match=r"model\.compile=true finds no working compiler.*: no g\+\+$") as caught:
+        calls = NetworkCalls(compile_for=torch.device("cpu"))
+    assert len(caught) == 1
+    assert vars(calls) == vars(NetworkCalls())
