@@ -13,15 +13,18 @@ from pathlib import Path
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from stylelayers.training import GAN, ImageDataModule
-from stylelayers.training.errors import CONFIGURATION_ERRORS, explain, keys_of
-from stylelayers.training.resuming import check_resumable
+from stylelayers.training import GAN, ImageDataModule, StopOnSignal
+from stylelayers.training.checks import check_run
+from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
+from stylelayers.training.guard import DivergedError
+from stylelayers.training.resuming import check_resumable, find_checkpoint
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -43,6 +46,9 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
     model = instantiate(cfg.model, _convert_="all")
     if cfg.resume is not None:
+        checkpoint = find_checkpoint(cfg.resume, cfg.output)
+        cfg.resume = None if checkpoint is None else str(checkpoint)
+    if cfg.resume is not None:
         check_resumable(cfg.resume, model)
     trainer: Trainer = instantiate(
         cfg.trainer,
@@ -58,20 +64,31 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
     output = Path(cfg.output)
     output.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, output / "config.yaml", resolve=True)
+    _keep_earlier_metrics(output / "metrics.csv")
     trainer.fit(model, datamodule=data, ckpt_path=cfg.resume)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def run(cfg: DictConfig) -> dict[str, float]:
-    """One run as Hydra starts it; says at its end where everything is."""
+    """One run as Hydra starts it; says at its end where everything is, also if it ended before its time."""
+    precision, multirun = cfg.trainer.precision, HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         parts = build(cfg)
+        check_run(*parts, multirun=multirun, precision=precision)
     except CONFIGURATION_ERRORS as error:
         sys.exit(f"train.py: {explain(error)}")
-    metrics = fit(cfg, *parts)
-    if int(os.environ.get("LOCAL_RANK", 0)) == 0:
-        print(closing_lines(cfg, HydraConfig.get().overrides.task))
+    closing = closing_lines(cfg, HydraConfig.get().overrides.task)
+    try:
+        metrics = fit(cfg, *parts)
+    except (PreflightError, DivergedError, OSError) as error:
+        sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
+    except Exception:
+        print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
+        raise
+    if parts[0].is_global_zero:
+        print(closing)
+    _exit_if_interrupted(parts[0])
     return metrics
 
 
@@ -88,6 +105,19 @@ def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
     )
 
 
+def _where_to_resume(cfg: DictConfig, closing: str) -> str:
+    """The last closing line, if there is a checkpoint to go on from."""
+    checkpoint = Path(cfg.output) / "checkpoints" / "last.ckpt"
+    return "\n" + closing.splitlines()[-1] if checkpoint.is_file() else ""
+
+
+def _exit_if_interrupted(trainer: Trainer) -> None:
+    """With the exit code that shells give to a process that a signal ended."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, StopOnSignal) and callback.received is not None:
+            sys.exit(128 + callback.received)
+
+
 def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
     """Twice each limit of training that is set."""
     limits = {}
@@ -100,6 +130,13 @@ def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
         days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
         limits["trainer.max_time"] = f"{days:02d}:{hours:02d}:{minutes:02d}:{seconds % 60:02d}"
     return limits
+
+
+def _keep_earlier_metrics(path: Path) -> None:
+    """Put a resumed run's metrics aside, which the logger would replace."""
+    if path.exists():
+        parts = len(list(path.parent.glob("metrics.*.csv")))
+        path.rename(path.with_suffix(f".{parts}.csv"))
 
 
 def _quoted(path: Path) -> str:

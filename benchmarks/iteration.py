@@ -8,6 +8,7 @@ as `train.py` runs them, through Lightning; the official loss runs in the order 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -35,6 +36,7 @@ def main() -> None:
     options = arguments(
         __doc__ or "", compile=False, resolution=64, batch=8, channel_base=2048, channel_max=128, style_dim=64
     )
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.manual_seed(0)
     sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "style_dim")}
     variants = {"ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device)}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stylelayers import ModulatedConv2d
 from stylelayers.functional import bias_act, blur2d, downsample2d, modulated_conv2d, upsample2d
 
-from .peers import Official
+from .peers import Official, Rosinality
 from .plain import PlainModulatedConv2d, plain_bias_act, plain_blur, plain_downsample, plain_upsample
 from .timing import arguments, interleaved, print_table
 
@@ -27,7 +27,10 @@ Operator = Callable[..., Tensor]
 
 
 class Row(NamedTuple):
-    """One operator in all its versions, called with `inputs`; None where there is no such version."""
+    """One operator in all its versions, called with `inputs`; None where there is no such version.
+
+    The plain version of zero-padded modulated convolutions is the widely used port's, if there is a checkout of it.
+    """
 
     name: str
     ours: Operator
@@ -40,7 +43,7 @@ def main() -> None:
     options = arguments(__doc__ or "")
     torch.manual_seed(0)
     with torch.device(options.device):
-        rows = operator_rows(Official.found(options.peers))
+        rows = operator_rows(Official.found(options.peers), Rosinality.found(options.peers))
         table = [times(row, phase, options.rounds) for row in rows for phase in PHASES]
         peaks = peak_rows(options.rounds)
     header = (
@@ -57,7 +60,7 @@ def main() -> None:
     print_table("Peaks", ("what", "GFLOP/s or GB/s"), peaks, options.device)
 
 
-def operator_rows(official: Official | None) -> list[Row]:
+def operator_rows(official: Official | None, port: Rosinality | None) -> list[Row]:
     x, bias = torch.randn(SHAPE), torch.randn(SHAPE[1])
     rows = [
         Row("blur", partial(blur2d, kernel=(1, 2, 1)), plain_blur, _official_fir(official, "filter2d", 3), (x,)),
@@ -72,7 +75,7 @@ def operator_rows(official: Official | None) -> list[Row]:
         zeros = partial(modulated_conv2d, up=up, down=down, padding=1, resample_filter=(1, 3, 3, 1))
         theirs = _official_convolution(official, up, down)
         name = f"modulated conv {resample or 'plain'}"
-        rows.append(Row(name, zeros, None, theirs, (x, weight, style)))
+        rows.append(Row(name, zeros, _port_convolution(port, resample), theirs, (x, weight, style)))
         ours, plain = _reflect_pair(resample)
         rows.append(Row(f"{name}, reflect", ours, plain, None, (x, torch.randn(8, 32))))
     return rows
@@ -183,6 +186,20 @@ def _official_convolution(official: Official | None, up: int, down: int) -> Oper
             flip_weight=up == 1,
             fused_modconv=False,
         )
+        return result
+
+    return call
+
+
+def _port_convolution(port: Rosinality | None, resample: str | None) -> Operator | None:
+    if port is None:
+        return None
+    layer = port.model.ModulatedConv2d(64, 64, 3, 64, upsample=resample == "up", downsample=resample == "down")
+    layer.modulation = nn.Identity()
+
+    def call(x: Tensor, weight: Tensor, style: Tensor) -> Tensor:
+        weight = weight.flip(2, 3) if resample == "up" else weight
+        result: Tensor = torch.func.functional_call(layer, {"weight": weight[None] / layer.scale}, (x, style))
         return result
 
     return call

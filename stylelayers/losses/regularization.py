@@ -108,7 +108,8 @@ class PathLengthPenalty(nn.Module):
         `lengths` ``(N,)`` → scalar.
 
     Attributes:
-        mean: scalar buffer, initially 0; moved in training mode, averaged over the ranks of a process group.
+        mean: scalar buffer, initially 0; moved in training mode, by finite lengths, averaged over the ranks of a
+            process group.
 
     Example:
         >>> import torch
@@ -134,7 +135,8 @@ class PathLengthPenalty(nn.Module):
         if self.training:
             # A new tensor: after a change in place, inductor's backward pass (torch 2.15) would move the mean again.
             batch_mean = _mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype)
-            self.mean = torch.lerp(self.mean, batch_mean, self.decay)
+            moved = torch.lerp(self.mean, batch_mean, self.decay)
+            self.mean = torch.where(moved.isfinite(), moved, self.mean)
         return (lengths - self.mean).square().mean()
 
     def extra_repr(self) -> str:

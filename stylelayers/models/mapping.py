@@ -112,7 +112,8 @@ class MappingNetwork(nn.Module):
         w = self.layers(self._joined_input(z, labels))
         if self.training and self.w_mean is not None and self.w_mean_decay is not None and len(w):
             with torch.no_grad():
-                self.w_mean.lerp_(w.mean(0).to(self.w_mean.dtype), 1 - self.w_mean_decay)
+                mean = w.mean(0).to(self.w_mean.dtype)
+                self.w_mean.lerp_(torch.where(mean.isfinite(), mean, self.w_mean), 1 - self.w_mean_decay)
         ws = w.unsqueeze(1).expand(-1, self.num_ws, -1)
         if truncation_psi == 1:
             return ws

@@ -1,7 +1,17 @@
 """Training through Lightning: the module, its objective, data, callbacks. Needs the extra ``train``."""
 
 from .averaging import AveragedGenerator
-from .callbacks import GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput, TrainingProgress
+from .callbacks import (
+    GeneratorFile,
+    Health,
+    ImageGrid,
+    LatestCheckpoint,
+    Preflight,
+    StopAfterImages,
+    StopOnSignal,
+    Throughput,
+    TrainingProgress,
+)
 from .data import ImageDataModule
 from .gan import GAN, lazy_optimizer
 from .objective import StyleGAN2Objective, mixed_styles
@@ -10,10 +20,13 @@ __all__ = [
     "GAN",
     "AveragedGenerator",
     "GeneratorFile",
+    "Health",
     "ImageDataModule",
     "ImageGrid",
     "LatestCheckpoint",
+    "Preflight",
     "StopAfterImages",
+    "StopOnSignal",
     "StyleGAN2Objective",
     "Throughput",
     "TrainingProgress",

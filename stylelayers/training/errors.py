@@ -10,7 +10,12 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["CONFIGURATION_ERRORS", "explain", "keys_of"]
+__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "explain", "keys_of"]
+
+
+class PreflightError(ValueError):
+    """A run that cannot work, found before its first step."""
+
 
 CONFIGURATION_ERRORS = (ValueError, TypeError, HydraException, OmegaConfBaseException)
 

@@ -12,8 +12,10 @@ from torch.optim import Optimizer
 
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
+from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
+from .random_state import random_states, set_random_state
 
 __all__ = ["GAN", "lazy_optimizer"]
 
@@ -35,10 +37,12 @@ class GAN(LightningModule):
             with ``lr`` where a penalty is on.
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
         compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
+        max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
 
     Attributes:
         images_seen: real images that training has used, over all ranks; in the checkpoint.
         iterations: iterations done; in the checkpoint.
+        guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
         average: the averaged generator is ``average.module``.
     """
 
@@ -53,6 +57,7 @@ class GAN(LightningModule):
         average_half_life: float = 10_000,
         average_rampup: float | None = 0.05,
         compile: bool = False,
+        max_skipped_steps: int = 20,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -63,9 +68,11 @@ class GAN(LightningModule):
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
         self.compiles = compile
+        self.guard = NonFiniteGuard(max_skipped_steps)
         self.images_seen = 0
         self.iterations = 0
         self._latest: dict[str, Tensor] = {}
+        self._random_states: list[dict[str, Any]] = []
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [
@@ -79,27 +86,40 @@ class GAN(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
-        wanted = labels if self.generator.num_labels else None
-        generator_step, discriminator_step = cast(list[Any], self.optimizers())
-        with _only(self.generator, self.discriminator):
-            fakes = self.loss.fake_images(self.generator, len(images), wanted)
-            self._step(generator_step, self._generator_loss(fakes, wanted))
-            if _due(self.iterations, self.loss.lazy_path_length_interval):
-                self._step(generator_step, self._path_length(len(images), wanted))
-        with _only(self.discriminator, self.generator):
-            self._step(discriminator_step, self._discriminator_loss(images, fakes.detach(), wanted))
-            if _due(self.iterations, self.loss.lazy_r1_interval):
-                self._step(discriminator_step, self._r1(images, wanted))
+        self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
         self.iterations += 1
         self.images_seen += len(images) * self.trainer.world_size
         self.average.update(self.generator, len(images) * self.trainer.world_size, self.images_seen)
         self.log_dict({**self._latest, "progress/images": float(self.images_seen)})
 
+    def iterate(
+        self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
+    ) -> None:
+        """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
+        wanted = labels if self.generator.num_labels else None
+        generator_step, discriminator_step = (partial(self._step, optimizer, backward) for optimizer in optimizers)
+        with _only(self.generator, self.discriminator):
+            fakes = self.loss.fake_images(self.generator, len(images), wanted)
+            generator_step(self._generator_loss(fakes, wanted))
+            if _due(self.iterations, self.loss.lazy_path_length_interval):
+                generator_step(self._path_length(len(images), wanted))
+        with _only(self.discriminator, self.generator):
+            discriminator_step(self._discriminator_loss(images, fakes.detach(), wanted))
+            if _due(self.iterations, self.loss.lazy_r1_interval):
+                discriminator_step(self._r1(images, wanted))
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
+        checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
+        self.guard.skipped, self._random_states = checkpoint["skipped_steps"], checkpoint["random_states"]
+
+    def on_train_start(self) -> None:
+        if self.global_rank < len(self._random_states):
+            set_random_state(self._random_states[self.global_rank])
+        self._random_states = []
 
     def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
         loss = self.loss.generator_criterion(self.loss.calls.judge(self.discriminator, fakes, labels))
@@ -117,6 +137,7 @@ class GAN(LightningModule):
             "loss/discriminator": loss,
             "logits/real": real_logits.mean(),
             "logits/fake": fake_logits.mean(),
+            "samples/diversity": _spread(fakes) / _spread(images).clamp(min=1e-8),
         }
         return self._note(loss, values)
 
@@ -129,10 +150,15 @@ class GAN(LightningModule):
         self._latest.update({name: value.detach() for name, value in values.items()})
         return loss
 
-    def _step(self, optimizer: Any, loss: Tensor) -> None:
+    def _step(self, optimizer: Any, backward: Callable[[Tensor], object], loss: Tensor) -> None:
         optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+        backward(loss)
+        if self._scales_gradients() or self.guard.allows(optimizer, loss, names=self):
+            optimizer.step()
+
+    def _scales_gradients(self) -> bool:
+        """Whether a float16 gradient scaler looks for what is not finite, and needs to see it."""
+        return self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
 
 
 class _only:
@@ -170,6 +196,11 @@ def lazy_optimizer(optimizer: OptimizerFactory, interval: int | None) -> Optimiz
         if "betas" in changed:
             changed["betas"] = tuple(beta**c for beta in changed["betas"])
     return partial(optimizer, **changed)
+
+
+def _spread(images: Tensor) -> Tensor:
+    """How much the images of a batch differ: the deviation of a pixel over the batch, averaged."""
+    return images.detach().float().std(0, correction=0).mean()
 
 
 def _due(iteration: int, interval: int | None) -> bool:

@@ -134,7 +134,7 @@ def test_checkpoints_are_written_every_so_many_minutes(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     strategy = SimpleNamespace(broadcast=lambda due: due)
-    trainer = cast(Trainer, SimpleNamespace(is_global_zero=True, strategy=strategy, save_checkpoint=save))
+    trainer = cast(Trainer, SimpleNamespace(is_global_zero=True, world_size=1, strategy=strategy, save_checkpoint=save))
     callback, model = LatestCheckpoint(tmp_path, every_minutes=2.0), tiny_gan()
     callback.on_train_start(trainer, model)
     for seconds in (60, 119, 121, 200, 241, 400):

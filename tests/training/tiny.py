@@ -103,7 +103,14 @@ def tiny_data(*, labels: int = 0) -> ImageDataModule:
     return ImageDataModule(TensorDataset(images, torch.arange(2 * BATCH) % LABELS), batch_size=BATCH, num_labels=labels)
 
 
-def fit(model: GAN, iterations: int, *callbacks: Callback, resume: Path | None = None, **options: Any) -> Trainer:
+def fit(
+    model: GAN,
+    iterations: int,
+    *callbacks: Callback,
+    resume: Path | None = None,
+    data: ImageDataModule | None = None,
+    **options: Any,
+) -> Trainer:
     """Train until so many batches of this call are done."""
     settings: dict[str, Any] = {
         "accelerator": "cpu",
@@ -115,7 +122,8 @@ def fit(model: GAN, iterations: int, *callbacks: Callback, resume: Path | None =
         "enable_progress_bar": False,
     }
     trainer = Trainer(**{**settings, **options}, callbacks=[_StopAfter(iterations), *callbacks])
-    trainer.fit(model, datamodule=tiny_data(labels=model.generator.num_labels), ckpt_path=resume)
+    data = data or tiny_data(labels=model.generator.num_labels)
+    trainer.fit(model, datamodule=data, ckpt_path=resume)
     return trainer
 
 

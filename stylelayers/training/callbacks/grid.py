@@ -11,6 +11,7 @@ from lightning import Callback, Trainer
 from torch import Tensor
 from torchvision.utils import save_image
 
+from ...checkpoints.whole_files import whole_file
 from ...models import Generator
 
 if TYPE_CHECKING:
@@ -82,9 +83,7 @@ class ImageGrid(Callback):
 def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> Path:
     """Write images ``(N, C, H, W)`` in [-1, 1], C of 1 or 3, as one PNG, whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    shown = images[:, :3] if images.shape[1] >= 3 else images[:, :1]
-    save_image(shown.float(), unfinished, format="png", nrow=columns, padding=0, normalize=True, value_range=(-1, 1))
-    unfinished.replace(path)
+    shown = (images[:, :3] if images.shape[1] >= 3 else images[:, :1]).float()
+    with whole_file(path) as unfinished:
+        save_image(shown, unfinished, format="png", nrow=columns, padding=0, normalize=True, value_range=(-1, 1))
     return path

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections.abc import Sized
 from typing import Any, cast
 
 import torch
 from lightning import LightningDataModule
-from torch import Tensor, distributed
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSampler, Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from .order import ImageOrder, SeededImages
 from .validation import check_loader
 
 __all__ = ["ImageDataModule"]
@@ -34,6 +33,8 @@ class ImageDataModule(LightningDataModule):
     Attributes:
         image_channels: channels of the images, read from the first of them.
         resolution: ``(height, width)`` of the images, read from the first of them.
+        seed: of the order and of what the data set draws at random; torch's seed when the module was made. A model
+            with an attribute `images_seen` finds the order where it left it; the seed is in the checkpoint.
 
     Raises:
         ValueError: if an argument is out of range, the data set is empty or its first pair is not as above.
@@ -61,30 +62,33 @@ class ImageDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.num_labels = num_labels
+        self.seed = torch.initial_seed() % 2**63
         self.image_channels, *size = _first_image(dataset, num_labels).shape
         self.resolution: tuple[int, int] = (size[0], size[1])
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)``."""
         return DataLoader(
-            self.dataset,
+            SeededImages(self.dataset, self.seed),
             batch_size=self.batch_size,
-            sampler=_whole_batch_sampler(self.dataset, self.batch_size),
+            sampler=ImageOrder(
+                len(cast(Sized, self.dataset)), self.batch_size, seed=self.seed, images_seen=self._images_seen
+            ),
+            generator=torch.Generator().manual_seed(self.seed),  # leaves the global one to training
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds: the seed of the order; how far it has come, the model's ``images_seen`` tells."""
+        return {"seed": self.seed}
 
-def _whole_batch_sampler(dataset: Dataset[Any], batch_size: int) -> Sampler[int]:
-    """Draw a random order whose length, on each process, is the next multiple of ``batch_size``."""
-    length = len(cast(Sized, dataset))
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return RandomSampler(cast(Sized, dataset), num_samples=math.ceil(length / batch_size) * batch_size)
-    sampler: DistributedSampler[Any] = DistributedSampler(dataset, seed=int(os.environ.get("PL_GLOBAL_SEED", 0)))
-    sampler.num_samples = math.ceil(length / (sampler.num_replicas * batch_size)) * batch_size
-    sampler.total_size = sampler.num_samples * sampler.num_replicas
-    return sampler
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seed = state_dict["seed"]
+
+    def _images_seen(self) -> int | None:
+        return None if self.trainer is None else getattr(self.trainer.lightning_module, "images_seen", None)
 
 
 def _first_image(dataset: Dataset[Any], num_labels: int) -> Tensor:

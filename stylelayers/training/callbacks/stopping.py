@@ -1,0 +1,104 @@
+"""Ctrl-C and SIGTERM end training the normal way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+__all__ = ["StopOnSignal"]
+
+_NAMES: dict[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+_Handler = Callable[[int, FrameType | None], Any] | int
+
+
+class StopOnSignal(Callback):
+    """On Ctrl-C (SIGINT) or SIGTERM, finish the iteration and end training the normal way; a second one acts at once.
+
+    One process that receives a signal ends the training of all. The last callback of a list keeps its handlers for
+    longest: until the others have written their files. A signal that was ignored before training stays ignored.
+    Processes that load images are spared Ctrl-C, which a terminal sends to them as well.
+
+    Attributes:
+        received: the number of the signal that this process received, None without one.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._earlier: dict[int, _Handler] = {}  # before the trainer's own handlers
+        self._replaced: dict[int, _Handler] = {}
+        self._mask: set[int] | None = None
+        self._process: int | None = None
+        self._speaks = True
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.received = None
+        self._process, self._speaks = os.getpid(), trainer.is_global_zero
+        self._earlier = {number: _handler(number) for number in _NAMES}
+        if _may_handle() and hasattr(signal, "pthread_sigmask"):  # the workers, which start next, inherit the block
+            self._mask = {*signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for number, earlier in self._earlier.items():
+            if _may_handle() and earlier != signal.SIG_IGN:
+                self._replaced[number] = _handler(number)
+                signal.signal(number, self._receive)
+        self._unblock()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        stop = self.received is not None
+        if trainer.world_size > 1:
+            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        if stop:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restore()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._restore()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._restore()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            return  # a worker that started later, which the training process ends
+        self.received = number
+        signal.signal(number, self._earlier[number])  # for the second one
+        if self._speaks:
+            with suppress(RuntimeError):  # the signal came while something else was being printed
+                text = "finishing this iteration, then writing a checkpoint; again to stop at once"
+                print(f"{_NAMES[number]}: {text}", file=sys.stderr, flush=True)
+
+    def _restore(self) -> None:
+        """Put back what was replaced, unless someone else has replaced it since."""
+        for number, handler in self._replaced.items():
+            if _handler(number) == self._receive:
+                signal.signal(number, handler)
+        self._replaced.clear()
+        self._unblock()
+
+    def _unblock(self) -> None:
+        """Let this thread have Ctrl-C again."""
+        if self._mask is not None:
+            mask, self._mask = self._mask, None
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _may_handle() -> bool:
+    """Whether this is the thread in which Python sets handlers."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _handler(number: int) -> _Handler:
+    """The handler in force; the default one where it was not set from Python, and so cannot be set again."""
+    handler = signal.getsignal(number)
+    return signal.SIG_DFL if handler is None else handler

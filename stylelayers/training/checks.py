@@ -1,0 +1,76 @@
+"""Does a configuration agree with itself? Asked once everything is built, before anything is trained or written."""
+
+from __future__ import annotations
+
+from lightning import Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
+
+from .data import ImageDataModule
+from .gan import GAN
+
+__all__ = ["check_run"]
+
+
+def check_run(
+    trainer: Trainer, model: GAN, data: ImageDataModule, *, multirun: bool, precision: str | int | None = None
+) -> None:
+    """Raise a ValueError, which names the key, for parts that do not fit together.
+
+    Args:
+        trainer, model, data: the parts of a run.
+        multirun: whether Hydra trains several configurations in this process, one after the other.
+        precision: as it was asked for, since a trainer on CPUs turns ``16-mixed`` into ``bf16-mixed``; None for
+            the trainer's.
+    """
+    _check_images(model, data)
+    _check_groups(model, data)
+    _check_precision(trainer, str(trainer.precision if precision is None else precision))
+    _check_processes(trainer, multirun)
+
+
+def _check_images(model: GAN, data: ImageDataModule) -> None:
+    networks = model.generator
+    for key, argument, ours, theirs in (
+        ("data.resolution", "resolution", tuple(data.resolution), tuple(networks.resolution)),
+        ("data.image_channels", "image_channels", data.image_channels, networks.image_channels),
+        ("data.labels", "num_labels", data.num_labels, networks.num_labels),
+    ):
+        if ours != theirs:
+            what = f"{key} gives {ours} classes" if key == "data.labels" else f"{key} is {ours}"
+            raise ValueError(
+                f"{what}, but the networks are made for {theirs}; change it, or set model.generator.{argument} and "
+                f"model.discriminator.{argument} alike"
+            )
+
+
+def _check_groups(model: GAN, data: ImageDataModule) -> None:
+    """A group larger than the batch is the batch; a group of one image differs from nothing, and tells nothing."""
+    if not model.discriminator.mbstd_num_channels:
+        return
+    for key, images in (
+        ("data.batch_size", data.batch_size),
+        ("model.discriminator.mbstd_group_size", model.discriminator.mbstd_group_size),
+    ):
+        if images < 2:
+            raise ValueError(
+                f"{key} must be at least 2 images for the discriminator's group statistics, which compare images and "
+                f"are constant with {images}; raise it, or do without them: model.discriminator.mbstd_num_channels=0"
+            )
+
+
+def _check_precision(trainer: Trainer, precision: str) -> None:
+    if precision.startswith("16") and isinstance(trainer.accelerator, CPUAccelerator):
+        raise ValueError(
+            f"trainer.precision={precision} needs a GPU, and training is on CPUs; use trainer.precision=bf16-mixed or "
+            f"32-true"
+        )
+
+
+def _check_processes(trainer: Trainer, multirun: bool) -> None:
+    """Lightning starts further processes by the command line of the first, which in a sweep are whole sweeps."""
+    environment = getattr(trainer.strategy.launcher, "cluster_environment", None)
+    if multirun and trainer.world_size > 1 and environment and not environment.creates_processes_externally:
+        raise ValueError(
+            f"trainer.devices: {trainer.world_size} processes cannot be started for each run of a sweep (-m), since "
+            f"each of them would train the sweep; use trainer.devices=1, torchrun, or single runs"
+        )

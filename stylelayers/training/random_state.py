@@ -1,0 +1,43 @@
+"""The state of all random number generators as plain values and tensors, which checkpoints hold."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed
+
+__all__ = ["random_states", "set_random_state"]
+
+
+def random_states() -> list[dict[str, Any]]:
+    """The state of every process of the group, in the order of their ranks; of this one without a group."""
+    state = _random_state()
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return [state]
+    states: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(states, state)
+    return states
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Continue the sequences of one of :func:`random_states`, on as many GPUs as there are in both."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(keys.tolist(), dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    for device, gpu in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(gpu, device)
+
+
+def _random_state() -> dict[str, Any]:
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": (name, torch.tensor(keys.astype(np.int64)), *rest),  # type: ignore[union-attr]
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }

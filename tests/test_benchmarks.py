@@ -1,0 +1,68 @@
+"""The benchmarks run and print their tables; no time is asserted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import growth, iteration, memory, networks, operators, timing
+from benchmarks.peers import Official, Rosinality
+
+TINY = ("--rounds=1", "--resolution=8", "--batch=2")
+SMALL = ("--channel-base=64", "--channel-max=8", "--style-dim=4")
+
+
+def table(main: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str):  # type: ignore[no-untyped-def]
+    """The cells of all tables that a script prints, but for their headers."""
+    monkeypatch.setattr(sys, "argv", ["benchmark", *options])
+    monkeypatch.setattr(timing.Timer, "timeit", quick_timeit)
+    main()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+_timeit = timing.Timer.timeit
+
+
+def quick_timeit(timer: timing.Timer, number: int = 1):  # type: ignore[no-untyped-def]
+    return _timeit(timer, 1)
+
+
+def test_operators_give_the_plain_ones_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(operators, "SHAPE", (8, 64, 8, 8))
+    rows = table(operators.main, monkeypatch, capsys, "--rounds=1")
+    names = {row[0] for row in rows if row[1] == "double backward"}
+    assert names >= {"blur", "upsample", "downsample", "bias_act lrelu", "modulated conv up, reflect"}
+    assert all(float(row[2]) > 0 for row in rows if row[1] in operators.PHASES)
+
+
+def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row[0]: row[1] for row in table(networks.main, monkeypatch, capsys, *TINY, *SMALL)}
+    assert all(float(rows[step]) > 0 for step in networks.STEPS)
+    assert 0 < float(rows["share"]) < 1
+    rows = {row[0]: row[1] for row in table(iteration.main, monkeypatch, capsys, *TINY, *SMALL)}
+    assert float(rows["ours"]) > 0
+
+
+def test_growth_is_fitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(growth, "BATCHES", (1, 2))
+    monkeypatch.setattr(growth, "RESOLUTIONS", (8, 16))
+    monkeypatch.setattr(growth, "CHANNELS", {"channel_base": 64, "channel_max": 4, "style_dim": 4})
+    rows = table(growth.main, monkeypatch, capsys, "--rounds=1")
+    assert [len(row) for row in rows] == [4] * len(rows)
+    assert all(float(cell) < 10 for row in rows for cell in row[3:] if row[0] in growth.STEPS)
+
+
+def test_memory_grows() -> None:
+    assert memory.growth("ours", "path-length step", 32, 8, "cpu", None) > 0
+
+
+def test_other_code_is_left_out_where_there_is_none(tmp_path: Path) -> None:
+    for folder in (None, tmp_path):
+        assert Official.found(folder) is None
+        assert Rosinality.found(folder) is None
