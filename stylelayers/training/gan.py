@@ -19,6 +19,7 @@ from .random_state import random_states, set_random_state
 
 __all__ = ["GAN", "lazy_optimizer"]
 
+DIVERSITY_INTERVAL = 10  # iterations
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
@@ -137,8 +138,9 @@ class GAN(LightningModule):
             "loss/discriminator": loss,
             "logits/real": real_logits.mean(),
             "logits/fake": fake_logits.mean(),
-            "samples/diversity": _spread(fakes) / _spread(images).clamp(min=1e-8),
         }
+        if self.iterations % DIVERSITY_INTERVAL == 0:
+            values["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
         return self._note(loss, values)
 
     def _r1(self, images: Tensor, labels: Tensor | None) -> Tensor:

@@ -42,7 +42,7 @@ class NonFiniteGuard:
         """
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if torch.nn.utils.get_total_norm(gradients, norm_type=float("inf")).isfinite():
+        if torch.nn.utils.get_total_norm(gradients).isfinite():
             self.in_a_row = 0
             return True
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1

@@ -68,18 +68,28 @@ class SeededImages(Dataset[Any]):
         self.dataset, self.seed = dataset, seed
 
     def __getitem__(self, place_and_index: tuple[int, int]) -> Any:
-        place, index = place_and_index
-        with _own_randomness(hash((self.seed, place)) % 2**32):
-            return self.dataset[index]
+        return self.__getitems__([place_and_index])[0]
+
+    def __getitems__(self, places_and_indices: list[tuple[int, int]]) -> list[Any]:
+        """A batch; a loader asks for it at once, which saves the random states once."""
+        items = []
+        with _randomness_kept():
+            for place, index in places_and_indices:
+                _seed(hash((self.seed, place)) % 2**32)
+                items.append(self.dataset[index])
+        return items
 
 
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Python, NumPy and torch draw from `seed`, and then go on where they were."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)
+
+
+@contextmanager
+def _randomness_kept() -> Iterator[None]:
+    """Afterwards Python, NumPy and torch go on where they were."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:

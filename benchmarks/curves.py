@@ -1,0 +1,85 @@
+"""The curves of a healthy and of a collapsed run as one picture, and the slope of the healthy one's memory.
+
+    python -m benchmarks.curves runs/HEALTHY runs/COLLAPSED picture.png [--memory memory.txt]
+
+``memory.txt`` has a line "seconds KiB" every so often, as this loop writes them beside a run, given its process:
+
+    while kill -0 $PID; do echo $(date +%s) $(awk '/VmRSS/{print $2}' /proc/$PID/status); sleep 10; done > memory.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import linregress
+
+PANELS = {
+    "losses": ("loss/generator", "loss/discriminator"),
+    "mean logits": ("logits/real", "logits/fake"),
+    "penalties": ("r1/gradient_square_norm", "path_length/mean"),
+    "diversity of images, real = 1": ("samples/diversity",),
+}
+WINDOW = 20  # logged values that a line is averaged over
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("healthy", type=Path)
+    parser.add_argument("collapsed", type=Path)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--memory", type=Path)
+    options = parser.parse_args()
+    figure, axes = plt.subplots(len(PANELS), 2, figsize=(11, 11), squeeze=False)
+    for column, (word, run) in enumerate((("healthy", options.healthy), ("collapsed", options.collapsed))):
+        metrics = read_metrics(run)
+        for axis, (title, names) in zip(axes[:, column], PANELS.items(), strict=True):
+            draw(axis, metrics, f"{word}: {title}", names)
+    figure.tight_layout()
+    figure.savefig(options.picture, dpi=80)
+    if options.memory:
+        print(memory_slope(options.memory))
+
+
+def read_metrics(run: Path) -> dict[str, np.ndarray]:
+    """Every logged metric of a run, the parts before its resumes included, by the images seen."""
+    parts = sorted(run.glob("metrics.*.csv"), key=lambda path: int(path.suffixes[0][1:]))
+    rows = [row for path in [*parts, run / "metrics.csv"] for row in csv.DictReader(path.open())]
+    names = sorted({name for row in rows for name in row})
+    return {name: np.array([float(row.get(name) or "nan") for row in rows]) for name in names}
+
+
+def draw(axis: Any, metrics: dict[str, np.ndarray], title: str, names: tuple[str, ...]) -> None:
+    known = [name for name in names if name in metrics]
+    for name in known:
+        axis.plot(metrics["progress/images"] / 1000, smooth(metrics[name]), label=name, linewidth=1)
+    if not known:
+        return axis.set_axis_off()
+    axis.set_title(title)
+    axis.set_xlabel("thousand images")
+    axis.legend()
+    return None
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Averages of `WINDOW` neighbours, as long as `values`."""
+    window = min(WINDOW, len(values))
+    padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")
+    return np.convolve(padded, np.ones(window) / window, mode="valid")
+
+
+def memory_slope(path: Path) -> str:
+    """Growth after the first tenth, with its standard error."""
+    seconds, kibibytes = np.loadtxt(path, usecols=(0, 1)).T
+    later = slice(len(seconds) // 10, None)
+    fit: Any = linregress(seconds[later] / 3600, kibibytes[later] / 1024)
+    hours, level = (seconds[-1] - seconds[0]) / 3600, kibibytes[later].mean() / 1024
+    return f"{hours:.2f} hours at {level:.0f} MiB, growing by {fit.slope:.1f} +- {fit.stderr:.1f} MiB an hour"
+
+
+if __name__ == "__main__":
+    main()

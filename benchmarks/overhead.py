@@ -1,0 +1,62 @@
+"""What it costs an iteration that runs can be left alone: the guard, the order of images, the watched diversity.
+
+    python -m benchmarks.overhead
+
+Networks and data of the digits preset. Parts are timed by themselves, and compared with a whole iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, RandomSampler
+
+from stylelayers.training import GAN, StyleGAN2Objective
+from stylelayers.training.data import digits
+from stylelayers.training.gan import DIVERSITY_INTERVAL, _spread
+
+from .iteration import ADAM
+from .steps import our_networks
+from .timing import arguments, interleaved, print_table
+
+BATCH = 16
+
+
+def main() -> None:
+    options = arguments(__doc__ or "")
+    torch.manual_seed(0)
+    networks = our_networks(32, BATCH, channel_base=512, channel_max=64, style_dim=64)
+    gan = GAN(networks.generator, networks.discriminator, StyleGAN2Objective(), ADAM, ADAM)
+    gan.iterations = 1  # no penalty is due
+    images, labels, optimizers = networks.images(), torch.zeros(BATCH), gan.configure_optimizers()
+    data = digits(resolution=32, batch_size=BATCH)
+    seeded: Any = endless(data.train_dataloader())
+    plain: Any = endless(DataLoader(data.dataset, BATCH, sampler=RandomSampler(data.dataset)))  # type: ignore[arg-type]
+    found = interleaved(
+        {
+            "iteration": lambda: gan.iterate(images, labels, optimizers, Tensor.backward),
+            "guard": lambda: [gan.guard.allows(optimizer, images.mean(), gan) for optimizer in optimizers],
+            "diversity, every 10th": lambda: _spread(images) / _spread(images),
+            "a batch, seeded by place": partial(next, seeded),
+            "a batch, plain": partial(next, plain),
+        },
+        rounds=options.rounds,
+    )
+    order = found["a batch, seeded by place"] - found["a batch, plain"]
+    total = found["guard"] + found["diversity, every 10th"] / DIVERSITY_INTERVAL + order
+    parts = {**found, "order and seeds of images": order, "all": total}
+    rows = [[name, time, f"{100 * time / found['iteration']:.2f} %"] for name, time in parts.items()]
+    print_table("Cost of safety, digits, batch 16", ("part", "ms", "of an iteration"), rows)
+
+
+def endless(loader: Any) -> Iterator[Any]:
+    while True:
+        yield from loader
+
+
+if __name__ == "__main__":
+    main()
