@@ -1,6 +1,6 @@
-"""The curves of a healthy and of a collapsed run as one picture, and the slope of the healthy one's memory.
+"""The curves of a healthy and of a failing run as one picture, and the slope of the healthy one's memory.
 
-    python -m benchmarks.curves runs/HEALTHY runs/COLLAPSED picture.png [--memory memory.txt]
+    python -m benchmarks.curves runs/HEALTHY runs/FAILING picture.png [--memory memory.txt]
 
 ``memory.txt`` has a line "seconds KiB" every so often, as this loop writes them beside a run, given its process:
 
@@ -24,25 +24,25 @@ PANELS = {
     "penalties": ("r1/gradient_square_norm", "path_length/mean"),
     "diversity of images, real = 1": ("samples/diversity",),
 }
-WINDOW = 20  # logged values that a line is averaged over
+WINDOW = 5  # logged values that a line is averaged over
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("healthy", type=Path)
-    parser.add_argument("collapsed", type=Path)
+    parser.add_argument("failing", type=Path)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--memory", type=Path)
     options = parser.parse_args()
     figure, axes = plt.subplots(len(PANELS), 2, figsize=(11, 11), squeeze=False)
-    for column, (word, run) in enumerate((("healthy", options.healthy), ("collapsed", options.collapsed))):
+    for column, (word, run) in enumerate((("healthy", options.healthy), ("failing", options.failing))):
         metrics = read_metrics(run)
         for axis, (title, names) in zip(axes[:, column], PANELS.items(), strict=True):
             draw(axis, metrics, f"{word}: {title}", names)
-    figure.tight_layout()
-    figure.savefig(options.picture, dpi=80)
     if options.memory:
-        print(memory_slope(options.memory))
+        print(draw_memory(axes[-1, 0], options.memory))
+    figure.tight_layout()
+    figure.savefig(options.picture, dpi=72)
 
 
 def read_metrics(run: Path) -> dict[str, np.ndarray]:
@@ -72,13 +72,17 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return np.convolve(padded, np.ones(window) / window, mode="valid")
 
 
-def memory_slope(path: Path) -> str:
-    """Growth after the first tenth, with its standard error."""
+def draw_memory(axis: Any, path: Path) -> str:
+    """Resident memory by time; says how it grew after the first tenth, with the standard error."""
     seconds, kibibytes = np.loadtxt(path, usecols=(0, 1)).T
-    later = slice(len(seconds) // 10, None)
-    fit: Any = linregress(seconds[later] / 3600, kibibytes[later] / 1024)
-    hours, level = (seconds[-1] - seconds[0]) / 3600, kibibytes[later].mean() / 1024
-    return f"{hours:.2f} hours at {level:.0f} MiB, growing by {fit.slope:.1f} +- {fit.stderr:.1f} MiB an hour"
+    hours, mebibytes = (seconds - seconds[0]) / 3600, kibibytes / 1024
+    axis.set_axis_on()
+    axis.plot(60 * hours, mebibytes, linewidth=1)
+    axis.set(title="healthy: resident memory, MiB", xlabel="minutes", ylim=(0, 1.2 * mebibytes.max()))
+    later = slice(len(hours) // 10, None)
+    fit: Any = linregress(hours[later], mebibytes[later])
+    level = mebibytes[later].mean()
+    return f"{hours[-1]:.2f} hours at {level:.0f} MiB, growing by {fit.slope:.1f} +- {fit.stderr:.1f} MiB an hour"
 
 
 if __name__ == "__main__":

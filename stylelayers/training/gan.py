@@ -115,7 +115,8 @@ class GAN(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
-        self.guard.skipped, self._random_states = checkpoint["skipped_steps"], checkpoint["random_states"]
+        self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
+        self._random_states = checkpoint.get("random_states", [])
 
     def on_train_start(self) -> None:
         if self.global_rank < len(self._random_states):
