@@ -64,7 +64,8 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
     output = Path(cfg.output)
     output.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, output / "config.yaml", resolve=True)
-    _keep_earlier_metrics(output / "metrics.csv")
+    if trainer.is_global_zero:
+        _keep_earlier_metrics(output / "metrics.csv")
     trainer.fit(model, datamodule=data, ckpt_path=cfg.resume)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 

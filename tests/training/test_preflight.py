@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from stylelayers.training import GAN, ImageDataModule, LatestCheckpoint, Preflight, StopAfterImages
-from stylelayers.training.callbacks.preflight import amortised, checkpoint_bytes, rehearse, seconds_left
+from stylelayers.training.callbacks.preflight import checkpoint_bytes, seconds_left
+from stylelayers.training.rehearsal import amortised, rehearse
 from tests.training.tiny import BATCH, fit, tiny_gan
 
 GIB = 2**30

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import math
-import random
 import shutil
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
 from rich.console import Console
-from torch import Tensor
-from torch.utils.data import default_collate
 
 from ..errors import PreflightError
+from ..rehearsal import penalty_intervals, rehearse
 from .checkpoint import LatestCheckpoint
 from .limits import StopAfterImages
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from ..gan import GAN
 
-__all__ = ["Preflight", "amortised", "checkpoint_bytes", "rehearse", "seconds_left"]
-
-_NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")
+__all__ = ["Preflight", "checkpoint_bytes", "seconds_left"]
 
 
 class Preflight(Callback):
@@ -96,44 +80,11 @@ class Preflight(Callback):
         return [_penalties(model), *([f"peak memory {_size(memory)}"] if memory else []), speed]
 
 
-def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
-    """Seconds of an iteration, its penalties spread over their intervals, and the peak memory in bytes (0: unknown).
-
-    Raises:
-        PreflightError: too little memory, or what is not finite.
-    """
-    with _unchanged_randomness(model.device):
-        try:
-            return _rehearse(trainer, model)
-        except (RuntimeError, MemoryError) as error:
-            if not isinstance(error, MemoryError) and not any(text in str(error) for text in _NO_MEMORY):
-                raise
-            raise PreflightError(
-                f"pre-flight: too little memory for an iteration with its penalties: lower data.batch_size or "
-                f"model.generator.channel_max, or raise loss.path_length_batch_shrink "
-                f"(~callbacks.preflight leaves the rehearsal out); {str(error).splitlines()[0]}"
-            ) from error
-
-
-def amortised(seconds: Callable[[int], float], intervals: Sequence[int]) -> float:
-    """Mean seconds of an iteration from those of a few, asked for by their number.
-
-    Iteration 1 is without penalties unless they are due at all, the shortest interval's has that penalty, and
-    iteration 0 has all.
-    """
-    shortest_first = sorted(intervals)
-    mean = before = seconds(1)
-    for interval, iteration in zip(shortest_first, [*shortest_first[:-1], 0], strict=False):
-        now = seconds(iteration)
-        mean, before = mean + (now - before) / interval, now
-    return mean
-
-
 def seconds_left(trainer: Trainer, model: GAN, seconds: float, images: int) -> float | None:
     """Until the first limit of training, for iterations of so many seconds and images; None where there is no limit."""
     limits = []
     if trainer.max_steps > 0:
-        steps = 2 + sum(1 / interval for interval in _intervals(model))
+        steps = 2 + sum(1 / interval for interval in penalty_intervals(model))
         limits.append((trainer.max_steps - trainer.global_step) / steps * seconds)
     batches = trainer.num_training_batches
     if trainer.max_epochs is not None and trainer.max_epochs > 0 and math.isfinite(batches):
@@ -151,79 +102,6 @@ def checkpoint_bytes(model: GAN) -> int:
     return sum(tensor.nbytes for tensor in model.state_dict().values()) + 2 * sum(tensor.nbytes for tensor in trained)
 
 
-def _rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
-    images, labels = _batch(trainer)
-    if model.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(model.device)
-    scratch = _copy(model)
-    optimizers = scratch.configure_optimizers()
-
-    def seconds(iteration: int) -> float:
-        scratch.iterations = iteration
-        start = _now(model.device)
-        with trainer.precision_plugin.train_step_context():
-            scratch.iterate(images, labels, optimizers, Tensor.backward)
-        return _now(model.device) - start
-
-    seconds(0)  # the worst iteration for memory, and what only the first one has to do
-    mean, memory = amortised(seconds, _intervals(model)), _peak_memory(model.device)
-    _check_finite(scratch)
-    return mean, memory
-
-
-def _copy(model: GAN) -> GAN:
-    """A model to train for a moment; the average, which no step looks at, is not copied."""
-    scratch = deepcopy(model, {id(model.average): model.average})
-    scratch.guard.skipped = scratch.guard.in_a_row = 0
-    scratch.guard.max_in_a_row = sys.maxsize
-    return scratch
-
-
-def _batch(trainer: Trainer) -> Any:
-    """The first images of the data set, where and how training has them."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    items = [data.dataset[index % len(data.dataset)] for index in range(data.batch_size)]
-    batch = trainer.precision_plugin.convert_input(default_collate(items))
-    return trainer.strategy.batch_to_device(batch)
-
-
-def _check_finite(scratch: GAN) -> None:
-    values = [name for name, value in scratch._latest.items() if not value.isfinite().all()]
-    if values or scratch.guard.skipped:
-        raise PreflightError(
-            f"pre-flight: {', '.join(values) or 'a gradient'} not finite before training has begun; look at the "
-            f"images, which must be in [-1, 1], lower model.*_optimizer.lr, or set model.*.clamp=256 or "
-            f"trainer.precision=32-true"
-        )
-
-
-@contextmanager
-def _unchanged_randomness(device: torch.device) -> Iterator[None]:
-    """The random numbers of Python, NumPy, CPU and CUDA go on where they were."""
-    states = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: of tensors on a GPU, else of the process since it was started; 0 where the system does not tell."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if resource is None:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def _bytes_to_write(callback: LatestCheckpoint, model: GAN) -> int:
     """Of all checkpoints that are kept and the one being written, less those of the folder, which they replace."""
     files = callback.keep + (callback.monitor is not None) + 1
@@ -235,14 +113,9 @@ def _callbacks(trainer: Trainer, kind: type[Any]) -> list[Any]:
     return [callback for callback in trainer.callbacks if isinstance(callback, kind)]  # type: ignore[attr-defined]
 
 
-def _intervals(model: GAN) -> list[int]:
-    both = (model.loss.lazy_path_length_interval, model.loss.lazy_r1_interval)
-    return [interval for interval in both if interval is not None]
-
-
 def _penalties(model: GAN) -> str:
-    if len(_intervals(model)) != 1:
-        return "both penalties run" if _intervals(model) else "the losses run, penalties are off"
+    if len(penalty_intervals(model)) != 1:
+        return "both penalties run" if penalty_intervals(model) else "the losses run, penalties are off"
     return "R1 runs, path length is off" if model.loss.lazy_r1_interval else "path length runs, R1 is off"
 
 
