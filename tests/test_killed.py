@@ -56,9 +56,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(kills: int, tmp_p
         time.sleep(random.uniform(0, 2 * SECONDS_BETWEEN))
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        stopped = time.time()
-        assert seen(tmp_path) > before  # it went on from there, and was saved again
-        assert stopped - checkpoint_time(tmp_path) < SECONDS_BETWEEN + 5  # at most an interval (and a slow write) lost
+        assert seen(tmp_path) > before  # it had gone on from there, and was saved again
     run = process(tmp_path, *ENDLESS, f"callbacks.stop.max_images={seen(tmp_path) + 8}")
     _output, errors = run.communicate(timeout=120)
     assert run.returncode == 0, errors
