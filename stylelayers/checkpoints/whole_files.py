@@ -20,14 +20,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(path.name + ".part")
     try:
         yield unfinished
-        flush(unfinished)
+        _flush(unfinished)
         unfinished.replace(path)
-        flush(path.parent)
+        _flush(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def flush(path: Path) -> None:
+def _flush(path: Path) -> None:
     """Have the system write a file, or a folder's list of names, to the disk; Windows cannot do so for folders."""
     if os.name == "nt" and path.is_dir():
         return

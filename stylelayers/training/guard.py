@@ -46,7 +46,7 @@ class NonFiniteGuard:
             self.in_a_row = 0
             return True
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
-        message = f"step skipped: the gradient of {_first_bad(names)} is not finite (loss {loss.item():g})"
+        message = f"step skipped: the gradient of {_first_bad(names, parameters)} is not finite (loss {loss.item():g})"
         if self.in_a_row >= self.max_in_a_row:
             raise DivergedError(
                 f"{message}, {self.in_a_row} times in a row. The weights are those before. Resume with a lower "
@@ -57,8 +57,10 @@ class NonFiniteGuard:
         return False
 
 
-def _first_bad(module: nn.Module) -> str:
+def _first_bad(module: nn.Module, parameters: list[nn.Parameter]) -> str:
+    """Among `parameters` alone: others may keep a gradient of an earlier skipped step."""
+    looked_at = {id(parameter) for parameter in parameters}
     for name, parameter in module.named_parameters():
-        if parameter.grad is not None and not parameter.grad.isfinite().all():
+        if id(parameter) in looked_at and parameter.grad is not None and not parameter.grad.isfinite().all():
             return name
     return "no single parameter"

@@ -1,15 +1,17 @@
-"""The state of all random number generators as plain values and tensors, which checkpoints hold."""
+"""The states of all random number generators: as plain values, which checkpoints hold, and kept around other work."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import distributed
 
-__all__ = ["random_states", "set_random_state"]
+__all__ = ["random_states", "randomness_kept", "set_random_state"]
 
 
 def random_states() -> list[dict[str, Any]]:
@@ -31,6 +33,18 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     for device, gpu in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(gpu, device)
+
+
+@contextmanager
+def randomness_kept(device: torch.device | None = None) -> Iterator[None]:
+    """Afterwards Python, NumPy, torch on the CPU and on the given CUDA device go on where they were."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def _random_state() -> dict[str, Any]:

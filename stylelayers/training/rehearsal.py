@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from lightning import Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from .errors import PreflightError
+from .random_state import randomness_kept
 
 try:
     import resource
@@ -37,7 +35,7 @@ def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
     Raises:
         PreflightError: too little memory, or what is not finite.
     """
-    with _unchanged_randomness(model.device):
+    with randomness_kept(model.device):
         try:
             return _rehearse(trainer, model)
         except (RuntimeError, MemoryError) as error:
@@ -114,18 +112,6 @@ def _check_finite(scratch: GAN) -> None:
             f"images, which must be in [-1, 1], lower model.*_optimizer.lr, or set model.*.clamp=256 or "
             f"trainer.precision=32-true"
         )
-
-
-@contextmanager
-def _unchanged_randomness(device: torch.device) -> Iterator[None]:
-    """The random numbers of Python, NumPy, CPU and CUDA go on where they were."""
-    states = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
 
 
 def _now(device: torch.device) -> float:

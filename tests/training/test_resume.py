@@ -224,6 +224,17 @@ def test_a_step_without_finite_gradients_is_skipped_and_counted(tmp_path: Path) 
     assert resumed.guard.skipped == 2
 
 
+def test_the_step_that_is_skipped_is_named_and_no_earlier_one() -> None:
+    model = tiny_gan()
+    _, optimizer = model.configure_optimizers()
+    for parameter in model.generator.parameters():
+        parameter.grad = torch.full_like(parameter, float("nan"))  # of a step skipped before
+    for parameter in model.discriminator.parameters():
+        parameter.grad = torch.full_like(parameter, float("inf"))
+    with pytest.warns(UserWarning, match=r"gradient of discriminator\."):
+        assert not model.guard.allows(optimizer, torch.zeros(()), names=model)
+
+
 @pytest.mark.filterwarnings("ignore:step skipped")
 def test_training_stops_when_nothing_is_finite_any_more() -> None:
     model = tiny_gan()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import distributed
 from torch.utils.data import Dataset, DistributedSampler
+
+from ..random_state import randomness_kept
 
 __all__ = ["ImageOrder", "SeededImages"]
 
@@ -73,7 +74,7 @@ class SeededImages(Dataset[Any]):
     def __getitems__(self, places_and_indices: list[tuple[int, int]]) -> list[Any]:
         """A batch; a loader asks for it at once, which saves the random states once."""
         items = []
-        with _randomness_kept():
+        with randomness_kept():
             for place, index in places_and_indices:
                 _seed(hash((self.seed, place)) % 2**32)
                 items.append(self.dataset[index])
@@ -84,15 +85,3 @@ def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)
-
-
-@contextmanager
-def _randomness_kept() -> Iterator[None]:
-    """Afterwards Python, NumPy and torch go on where they were."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
