@@ -40,27 +40,23 @@ def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mod
         >>> blur2d(torch.ones(1, 3, 8, 8), padding_mode="replicate").mean()
         tensor(1.)
     """
-    check_padding_mode("blur2d", padding_mode)
-    if x.ndim != 4 or not x.is_floating_point():
-        raise ValueError(f"blur2d: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
     taps = fir_kernel(kernel, like=x)
-    height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
-    sides = (width // 2, (width - 1) // 2, height // 2, (height - 1) // 2)
-    if padding_mode == "zeros":
-        return upfirdn2d(x, taps, padding=sides)
-    return upfirdn2d(pad2d(x, sides, padding_mode), taps)
+    x, sides = _bordered("blur2d", x, _aligned(taps, lambda k: (k // 2, (k - 1) // 2)), padding_mode)
+    return upfirdn2d(x, taps, padding=sides)
 
 
-def upsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2) -> Tensor:
+def upsample2d(
+    x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2, padding_mode: str = "zeros"
+) -> Tensor:
     """Enlarge images `factor` times: zero-insertion, then the normalised `kernel` with gain ``factor**2``.
 
-    Module: :class:`stylelayers.Upsample2d`.
+    What lies outside the image is as in :func:`blur2d`. Module: :class:`stylelayers.Upsample2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
 
     Raises:
-        ValueError: as :func:`upfirdn2d`.
+        ValueError: as :func:`blur2d`.
 
     Example:
         >>> import torch
@@ -71,19 +67,22 @@ def upsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, fact
     taps = fir_kernel(kernel, like=x)
     check_factor("upsample2d", factor)
     sides = _aligned(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
+    x, sides = _bordered("upsample2d", x, sides, padding_mode, factor)
     return upfirdn2d(x, taps, up=factor, padding=sides, gain=float(factor**2))
 
 
-def downsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2) -> Tensor:
+def downsample2d(
+    x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2, padding_mode: str = "zeros"
+) -> Tensor:
     """Shrink images `factor` times: the normalised `kernel`, then every `factor`-th pixel.
 
-    Module: :class:`stylelayers.Downsample2d`.
+    What lies outside the image is as in :func:`blur2d`. Module: :class:`stylelayers.Downsample2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)`` for sizes that `factor` divides.
 
     Raises:
-        ValueError: as :func:`upfirdn2d`.
+        ValueError: as :func:`blur2d`.
 
     Example:
         >>> import torch
@@ -94,6 +93,7 @@ def downsample2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, fa
     taps = fir_kernel(kernel, like=x)
     check_factor("downsample2d", factor)
     sides = _aligned(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
+    x, sides = _bordered("downsample2d", x, sides, padding_mode)
     return upfirdn2d(x, taps, down=factor, padding=sides)
 
 
@@ -123,7 +123,21 @@ def check_factor(who: str, factor: int) -> None:
         raise ValueError(f"{who}: factor must be an int of at least 1, got {factor!r}")
 
 
+def _bordered(
+    who: str, x: Tensor, sides: tuple[int, int, int, int], padding_mode: str, up: int = 1
+) -> tuple[Tensor, tuple[int, int, int, int]]:
+    """Images with the border that a mode adds, and the padding of zeros that is left to do after zero-insertion."""
+    check_padding_mode(who, padding_mode)
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(f"{who}: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
+    if padding_mode == "zeros":
+        return x, sides
+    left, right, top, bottom = (max(0, -(-side // up)) for side in sides)
+    rest = (sides[0] - left * up, sides[1] - right * up, sides[2] - top * up, sides[3] - bottom * up)
+    return pad2d(x, (left, right, top, bottom), padding_mode), rest
+
+
 def _aligned(taps: Tensor, near_and_far: Any) -> tuple[int, int, int, int]:
-    """Padding that keeps the sampling grids of input and output centred on each other."""
+    """``(left, right, top, bottom)`` from what one side of ``k`` taps wants."""
     height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
     return (*near_and_far(width), *near_and_far(height))

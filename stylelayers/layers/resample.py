@@ -88,18 +88,20 @@ class Upsample2d(_Fir):
         kernel: Sequence[Any] | Tensor = (1, 3, 3, 1),
         *,
         factor: int = 2,
+        padding_mode: str = "zeros",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel, device, dtype)
         check_factor("Upsample2d", factor)
-        self.factor = factor
+        check_padding_mode("Upsample2d", padding_mode)
+        self.factor, self.padding_mode = factor, padding_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return upsample2d(x, self.kernel, factor=self.factor)
+        return upsample2d(x, self.kernel, factor=self.factor, padding_mode=self.padding_mode)
 
     def extra_repr(self) -> str:
-        return super().extra_repr() + changed(factor=(self.factor, 2))
+        return super().extra_repr() + changed(factor=(self.factor, 2), padding_mode=(self.padding_mode, "zeros"))
 
 
 class Downsample2d(_Fir):
@@ -114,15 +116,17 @@ class Downsample2d(_Fir):
         kernel: Sequence[Any] | Tensor = (1, 3, 3, 1),
         *,
         factor: int = 2,
+        padding_mode: str = "zeros",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel, device, dtype)
         check_factor("Downsample2d", factor)
-        self.factor = factor
+        check_padding_mode("Downsample2d", padding_mode)
+        self.factor, self.padding_mode = factor, padding_mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return downsample2d(x, self.kernel, factor=self.factor)
+        return downsample2d(x, self.kernel, factor=self.factor, padding_mode=self.padding_mode)
 
     def extra_repr(self) -> str:
-        return super().extra_repr() + changed(factor=(self.factor, 2))
+        return super().extra_repr() + changed(factor=(self.factor, 2), padding_mode=(self.padding_mode, "zeros"))

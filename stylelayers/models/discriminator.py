@@ -107,7 +107,9 @@ class Discriminator(nn.Module):
             for level, (fan_in, fan_out) in enumerate(pairwise(channels))
         )
         skip = architecture == "skip"
-        self.downsample = Downsample2d(resample_filter, device=device, dtype=dtype) if skip else None
+        self.downsample = (
+            Downsample2d(resample_filter, padding_mode=padding_mode, device=device, dtype=dtype) if skip else None
+        )
         self.from_rgb = make_rgb(channels[-1]) if skip else None
         self.epilogue = DiscriminatorEpilogue(
             channels[-1],

@@ -171,11 +171,14 @@ class SynthesisNetwork(nn.Module):
             kernel_size=1,
             resample="up",
             resample_filter=resample_filter,
+            resample_method=resample_method,
+            padding_mode=padding_mode,
             bias=False,
             gain=sqrt(0.5),
             device=device,
             dtype=dtype,
         )
+        make_upsample = partial(Upsample2d, resample_filter, padding_mode=padding_mode, device=device, dtype=dtype)
         self.input = ConstantInput(channels[0], pyramid.base, device=device, dtype=dtype)
         self.blocks = nn.ModuleList(
             SynthesisBlock(
@@ -189,7 +192,7 @@ class SynthesisNetwork(nn.Module):
             )
             for fan_in, fan_out, size in zip([0, *channels], channels, pyramid.levels, strict=False)
         )
-        self.upsample = Upsample2d(resample_filter, device=device, dtype=dtype) if architecture == "skip" else None
+        self.upsample = make_upsample() if architecture == "skip" else None
 
     @property
     def num_ws(self) -> int:

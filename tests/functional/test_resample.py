@@ -47,6 +47,25 @@ def test_resampling_numbers(kernel: Any, factor: int) -> None:
         assert_same(operator(x, kernel, factor=1), reference.blur2d(x, kernel))
 
 
+@every_kernel
+@pytest.mark.parametrize("padding_mode", ["reflect", "replicate"])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_borders_are_those_of_a_larger_image(kernel: Any, padding_mode: str, factor: int) -> None:
+    x, margin = randn(2, 1, 6, 9), 3
+    larger = F.pad(x, [margin] * 4, mode=padding_mode)
+    inside = slice(margin * factor, -margin * factor)
+    enlarged = upsample2d(x, kernel, factor=factor, padding_mode=padding_mode)
+    assert_same(enlarged, upsample2d(larger, kernel, factor=factor)[:, :, inside, inside])
+    shrunk = downsample2d(x, kernel, factor=3, padding_mode=padding_mode)
+    assert_same(shrunk, downsample2d(larger, kernel, factor=3)[:, :, 1:3, 1:4])
+
+
+def test_libraries_agree_up_to_the_border() -> None:
+    x = randn(2, 3, 8, 6)
+    bilinear = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    assert_same(upsample2d(x, padding_mode="replicate"), bilinear)
+
+
 def test_libraries_agree_inside() -> None:
     x = randn(2, 3, 8, 6)
     bilinear = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
@@ -74,6 +93,8 @@ def test_constants_are_kept(kernel: Any) -> None:
     ones = torch.ones(1, 2, 12, 14, dtype=torch.float64)
     for padding_mode in ("reflect", "replicate"):
         assert_same(blur2d(ones, kernel, padding_mode=padding_mode), ones)
+        assert_same(downsample2d(ones, kernel, padding_mode=padding_mode), ones[:, :, :6, :7])
+        assert_same(upsample2d(ones, (1, 3, 3, 1), padding_mode=padding_mode), ones.repeat(1, 1, 2, 2))
     assert_same(blur2d(ones, kernel)[:, :, 3:-3, 3:-3], ones[:, :, 3:-3, 3:-3])
     assert_same(downsample2d(ones, kernel)[:, :, 2:-2, 2:-2], ones[:, :, :2, :3])
     blocks = upsample2d(ones, kernel)[:, :, 4:-4, 4:-4].unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
@@ -106,8 +127,9 @@ def test_derivatives(operator: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("padding_mode", MODES)
-def test_derivatives_at_the_border(padding_mode: str) -> None:
-    check_derivatives(lambda x: blur2d(x, KERNELS["asymmetric"], padding_mode=padding_mode), randn(1, 1, 4, 3))
+@pytest.mark.parametrize("operator", [blur2d, upsample2d, downsample2d])
+def test_derivatives_at_the_border(operator: Any, padding_mode: str) -> None:
+    check_derivatives(lambda x: operator(x, KERNELS["asymmetric"], padding_mode=padding_mode), randn(1, 1, 4, 3))
 
 
 @every_operator
@@ -123,6 +145,7 @@ def test_layouts(operator: Any) -> None:
 
 BAD = {
     "mode": (lambda: blur2d(randn(1, 1, 4, 4), padding_mode="wrap"), "blur2d: padding_mode must be .*got 'wrap'"),
+    "mode up": (lambda: upsample2d(randn(1, 1, 4, 4), padding_mode="wrap"), "upsample2d: padding_mode .*'wrap'"),
     "reflect too far": (
         lambda: blur2d(randn(1, 1, 1, 4), padding_mode="reflect"),
         r"reflect.*needs a larger image, got \(1, 1, 1, 4\); use padding_mode='replicate'",
@@ -148,6 +171,7 @@ WRONG_RANK = {
     "blur2d replicate": partial(blur2d, padding_mode="replicate"),
     "upsample2d": upsample2d,
     "downsample2d": downsample2d,
+    "downsample2d reflect": partial(downsample2d, padding_mode="reflect"),
 }
 
 

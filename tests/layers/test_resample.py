@@ -18,6 +18,9 @@ CASES = {
     ),
     "Upsample2d": Case(partial(Upsample2d), [(2, 3, 4)], (), ("Upsample2d(kernel=[0.125, 0.375, 0.375, 0.125]",)),
     "Upsample2d 3": Case(partial(Upsample2d, (1, 2, 4), factor=3), [(2, 2, 3)], (), ("factor=3",)),
+    "Upsample2d reflect": Case(
+        partial(Upsample2d, padding_mode="reflect"), [(2, 3, 4)], (), ("padding_mode='reflect'",)
+    ),
     "Downsample2d": Case(partial(Downsample2d), [(2, 4, 6)], (), ("Downsample2d(kernel=[0.125",)),
     "Downsample2d 3": Case(partial(Downsample2d, (1, 2, 4), factor=3), [(2, 6, 3)], (), ("factor=3",)),
 }
@@ -34,7 +37,9 @@ def test_module_is_the_function(kernel: Any) -> None:
     pairs = [
         (Blur(kernel, padding_mode="replicate"), functional.blur2d(x, kernel, padding_mode="replicate")),
         (Upsample2d(kernel, factor=3), functional.upsample2d(x, kernel, factor=3)),
+        (Upsample2d(kernel, padding_mode="reflect"), functional.upsample2d(x, kernel, padding_mode="reflect")),
         (Downsample2d(kernel), functional.downsample2d(x, kernel)),
+        (Downsample2d(kernel, padding_mode="reflect"), functional.downsample2d(x, kernel, padding_mode="reflect")),
     ]
     for module, expected in pairs:
         assert_same(module.to(torch.float64)(x), expected, 1e-6)  # the taps were float32
@@ -59,6 +64,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "sum": (lambda: Blur((1, -1)), "Blur: .*taps that sum to 0"),
     "learned": (lambda: Blur(torch.ones(3, requires_grad=True)), "Blur: .*get no gradient"),
     "mode": (lambda: Blur(padding_mode="wrap"), "Blur: padding_mode must be .*got 'wrap'"),
+    "up mode": (lambda: Upsample2d(padding_mode="wrap"), "Upsample2d: padding_mode must be .*got 'wrap'"),
     "factor": (lambda: Upsample2d(factor=0), "Upsample2d: factor must be an int of at least 1, got 0"),
     "down factor": (lambda: Downsample2d(factor=1.5), "Downsample2d: factor must be .*got 1.5"),  # type: ignore[arg-type]
     "x": (lambda: Blur()(torch.ones(3, 4, 4)), r"x must be .*\(N, C, H, W\), got .*\(3, 4, 4\)"),
