@@ -62,9 +62,9 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
 def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:
     """Train what `build` made; the run's folder gets the composed configuration first."""
     output = Path(cfg.output)
-    output.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, output / "config.yaml", resolve=True)
     if trainer.is_global_zero:
+        output.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(cfg, output / "config.yaml", resolve=True)
         _keep_earlier_metrics(output / "metrics.csv")
     trainer.fit(model, datamodule=data, ckpt_path=cfg.resume)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -87,9 +87,9 @@ def run(cfg: DictConfig) -> dict[str, float]:
     except Exception:
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
         raise
-    if parts[0].is_global_zero:
+    if parts[0].is_global_zero:  # the others, as they would be killed for an error, end without
         print(closing)
-    _exit_if_interrupted(parts[0])
+        _exit_if_interrupted(parts[0])
     return metrics
 
 
@@ -154,9 +154,16 @@ def _quieten() -> None:
         warnings.filterwarnings("ignore", f".*{remark}.*")
 
 
+def _is_follower() -> bool:
+    """Whether torchrun, SLURM or the user started this process beside a first one, which writes all the files."""
+    return any(int(os.environ.get(name, 0)) > 0 for name in ("RANK", "SLURM_PROCID", "NODE_RANK"))
+
+
 def main() -> None:
     """Run Hydra, and turn what it refuses into one line."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    if _is_follower() and not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
+        sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]  # a dated folder would be one of its own
     try:
         run()
     except (HydraException, OmegaConfBaseException) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
+from lightning.pytorch.strategies import DDPStrategy
 
 from .data import ImageDataModule
 from .gan import GAN
@@ -67,7 +68,12 @@ def _check_precision(trainer: Trainer, precision: str) -> None:
 
 
 def _check_processes(trainer: Trainer, multirun: bool) -> None:
-    """Lightning starts further processes by the command line of the first, which in a sweep are whole sweeps."""
+    """Each must hold the whole model; Lightning starts them by the command line of the first, in a sweep the sweep."""
+    if trainer.world_size > 1 and type(trainer.strategy) is not DDPStrategy:
+        raise ValueError(
+            f"trainer.strategy must be auto or one of the ddp strategies, whose processes all hold the whole networks, "
+            f"got {type(trainer.strategy).__name__}"
+        )
     environment = getattr(trainer.strategy.launcher, "cluster_environment", None)
     if multirun and trainer.world_size > 1 and environment and not environment.creates_processes_externally:
         raise ValueError(

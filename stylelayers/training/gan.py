@@ -12,10 +12,11 @@ from torch.optim import Optimizer
 
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
+from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
-from .random_state import random_states, set_random_state
+from .random_state import random_states, start_random_state
 
 __all__ = ["GAN", "lazy_optimizer"]
 
@@ -87,7 +88,9 @@ class GAN(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
-        self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
+        with without_reducer(self.trainer):
+            self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
+        self._agree()
         self.iterations += 1
         self.images_seen += len(images) * self.trainer.world_size
         self.average.update(self.generator, len(images) * self.trainer.world_size, self.images_seen)
@@ -119,8 +122,7 @@ class GAN(LightningModule):
         self._random_states = checkpoint.get("random_states", [])
 
     def on_train_start(self) -> None:
-        if self.global_rank < len(self._random_states):
-            set_random_state(self._random_states[self.global_rank])
+        start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
         self._random_states = []
 
     def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
@@ -156,8 +158,20 @@ class GAN(LightningModule):
     def _step(self, optimizer: Any, backward: Callable[[Tensor], object], loss: Tensor) -> None:
         optimizer.zero_grad()
         backward(loss)
+        if self._is_shared():
+            average_gradients(optimizer)
         if self._scales_gradients() or self.guard.allows(optimizer, loss, names=self):
             optimizer.step()
+
+    def _agree(self) -> None:
+        """Have the same mean of w, of which each process moved its own by its own batch, and the same log."""
+        if self._is_shared():
+            w_mean = self.generator.mapping.w_mean
+            average_over_processes([*([] if w_mean is None else [w_mean]), *self._latest.values()])
+
+    def _is_shared(self) -> bool:
+        """Whether other processes train the same model; a rehearsal, without a trainer, is each one's own."""
+        return self._trainer is not None and self.trainer.world_size > 1
 
     def _scales_gradients(self) -> bool:
         """Whether a float16 gradient scaler looks for what is not finite, and needs to see it."""

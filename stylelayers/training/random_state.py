@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import distributed
 
-__all__ = ["random_states", "randomness_kept", "set_random_state"]
+__all__ = ["random_states", "randomness_kept", "set_random_state", "start_random_state"]
 
 
 def random_states() -> list[dict[str, Any]]:
@@ -33,6 +33,25 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     for device, gpu in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(gpu, device)
+
+
+def start_random_state(saved: list[dict[str, Any]], rank: int, processes: int, iteration: int) -> None:
+    """Continue the sequences of a process from those saved or, if others saved them, begin new ones.
+
+    Args:
+        saved: what :func:`random_states` gave; empty at the start of a training.
+        rank, processes: the number of this process and how many there are. Where so many saved, each goes on with its
+            own. Else each begins sequences that no other has, nor any had before: from torch's seed, which all have in
+            common, the rank and the iteration. A single process that nothing was saved for goes on as it is.
+        iteration: how many were done.
+    """
+    if len(saved) == processes:
+        set_random_state(saved[rank])
+    elif saved or processes > 1:
+        seed = hash((torch.initial_seed(), rank, processes, iteration)) % 2**32
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
 
 
 @contextmanager

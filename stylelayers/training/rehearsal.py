@@ -89,10 +89,11 @@ def _rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
 
 
 def _copy(model: GAN) -> GAN:
-    """A model to train for a moment; the average, which no step looks at, is not copied."""
+    """A model to train for a moment, by this process alone; the average, which no step looks at, is not copied."""
     scratch = deepcopy(model, {id(model.average): model.average})
     scratch.guard.skipped = scratch.guard.in_a_row = 0
     scratch.guard.max_in_a_row = sys.maxsize
+    scratch.loss.path_length_penalty.eval()  # its mean, which would be one over all processes, stays
     return scratch
 
 

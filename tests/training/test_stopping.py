@@ -224,18 +224,18 @@ def test_a_child_leaves_the_signal_to_the_training_process(capfd: pytest.Capture
 @pytest.mark.parametrize("here", [False, True])
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_all_processes_stop_if_one_received_a_signal(here: bool, elsewhere: bool) -> None:
-    asked = list[bool]()
+    numbers = [signal.SIGTERM * received for received in (here, elsewhere)]
 
-    def reduce(decision: bool, all: bool = True) -> bool:
-        asked.append(decision)
-        return (decision and elsewhere) if all else (decision or elsewhere)
+    def reduce(number: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        assert (number.item(), reduce_op) == (numbers[0], "max")
+        return torch.tensor(max(numbers))
 
-    strategy = SimpleNamespace(reduce_boolean_decision=reduce)
+    strategy = SimpleNamespace(reduce=reduce, root_device=torch.device("cpu"))
     trainer = cast(Trainer, SimpleNamespace(world_size=2, strategy=strategy, should_stop=False))
     stop = StopOnSignal()
     stop.received = signal.SIGTERM if here else None
     stop.on_train_batch_end(trainer, tiny_gan())
-    assert (asked, trainer.should_stop) == ([here], here or elsewhere)
+    assert trainer.should_stop == (stop.received == signal.SIGTERM) == (here or elsewhere)
 
 
 def test_only_the_first_process_speaks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 
 from ...checkpoints.whole_files import whole_file
 
@@ -20,7 +22,8 @@ class LatestCheckpoint(Callback):
     """Write ``checkpoints/last.ckpt`` now and then, and at the end; the ones before it become ``last-1.ckpt``, ...
 
     A file is written under another name, flushed to the disk and then renamed, so that a whole one is always there.
-    If it cannot be written while training (a full disk), there is a warning, and the next one is due in its time.
+    If it cannot be written while training (a full disk), there is a warning, and the next one is due in its time. The
+    first process of several decides, by its clock and its metrics, and writes; all go on, or fail, together.
 
     Args:
         folder: the run's folder.
@@ -71,38 +74,55 @@ class LatestCheckpoint(Callback):
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt):
+        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1:  # several are not at the same place
             self._write(trainer)
 
     def _keep_best(self, trainer: Trainer) -> None:
-        value = None if self.monitor is None else trainer.callback_metrics.get(self.monitor)
-        if value is None or not self._sign * float(value) < self._best:
+        logged = None if self.monitor is None else trainer.callback_metrics.get(self.monitor)
+        if logged is None:
             return
-        self._best = self._sign * float(value)
-        _save(trainer, self.path.with_name("best.ckpt"))
+        value = self._sign * trainer.strategy.broadcast(float(logged))
+        if value < self._best:
+            self._best = value
+            with _together(trainer):
+                _save(trainer, self.path.with_name("best.ckpt"))
 
     def _try_to_write(self, trainer: Trainer) -> None:
-        if trainer.world_size > 1:  # a process that goes on alone would leave the others waiting
-            return self._write(trainer)
         try:
             self._write(trainer)
         except OSError as error:
-            warnings.warn(
+            rank_zero_warn(
                 f"no checkpoint was written ({error}); training goes on, the next is due in {self.every_minutes:g} "
-                f"minutes, the last one is as it was",
-                stacklevel=2,
+                f"minutes, the last one is as it was"
             )
-        return None
 
     def _write(self, trainer: Trainer) -> None:
         fresh = self.path.with_name("new.ckpt")
-        _save(trainer, fresh)
-        if trainer.is_global_zero:
-            names = [self.path, *(self.path.with_name(f"last-{age}.ckpt") for age in range(1, self.keep))]
-            for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
-                if newer.exists():
-                    newer.replace(older)
-            fresh.replace(self.path)
+        with _together(trainer):
+            _save(trainer, fresh)
+            if trainer.is_global_zero:
+                self._rename(fresh)
+
+    def _rename(self, fresh: Path) -> None:
+        """The newest file to the first name, each older one to the next."""
+        names = [self.path, *(self.path.with_name(f"last-{age}.ckpt") for age in range(1, self.keep))]
+        for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
+            if newer.exists():
+                newer.replace(older)
+        fresh.replace(self.path)
+
+
+@contextmanager
+def _together(trainer: Trainer) -> Iterator[None]:
+    """If the first process cannot write, all processes raise its error."""
+    failure = None
+    try:
+        yield
+    except OSError as error:
+        failure = error
+    failure = trainer.strategy.broadcast(failure)
+    if failure is not None:
+        raise failure
 
 
 def _save(trainer: Trainer, path: Path) -> None:
@@ -110,5 +130,9 @@ def _save(trainer: Trainer, path: Path) -> None:
     if not trainer.is_global_zero:
         return trainer.save_checkpoint(path)
     with whole_file(path) as unfinished:
-        trainer.save_checkpoint(unfinished)
+        try:
+            trainer.save_checkpoint(unfinished)
+        except OSError:
+            trainer.strategy.barrier()  # where the other processes wait for the file
+            raise
     return None

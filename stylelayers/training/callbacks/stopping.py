@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+import torch
 from lightning import Callback, LightningModule, Trainer
 
 __all__ = ["StopOnSignal"]
@@ -27,7 +28,8 @@ class StopOnSignal(Callback):
     Processes that load images are spared Ctrl-C, which a terminal sends to them as well.
 
     Attributes:
-        received: the number of the signal that this process received, None without one.
+        received: the number of the signal that this process received or, from the end of the iteration on, another
+            one; None without one.
     """
 
     def __init__(self) -> None:
@@ -53,10 +55,10 @@ class StopOnSignal(Callback):
         self._unblock()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        stop = self.received is not None
         if trainer.world_size > 1:
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
-        if stop:
+            number = torch.tensor(self.received or 0, device=trainer.strategy.root_device)
+            self.received = int(trainer.strategy.reduce(number, reduce_op="max")) or None
+        if self.received is not None:
             trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

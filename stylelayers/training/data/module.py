@@ -66,6 +66,11 @@ class ImageDataModule(LightningDataModule):
         self.image_channels, *size = _first_image(dataset, num_labels).shape
         self.resolution: tuple[int, int] = (size[0], size[1])
 
+    def setup(self, stage: str) -> None:
+        """Have all processes read the order of the first."""
+        if self.trainer is not None:
+            self.seed = self.trainer.strategy.broadcast(self.seed)
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)``."""
         return DataLoader(
