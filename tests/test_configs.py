@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -47,7 +48,7 @@ def keys(node: dict[str, Any]) -> set[str]:
 
 def test_every_file_of_a_group_makes_something() -> None:
     assert [path.name for path in FILES if not of_group(path)] == []
-    assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, "experiment"}
+    assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, "experiment", "hydra"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -75,6 +76,14 @@ def test_an_experiment_begins_with_its_command_and_changes_something(path: Path)
     assert ("experiment=" + path.stem in lines[1]) == (path.stem != "digits")
     assert lines[2].startswith("# ")  # what to expect
     assert compose(f"experiment={path.stem}") != compose("~experiment")
+
+
+def test_slurm_gives_every_process_a_task_and_a_gpu() -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    overrides = ["hydra/launcher=slurm", "trainer.num_nodes=2", "trainer.devices=4"]
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        launcher = hydra.compose("train", overrides, return_hydra_config=True).hydra.launcher
+    assert (launcher.nodes, launcher.tasks_per_node, launcher.gpus_per_node) == (2, 4, 4)
 
 
 def test_keys_of_lists_every_place_of_a_configuration() -> None:

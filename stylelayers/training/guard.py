@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -18,7 +17,7 @@ class DivergedError(RuntimeError):
 class NonFiniteGuard:
     """Allows an optimiser's step only if all gradients are finite, and gives up after too many refusals in a row.
 
-    Gradients of a process group are the same on all ranks, and so are the decisions.
+    Several processes have averaged their gradients before, so that their decisions are the same; the first one speaks.
 
     Args:
         max_in_a_row: refused steps in a row, at least 1, after which :class:`DivergedError` is raised.
@@ -53,7 +52,7 @@ class NonFiniteGuard:
                 f"learning rate (model.*_optimizer.lr), a higher loss.r1_gamma, model.*.clamp=256 or "
                 f"trainer.precision=32-true"
             )
-        warnings.warn(message, stacklevel=2)
+        rank_zero_warn(message)
         return False
 
 

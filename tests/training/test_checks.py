@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.utils.data import TensorDataset
 
 from stylelayers.training import GAN, ImageDataModule
@@ -88,6 +89,10 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(lambda: trainer_of(devices=2, strategy="ddp"), tiny_gan, tiny_data, {"multirun": True}),
         r"^trainer\.devices: 2 processes .* sweep \(-m\).*trainer\.devices=1, torchrun, or single runs",
     ),
+    "processes that share a model": (
+        *(lambda: trainer_of(devices=2, strategy=ModelParallelStrategy()), tiny_gan, tiny_data, {}),
+        r"^trainer\.strategy must be auto or one of the ddp .*, got ModelParallelStrategy$",
+    ),
 }
 
 FINE: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
@@ -99,7 +104,8 @@ FINE: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     ),
     "bfloat16 on CPUs": (lambda: trainer_of(precision="bf16-mixed"), tiny_gan, tiny_data, {"precision": "bf16-mixed"}),
     "half precision on GPUs": (lambda: on_gpus("16-mixed"), tiny_gan, tiny_data, {}),
-    "several processes": (lambda: trainer_of(devices=2, strategy="ddp"), tiny_gan, tiny_data, {}),
+    "several processes": (lambda: trainer_of(devices=2), tiny_gan, tiny_data, {}),
+    "processes forked": (lambda: trainer_of(devices=2, strategy="ddp_fork"), tiny_gan, tiny_data, {}),
     "a sweep of one process": (lambda: trainer_of(strategy="ddp"), tiny_gan, tiny_data, {"multirun": True}),
 }
 
