@@ -113,7 +113,8 @@ EXPECTED = sorted(
 )
 
 
-@pytest.mark.parametrize("launcher", [pytest.param("lightning", marks=pytest.mark.slow), "torchrun, two nodes"])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["lightning", "torchrun, two nodes"])
 def test_several_processes_leave_one_set_of_files(launcher: str, tmp_path: Path) -> None:
     """Without a name for the run: each process would give its folder a date of its own."""
     if launcher == "lightning":
