@@ -24,6 +24,7 @@ def check_run(
     """
     _check_images(model, data)
     _check_groups(model, data)
+    _check_penalties(model)
     _check_precision(trainer, str(trainer.precision if precision is None else precision))
     _check_processes(trainer, multirun)
 
@@ -56,6 +57,20 @@ def _check_groups(model: GAN, data: ImageDataModule) -> None:
                 f"{key} must be at least 2 images for the discriminator's group statistics, which compare images and "
                 f"are constant with {images}; raise it, or do without them: model.discriminator.mbstd_num_channels=0"
             )
+
+
+def _check_penalties(model: GAN) -> None:
+    penalties = model.loss.switched_on
+    if model.loss.adversarial == "wasserstein" and not model.loss.discriminator_penalties:
+        raise ValueError(
+            "loss.adversarial=wasserstein needs a penalty, without which the discriminator grows without bound; set "
+            "loss.gradient_penalty_weight=10, or loss.r1_gamma"
+        )
+    if "gradient_penalty_weight" in penalties and penalties & {"r1_gamma", "r2_gamma"}:
+        raise ValueError(
+            "loss.gradient_penalty_weight wants gradients of norm 1, and loss.r1_gamma and loss.r2_gamma want them to "
+            "be 0; set loss.r1_gamma=0 loss.r2_gamma=0, or loss.gradient_penalty_weight=0"
+        )
 
 
 def _check_precision(trainer: Trainer, precision: str) -> None:

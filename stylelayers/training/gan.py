@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, cast
 
+import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -16,6 +17,7 @@ from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
 from .random_state import random_states, set_random_state
+from .steps import Loss, Part, Penalty, accumulate, due_steps, lazy_intervals, split
 
 __all__ = ["GAN", "lazy_optimizer"]
 
@@ -26,10 +28,9 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 class GAN(LightningModule):
     """Trains a generator against a discriminator, by manual optimisation.
 
-    One iteration is a generator step, a path-length step every `path_length_interval` iterations, a discriminator
-    step on the same generated images, without their graph, and an R1 step every `r1_interval` iterations.
-    Penalties are steps of their own, multiplied by their interval, and the optimisers' learning rate and betas are
-    corrected for them (arXiv:1912.04958, appendix B).
+    One iteration is a generator step and a discriminator step on the same generated images, without their graph. Now
+    and then each is followed by a step of penalties, multiplied by their interval, for which the optimiser's learning
+    rate and betas are corrected (arXiv:1912.04958, appendix B); see :class:`StyleGAN2Objective`.
 
     Args:
         generator, discriminator: the networks; they must agree on resolution, channels and labels.
@@ -64,8 +65,10 @@ class GAN(LightningModule):
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
-        self.generator_optimizer = lazy_optimizer(generator_optimizer, loss.lazy_path_length_interval)
-        self.discriminator_optimizer = lazy_optimizer(discriminator_optimizer, loss.lazy_r1_interval)
+        self.generator_optimizer = lazy_optimizer(generator_optimizer, _mean_interval(loss.generator_penalties))
+        self.discriminator_optimizer = lazy_optimizer(
+            discriminator_optimizer, _mean_interval(loss.discriminator_penalties)
+        )
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
         self.compiles = compile
@@ -97,17 +100,19 @@ class GAN(LightningModule):
         self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
     ) -> None:
         """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
-        wanted = labels if self.generator.num_labels else None
-        generator_step, discriminator_step = (partial(self._step, optimizer, backward) for optimizer in optimizers)
+        parts = split(images, labels if self.generator.num_labels else None, 1)
+        generator_step, discriminator_step = (
+            partial(self._step, optimizer, backward, parts) for optimizer in optimizers
+        )
         with _only(self.generator, self.discriminator):
-            fakes = self.loss.fake_images(self.generator, len(images), wanted)
-            generator_step(self._generator_loss(fakes, wanted))
-            if _due(self.iterations, self.loss.lazy_path_length_interval):
-                generator_step(self._path_length(len(images), wanted))
+            for losses in due_steps(self.loss.generator_loss, self.loss.generator_penalties, self.iterations):
+                generator_step(losses)
         with _only(self.discriminator, self.generator):
-            discriminator_step(self._discriminator_loss(images, fakes.detach(), wanted))
-            if _due(self.iterations, self.loss.lazy_r1_interval):
-                discriminator_step(self._r1(images, wanted))
+            for losses in due_steps(self.loss.discriminator_loss, self.loss.discriminator_penalties, self.iterations):
+                discriminator_step(losses)
+        if self.iterations % DIVERSITY_INTERVAL == 0:
+            fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
+            self._latest["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
@@ -123,39 +128,13 @@ class GAN(LightningModule):
             set_random_state(self._random_states[self.global_rank])
         self._random_states = []
 
-    def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        loss = self.loss.generator_criterion(self.loss.calls.judge(self.discriminator, fakes, labels))
-        return self._note(loss, {"loss/generator": loss})
-
-    def _path_length(self, batch: int, labels: Tensor | None) -> Tensor:
-        penalty, length = self.loss.path_length(self.generator, batch, labels)
-        return self._note(penalty, {"penalty/path_length": penalty, "path_length/mean": length})
-
-    def _discriminator_loss(self, images: Tensor, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        judge = self.loss.calls.judge
-        real_logits, fake_logits = judge(self.discriminator, images, labels), judge(self.discriminator, fakes, labels)
-        loss = self.loss.discriminator_criterion(real_logits, fake_logits)
-        values = {
-            "loss/discriminator": loss,
-            "logits/real": real_logits.mean(),
-            "logits/fake": fake_logits.mean(),
-        }
-        if self.iterations % DIVERSITY_INTERVAL == 0:
-            values["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
-        return self._note(loss, values)
-
-    def _r1(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        penalty, square_norm = self.loss.r1(self.discriminator, images, labels)
-        return self._note(penalty, {"penalty/r1": penalty, "r1/gradient_square_norm": square_norm})
-
-    def _note(self, loss: Tensor, values: dict[str, Tensor]) -> Tensor:
-        """Remember values for the log, where penalties appear with the value of their latest step."""
-        self._latest.update({name: value.detach() for name, value in values.items()})
-        return loss
-
-    def _step(self, optimizer: Any, backward: Callable[[Tensor], object], loss: Tensor) -> None:
+    def _step(
+        self, optimizer: Any, backward: Callable[[Tensor], object], parts: Sequence[Part], losses: Sequence[Loss]
+    ) -> None:
+        """One step of an optimiser; what is logged of a penalty is that of its latest step."""
         optimizer.zero_grad()
-        backward(loss)
+        loss, logged = accumulate(losses, self.generator, self.discriminator, parts, backward)
+        self._latest.update(logged)
         if self._scales_gradients() or self.guard.allows(optimizer, loss, names=self):
             optimizer.step()
 
@@ -178,7 +157,7 @@ class _only:
         self.frozen.requires_grad_(True)
 
 
-def lazy_optimizer(optimizer: OptimizerFactory, interval: int | None) -> OptimizerFactory:
+def lazy_optimizer(optimizer: OptimizerFactory, interval: float | None) -> OptimizerFactory:
     """Correct a partial optimiser for one penalty step in every `interval` iterations.
 
     With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
@@ -206,8 +185,10 @@ def _spread(images: Tensor) -> Tensor:
     return images.detach().float().std(0, correction=0).mean()
 
 
-def _due(iteration: int, interval: int | None) -> bool:
-    return interval is not None and iteration % interval == 0
+def _mean_interval(penalties: Iterable[Penalty]) -> float | None:
+    """Iterations from one step of penalties to the next, of whichever; None if they have no steps of their own."""
+    steps = sum(1 / interval for interval in lazy_intervals(penalties))
+    return 1 / steps if steps else None
 
 
 def _check_agreement(generator: Generator, discriminator: Discriminator) -> None:

@@ -72,6 +72,14 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(trainer_of, lambda: gan_with(mbstd_group_size=1), tiny_data, {}),
         r"^model\.discriminator\.mbstd_group_size must be at least 2",
     ),
+    "Wasserstein without a penalty": (
+        *(trainer_of, lambda: tiny_gan(adversarial="wasserstein", r1_gamma=0.0), tiny_data, {}),
+        r"^loss\.adversarial=wasserstein needs a penalty, .*loss\.gradient_penalty_weight=10",
+    ),
+    "penalties that contradict each other": (
+        *(trainer_of, lambda: tiny_gan(gradient_penalty_weight=10.0, r1_gamma=0.5), tiny_data, {}),
+        r"^loss\.gradient_penalty_weight wants .* norm 1, .*loss\.r1_gamma=0",
+    ),
     "half precision on CPUs": (
         *(lambda: trainer_of(precision="16-true"), tiny_gan, tiny_data, {}),
         r"^trainer\.precision=16-true needs a GPU, .*use trainer\.precision=bf16-mixed or 32-true",
@@ -96,6 +104,15 @@ FINE: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "a batch smaller than the group": (trainer_of, tiny_gan, lambda: data_of(1, 8, 8, batch_size=2), {}),
     "one image without group statistics": (
         *(trainer_of, lambda: gan_with(mbstd_num_channels=0), lambda: data_of(1, 8, 8, batch_size=1), {}),
+    ),
+    "Wasserstein with a gradient penalty": (
+        trainer_of,
+        lambda: tiny_gan(adversarial="wasserstein", r1_gamma=0.0, gradient_penalty_weight=10.0),
+        tiny_data,
+        {},
+    ),
+    "Wasserstein with R2": (
+        *(trainer_of, lambda: tiny_gan(adversarial="wasserstein", r1_gamma=0.0, r2_gamma=1.0), tiny_data, {}),
     ),
     "bfloat16 on CPUs": (lambda: trainer_of(precision="bf16-mixed"), tiny_gan, tiny_data, {"precision": "bf16-mixed"}),
     "half precision on GPUs": (lambda: on_gpus("16-mixed"), tiny_gan, tiny_data, {}),

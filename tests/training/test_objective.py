@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ import torch
 from stylelayers import MappingNetwork, losses
 from stylelayers.training import StyleGAN2Objective, mixed_styles
 from stylelayers.training.objective import ADVERSARIAL_LOSSES
+from stylelayers.training.steps import Part
 from tests.conftest import assert_same, randn
 from tests.training.tiny import BATCH, tiny_gan
 
@@ -60,15 +61,31 @@ def test_labels_belong_to_both_latents() -> None:
 # Weights -----------------------------------------------------------------------------------------------------------
 
 
-def test_r1_is_half_gamma_times_its_interval() -> None:
-    model = tiny_gan(r1_gamma=3.0, r1_interval=5)
-    images = torch.randn(BATCH, 1, 8, 8)
-    value, square_norm = model.loss.r1(model.discriminator, images, None)
-    expected = losses.r1_penalty_vjp(model.discriminator, images)
-    torch.testing.assert_close(square_norm, expected.detach())
+def part_of(batch: int) -> Part:
+    return Part(torch.randn(batch, 1, 8, 8), None, torch.randn(batch, 1, 8, 8))
+
+
+@pytest.mark.parametrize(("penalty", "images"), [("r1", "images"), ("r2", "fakes")])
+def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str) -> None:
+    options: dict[str, Any] = {f"{penalty}_gamma": 3.0, "r1_interval": 5}
+    model, part = tiny_gan(**options), part_of(BATCH)
+    value, logged = getattr(model.loss, penalty)(model.generator, model.discriminator, part)
+    expected = losses.r1_penalty_vjp(model.discriminator, getattr(part, images))
+    torch.testing.assert_close(logged[f"{penalty}/gradient_square_norm"], expected)
     torch.testing.assert_close(value, expected * (3.0 / 2 * 5))
     assert value.requires_grad
-    assert not images.requires_grad
+    assert not getattr(part, images).requires_grad
+
+
+def test_the_gradient_penalty_is_between_the_images_times_its_weight_and_interval() -> None:
+    model, part = tiny_gan(gradient_penalty_weight=3.0, gradient_penalty_interval=5), part_of(BATCH)
+    torch.manual_seed(0)
+    value, logged = model.loss.gradient_penalty(model.generator, model.discriminator, part)
+    torch.manual_seed(0)
+    between = losses.interpolates(part.images, cast(torch.Tensor, part.fakes))
+    torch.testing.assert_close(value, losses.gradient_penalty_vjp(model.discriminator, between) * 15)
+    assert logged["penalty/gradient"] is value
+    assert value.requires_grad
 
 
 @pytest.mark.parametrize(("batch", "shrink", "seen"), [(4, 2, 2), (5, 2, 2), (4, 1, 4), (1, 2, 1), (4, 100, 1)])
@@ -78,7 +95,8 @@ def test_path_length_is_weighted_by_its_interval_and_sees_a_share_of_the_batch(
     model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)
     seen_styles: list[torch.Tensor] = []
     model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen_styles.append(inputs[0]))
-    value, mean_length = model.loss.path_length(model.generator, batch, None)
+    value, logged = model.loss.path_length(model.generator, model.discriminator, part_of(batch))
+    mean_length = logged["path_length/mean"].detach()
     assert [len(ws) for ws in seen_styles] == [seen]
     # The running mean began at 0 with decay 0.01, and one sample has no spread.
     if seen == 1:
@@ -93,12 +111,17 @@ def test_the_decay_is_that_of_the_running_mean() -> None:
 
 @pytest.mark.parametrize("adversarial", ADVERSARIAL_LOSSES)
 def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
-    objective = StyleGAN2Objective(adversarial=adversarial)
-    real, fake = torch.randn(4, 1) / 10, (torch.randn(4, 1) / 10).requires_grad_()
-    (for_generator,) = torch.autograd.grad(objective.generator_criterion(fake), fake)
-    (for_discriminator,) = torch.autograd.grad(objective.discriminator_criterion(real, fake), fake)
-    assert (for_generator < 0).all()
-    assert (for_discriminator > 0).all()
+    model, part = tiny_gan(adversarial=adversarial), part_of(BATCH)
+    logits: list[torch.Tensor] = []
+    judge = model.loss.calls.judge
+    model.loss.calls.judge = lambda *given: (logits.append(judge(*given)), logits[-1])[1]  # type: ignore[func-returns-value]
+    for loss, sign in ((model.loss.generator_loss, -1), (model.loss.discriminator_loss, 1)):
+        value, _ = loss(model.generator, model.discriminator, part)
+        slopes = torch.autograd.grad(value, logits, allow_unused=True)
+        fake = slopes[0] if sign < 0 else slopes[-1]
+        assert fake is not None
+        assert (fake * sign > 0).all()
+        logits.clear()
 
 
 # Values out of range -----------------------------------------------------------------------------------------------
@@ -107,9 +130,15 @@ def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"adversarial": "ns"}, r"loss\.adversarial must be one of nonsaturating, hinge, wasserstein, got 'ns'"),
+        (
+            {"adversarial": "ns"},
+            r"loss\.adversarial must be one of nonsaturating, hinge, wasserstein, relativistic, got 'ns'",
+        ),
         ({"r1_gamma": -1.0}, r"loss\.r1_gamma must be at least 0, got -1\.0"),
         ({"r1_gamma": float("nan")}, r"loss\.r1_gamma must be at least 0, got nan"),
+        ({"r2_gamma": -2}, r"loss\.r2_gamma must be at least 0, got -2"),
+        ({"gradient_penalty_weight": "x"}, r"loss\.gradient_penalty_weight must be at least 0, got 'x'"),
+        ({"gradient_penalty_interval": 0}, r"loss\.gradient_penalty_interval must be an int of at least 1, got 0"),
         ({"path_length_weight": -0.5}, r"loss\.path_length_weight must be at least 0, got -0\.5"),
         ({"style_mixing": 1.1}, r"loss\.style_mixing must be in \[0, 1\], got 1\.1"),
         ({"style_mixing": -0.1}, r"loss\.style_mixing must be in \[0, 1\], got -0\.1"),
