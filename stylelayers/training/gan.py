@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from os import PathLike
 from typing import Any, cast
 
 import torch
@@ -16,13 +17,15 @@ from .averaging import AveragedGenerator
 from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
+from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
 from .random_state import random_states, set_random_state
-from .steps import Loss, Part, Penalty, accumulate, due_steps, lazy_intervals, split
+from .steps import Loss, Part, accumulate, due_steps, split
+from .transfer import freeze as frozen_names
+from .transfer import initialize
 
 __all__ = ["GAN", "lazy_optimizer"]
 
 DIVERSITY_INTERVAL = 10  # iterations
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class GAN(LightningModule):
@@ -39,6 +42,10 @@ class GAN(LightningModule):
             with ``lr`` where a penalty is on.
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
         compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
+        micro_batches: equal parts of a batch, whose gradients are added up; memory is that of one part. Statistics of
+            a batch (minibatch standard deviation, the means of path lengths and of w) are those of the parts.
+        initialize_from, initialize_strict: networks to begin with; see :func:`initialize`.
+        freeze: names of what is not trained; see :func:`freeze`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
 
     Attributes:
@@ -46,6 +53,7 @@ class GAN(LightningModule):
         iterations: iterations done; in the checkpoint.
         guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
         average: the averaged generator is ``average.module``.
+        frozen: names of the parameters that are not trained.
     """
 
     def __init__(
@@ -59,19 +67,29 @@ class GAN(LightningModule):
         average_half_life: float = 10_000,
         average_rampup: float | None = 0.05,
         compile: bool = False,
+        micro_batches: int = 1,
+        initialize_from: str | PathLike[str] | None = None,
+        initialize_strict: bool = True,
+        freeze: Sequence[str] = (),
         max_skipped_steps: int = 20,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
+        if not isinstance(micro_batches, int) or micro_batches < 1:
+            raise ValueError(f"model.micro_batches must be an int of at least 1, got {micro_batches!r}")
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
-        self.generator_optimizer = lazy_optimizer(generator_optimizer, _mean_interval(loss.generator_penalties))
+        loss.path_length_penalty.decay = 1 - (1 - loss.path_length_decay) ** (1 / micro_batches)
+        self.generator_optimizer = lazy_optimizer(generator_optimizer, mean_interval(loss.generator_penalties))
         self.discriminator_optimizer = lazy_optimizer(
-            discriminator_optimizer, _mean_interval(loss.discriminator_penalties)
+            discriminator_optimizer, mean_interval(loss.discriminator_penalties)
         )
+        self.frozen = frozen_names(self, freeze)
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
-        self.compiles = compile
+        if initialize_from is not None:
+            initialize(self, initialize_from, strict=initialize_strict)
+        self.compiles, self.micro_batches = compile, micro_batches
         self.guard = NonFiniteGuard(max_skipped_steps)
         self.images_seen = 0
         self.iterations = 0
@@ -80,13 +98,15 @@ class GAN(LightningModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [
-            self.generator_optimizer(self.generator.parameters()),
-            self.discriminator_optimizer(self.discriminator.parameters()),
+            self.generator_optimizer(self._trained("generator")),
+            self.discriminator_optimizer(self._trained("discriminator")),
         ]
 
     def on_fit_start(self) -> None:
         if self.compiles:
             self.loss.calls = NetworkCalls(compile_for=self.device)
+        batch = getattr(getattr(self.trainer, "datamodule", None), "batch_size", None)
+        self.loss.resolve(self.generator.resolution, batch and batch * self.trainer.world_size)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
@@ -100,14 +120,14 @@ class GAN(LightningModule):
         self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
     ) -> None:
         """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
-        parts = split(images, labels if self.generator.num_labels else None, 1)
+        parts = split(images, labels if self.generator.num_labels else None, self.micro_batches)
         generator_step, discriminator_step = (
             partial(self._step, optimizer, backward, parts) for optimizer in optimizers
         )
-        with _only(self.generator, self.discriminator):
+        with at_rest(self._trained("discriminator")):
             for losses in due_steps(self.loss.generator_loss, self.loss.generator_penalties, self.iterations):
                 generator_step(losses)
-        with _only(self.discriminator, self.generator):
+        with at_rest(self._trained("generator")):
             for losses in due_steps(self.loss.discriminator_loss, self.loss.discriminator_penalties, self.iterations):
                 discriminator_step(losses)
         if self.iterations % DIVERSITY_INTERVAL == 0:
@@ -117,16 +137,22 @@ class GAN(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
+        checkpoint["automatic"] = self.loss.automatic
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
+        self.loss.restore(checkpoint.get("automatic", {}))
 
     def on_train_start(self) -> None:
         if self.global_rank < len(self._random_states):
             set_random_state(self._random_states[self.global_rank])
         self._random_states = []
+
+    def _trained(self, network: str) -> list[nn.Parameter]:
+        named = getattr(self, network).named_parameters(prefix=network)
+        return [parameter for name, parameter in named if name not in self.frozen]
 
     def _step(
         self, optimizer: Any, backward: Callable[[Tensor], object], parts: Sequence[Part], losses: Sequence[Loss]
@@ -143,52 +169,9 @@ class GAN(LightningModule):
         return self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
 
 
-class _only:
-    """Gradients go to `trained`; `frozen` passes them on but keeps none. Both are thawed at the end."""
-
-    def __init__(self, trained: nn.Module, frozen: nn.Module) -> None:
-        self.trained, self.frozen = trained, frozen
-
-    def __enter__(self) -> None:
-        self.trained.requires_grad_(True)
-        self.frozen.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        self.frozen.requires_grad_(True)
-
-
-def lazy_optimizer(optimizer: OptimizerFactory, interval: float | None) -> OptimizerFactory:
-    """Correct a partial optimiser for one penalty step in every `interval` iterations.
-
-    With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
-    the further steps change neither the speed nor the memory of the optimiser (arXiv:1912.04958, appendix B).
-
-    Raises:
-        ValueError: an interval for an optimiser that is no partial with ``lr``.
-    """
-    settings = getattr(optimizer, "keywords", {})
-    changed: dict[str, Any] = {}
-    if "betas" in settings:
-        changed["betas"] = tuple(float(beta) for beta in settings["betas"])
-    if interval is not None:
-        if "lr" not in settings:
-            raise ValueError("lazy_optimizer: the optimiser must be a functools.partial with lr, got one without")
-        c = interval / (interval + 1)
-        changed["lr"] = settings["lr"] * c
-        if "betas" in changed:
-            changed["betas"] = tuple(beta**c for beta in changed["betas"])
-    return partial(optimizer, **changed)
-
-
 def _spread(images: Tensor) -> Tensor:
     """How much the images of a batch differ: the deviation of a pixel over the batch, averaged."""
     return images.detach().float().std(0, correction=0).mean()
-
-
-def _mean_interval(penalties: Iterable[Penalty]) -> float | None:
-    """Iterations from one step of penalties to the next, of whichever; None if they have no steps of their own."""
-    steps = sum(1 / interval for interval in lazy_intervals(penalties))
-    return 1 / steps if steps else None
 
 
 def _check_agreement(generator: Generator, discriminator: Discriminator) -> None:

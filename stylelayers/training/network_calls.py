@@ -46,6 +46,7 @@ def _judge(discriminator: Discriminator, images: Tensor, labels: Tensor | None) 
 
 
 def _lengths(generator: Generator, ws: Tensor) -> Tensor:
+    ws = ws if ws.requires_grad else ws.detach().requires_grad_()  # the mapping network may be frozen
     return losses.path_lengths(generator.synthesis(ws), ws)
 
 

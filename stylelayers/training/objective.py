@@ -6,7 +6,8 @@ gradient penalty (arXiv:1704.00028), style mixing (arXiv:1812.04948, section 3.1
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -31,6 +32,7 @@ PENALTIES = {
     "gradient_penalty_weight": "gradient penalty",
     "path_length_weight": "path length",
 }
+GAMMA_PER_PIXEL = 0.0002  # of "auto", times pixels / batch
 Value = tuple[Tensor, dict[str, Tensor]]
 
 
@@ -43,8 +45,8 @@ class StyleGAN2Objective(nn.Module):
     Args:
         adversarial: ``"nonsaturating"``, ``"hinge"``, ``"wasserstein"`` or ``"relativistic"``, which pairs every
             generated image with a real one (arXiv:2501.05441).
-        r1_gamma: weight of R1, on real images, which enters as ``gamma / 2``; 0 switches it off. Usual: 0.0002 *
-            pixels / batch.
+        r1_gamma: weight of R1, on real images, which enters as ``gamma / 2``; 0 switches it off. ``"auto"`` is
+            0.0002 * pixels / images of a batch over all processes, once :meth:`resolve` has told them.
         r2_gamma: the same of R2, on generated images.
         r1_interval: iterations from one step of R1 and R2 to the next.
         gradient_penalty_weight: weight of the penalty of WGAN-GP (arXiv:1704.00028), usually 10; 0 switches it off.
@@ -58,6 +60,7 @@ class StyleGAN2Objective(nn.Module):
     Attributes:
         calls: how the networks are called, eager or compiled.
         switched_on: the penalties' weights that were not 0 when the objective was made.
+        automatic: the values of those that are ``"auto"``, None until they are known.
 
     Raises:
         ValueError: a value out of range, named as the configuration key ``loss.<argument>``.
@@ -67,8 +70,8 @@ class StyleGAN2Objective(nn.Module):
         self,
         *,
         adversarial: str = "nonsaturating",
-        r1_gamma: float = 1.0,
-        r2_gamma: float = 0.0,
+        r1_gamma: float | str = 1.0,
+        r2_gamma: float | str = 0.0,
         r1_interval: int = 16,
         gradient_penalty_weight: float = 0.0,
         gradient_penalty_interval: int = 1,
@@ -87,12 +90,16 @@ class StyleGAN2Objective(nn.Module):
         _check_range("style_mixing", style_mixing, 0.0, 1.0)
         self.adversarial = adversarial
         self.generator_criterion, self.discriminator_criterion = ADVERSARIAL_LOSSES[adversarial]
-        self.r1_gamma, self.r2_gamma, self.r1_interval = r1_gamma, r2_gamma, r1_interval
+        gammas = {"r1_gamma": r1_gamma, "r2_gamma": r2_gamma}
+        self.automatic: dict[str, float | None] = {name: None for name, value in gammas.items() if value == "auto"}
+        self.r1_gamma, self.r2_gamma = (math.nan if g == "auto" else cast(float, g) for g in gammas.values())
+        self.r1_interval = r1_interval
         self.gradient_penalty_weight = gradient_penalty_weight
         self.gradient_penalty_interval = gradient_penalty_interval
         self.path_length_weight, self.path_length_interval = path_length_weight, path_length_interval
+        self.path_length_decay = path_length_decay
         self.path_length_batch_shrink, self.style_mixing = path_length_batch_shrink, style_mixing
-        for name in PENALTIES:
+        for name in PENALTIES.keys() - self.automatic.keys():
             _check_range(name, getattr(self, name), 0.0, float("inf"))
         for name in ("r1_interval", "gradient_penalty_interval", "path_length_interval", "path_length_batch_shrink"):
             if not isinstance(interval := getattr(self, name), int) or interval < 1:
@@ -100,6 +107,26 @@ class StyleGAN2Objective(nn.Module):
         self.switched_on = frozenset(name for name in PENALTIES if getattr(self, name))
         self.path_length_penalty = losses.PathLengthPenalty(path_length_decay)
         self.calls = NetworkCalls()
+
+    def resolve(self, resolution: tuple[int, int], batch: int | None) -> None:
+        """Give the weights that are ``"auto"`` their value, unless they have one.
+
+        Args:
+            resolution: of the images.
+            batch: images of an iteration, over all processes; None if it is not known.
+        """
+        unknown = [name for name, value in self.automatic.items() if value is None]
+        if unknown and batch is None:
+            raise ValueError(f"loss.{unknown[0]}=auto needs a data module with a batch_size; set a number")
+        if batch is not None:
+            self.restore(dict.fromkeys(unknown, GAMMA_PER_PIXEL * resolution[0] * resolution[1] / batch))
+
+    def restore(self, automatic: Mapping[str, float | None]) -> None:
+        """Take values of an earlier run for the weights that are ``"auto"``."""
+        for name in self.automatic.keys() & automatic.keys():
+            if automatic[name] is not None:
+                self.automatic[name] = automatic[name]
+                setattr(self, name, automatic[name])
 
     @property
     def generator_penalties(self) -> list[Penalty]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
 
 from stylelayers import MappingNetwork, losses
-from stylelayers.training import StyleGAN2Objective, mixed_styles
+from stylelayers.training import ImageDataModule, Preflight, StyleGAN2Objective, mixed_styles
 from stylelayers.training.objective import ADVERSARIAL_LOSSES
 from stylelayers.training.steps import Part
 from tests.conftest import assert_same, randn
-from tests.training.tiny import BATCH, tiny_gan
+from tests.training.tiny import BATCH, fit, tiny_data, tiny_gan
 
 LAYERS = 6
 
@@ -152,3 +153,39 @@ def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
 def test_values_out_of_range_name_their_key(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StyleGAN2Objective(**options)
+
+
+# Automatic weights -------------------------------------------------------------------------------------------------
+
+
+def test_auto_follows_pixels_and_the_batch_of_all_processes() -> None:
+    objective = StyleGAN2Objective(r1_gamma="auto", r2_gamma="auto")
+    assert objective.switched_on >= {"r1_gamma", "r2_gamma"}
+    objective.resolve((256, 128), 32)
+    assert (objective.r1_gamma, objective.r2_gamma) == (pytest.approx(0.0002 * 256 * 128 / 32),) * 2
+    objective.resolve((8, 8), 1)  # known already
+    assert objective.automatic == {"r1_gamma": objective.r1_gamma, "r2_gamma": pytest.approx(0.2048)}
+
+
+def test_a_number_is_not_resolved() -> None:
+    objective = StyleGAN2Objective(r1_gamma=3.0, r2_gamma="auto")
+    objective.restore({"r1_gamma": 7.0, "r2_gamma": 5.0})
+    assert (objective.r1_gamma, objective.r2_gamma) == (3.0, 5.0)
+    with pytest.raises(ValueError, match=r"loss\.r1_gamma=auto needs a data module with a batch_size; set a number"):
+        StyleGAN2Objective(r1_gamma="auto").resolve((8, 8), None)
+
+
+def test_training_resolves_auto_before_the_rehearsal_and_a_resume_keeps_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tiny_gan(r1_gamma="auto"), tiny_gan(r1_gamma="auto")
+    gamma = 0.0002 * 64 / BATCH
+    fit(first, 1, Preflight(tmp_path)).save_checkpoint(tmp_path / "last.ckpt")
+    assert first.loss.r1_gamma == pytest.approx(gamma)
+    assert "R1 and path length run (loss.r1_gamma=auto is 0.0032); peak" in capsys.readouterr().out
+    other = ImageDataModule(tiny_data().dataset, batch_size=2)
+    fit(second, 1, resume=tmp_path / "last.ckpt", data=other)
+    assert second.loss.r1_gamma == pytest.approx(gamma)
+    fresh = tiny_gan(r1_gamma="auto")
+    fit(fresh, 1, data=other)
+    assert fresh.loss.r1_gamma == pytest.approx(2 * gamma)

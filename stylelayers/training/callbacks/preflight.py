@@ -116,8 +116,9 @@ def _callbacks(trainer: Trainer, kind: type[Any]) -> list[Any]:
 
 def _penalties(model: GAN) -> str:
     names = [name for weight, name in PENALTIES.items() if weight in model.loss.switched_on]
+    automatic = [f" (loss.{name}=auto is {value:.4g})" for name, value in model.loss.automatic.items()]
     *others, last = names or ["no penalty"]
-    return f"{', '.join(others)} and {last} run" if others else f"{last} runs"
+    return (f"{', '.join(others)} and {last} run" if others else f"{last} runs") + "".join(automatic)
 
 
 def _size(count: float) -> str:
