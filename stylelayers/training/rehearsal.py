@@ -45,7 +45,7 @@ def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
                 raise
             raise PreflightError(
                 f"pre-flight: too little memory for an iteration with its penalties: lower data.batch_size or "
-                f"model.generator.channel_max, or raise loss.path_length_batch_shrink "
+                f"model.generator.channel_max, or raise model.micro_batches or loss.path_length_batch_shrink "
                 f"(~callbacks.preflight leaves the rehearsal out); {str(error).splitlines()[0]}"
             ) from error
 
