@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 import pytest
@@ -46,8 +46,16 @@ def keys(node: dict[str, Any]) -> set[str]:
     return set(node) - {"_target_", "_partial_"}
 
 
-def test_every_file_of_a_group_makes_something() -> None:
-    assert [path.name for path in FILES if not of_group(path)] == []
+def test_every_file_of_a_group_makes_something_or_changes_what_another_makes() -> None:
+    for path in FILES:
+        defaults = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path))).get("defaults", [])
+        changes = [name for name in defaults if name != "_self_"]
+        assert bool(of_group(path)) != bool(changes), path
+        group, chosen = path.parent.name, compose("~experiment", f"{path.parent.name}={path.stem}")
+        for name in changes:
+            other = compose("~experiment", f"{group}={name}")
+            assert chosen[group] != other[group]
+            assert keys(chosen[group]) == keys(other[group])
     assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, "experiment", "hydra"}
 
 

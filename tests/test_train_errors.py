@@ -33,6 +33,34 @@ WRONG = {
     ),
     "negative gamma": (("loss.r1_gamma=-1",), r"loss\.r1_gamma must be at least 0, got -1"),
     "gamma of text": (("loss.r1_gamma=much",), r"loss\.r1_gamma must be .*'?much"),
+    "no such loss": (("loss.adversarial=lsgan",), r"loss\.adversarial must be one of .* relativistic, got 'lsgan'"),
+    "Wasserstein without a penalty": (
+        ("loss.adversarial=wasserstein", "loss.r1_gamma=0"),
+        r"loss\.adversarial=wasserstein needs a penalty",
+    ),
+    "contradicting penalties": (
+        ("loss=wgan_gp", "loss.r1_gamma=1"),
+        r"loss\.gradient_penalty_weight .*loss\.r1_gamma=0",
+    ),
+    "negative R2": (("loss.r2_gamma=-1",), r"loss\.r2_gamma must be at least 0, got -1"),
+    "negative gradient penalty": (("loss.gradient_penalty_weight=-1",), r"loss\.gradient_penalty_weight must be"),
+    "no gradient penalty ever": (
+        ("loss.gradient_penalty_interval=0",),
+        r"loss\.gradient_penalty_interval must be an int",
+    ),
+    "unequal parts": (("model.micro_batches=3",), r"model\.micro_batches must divide data\.batch_size=4 .* got 3"),
+    "no parts": (("model.micro_batches=0",), r"model\.micro_batches must be an int of at least 1, got 0"),
+    "nothing to begin with": (("model.initialize_from=absent",), r"model\.initialize_from must be .* got 'absent'"),
+    "networks of other sizes": (
+        ("model.initialize_from=last.ckpt", "model.generator.style_dim=5"),
+        r"model\.initialize_from=last\.ckpt does not fit: .*model\.initialize_strict=false",
+    ),
+    "frozen by a wrong name": (("model.freeze=[generator.maping]",), r"model\.freeze must .* got 'generator\.maping'"),
+    "points in disorder": (
+        ("callbacks.schedules.learning_rate=[[9,1],[3,0]]",),
+        r"callbacks\.schedules\.learning_rate must have points of images .* increase, got",
+    ),
+    "a schedule of nothing": (("callbacks.schedules.r2_gamma=[[0,1]]",), r"callbacks\.schedules\.r2_gamma needs"),
     "unknown activation": (
         ("model.generator.activation=lreluu",),
         r"activation must be one of linear, .* got 'lreluu' \(configuration: model\.generator\)",

@@ -12,6 +12,9 @@ from .adversarial import (
 )
 from .regularization import (
     PathLengthPenalty,
+    gradient_penalty,
+    gradient_penalty_vjp,
+    interpolates,
     path_lengths,
     path_lengths_vjp,
     r1_penalty,
@@ -21,8 +24,11 @@ from .regularization import (
 
 __all__ = [
     "PathLengthPenalty",
+    "gradient_penalty",
+    "gradient_penalty_vjp",
     "hinge_discriminator_loss",
     "hinge_generator_loss",
+    "interpolates",
     "logistic_loss",
     "nonsaturating_loss",
     "path_lengths",

@@ -1,4 +1,4 @@
-"""Gradient penalties: R1, R2 and path length, each from a live graph or, as ``*_vjp``, from a callable.
+"""Gradient penalties: R1, R2, WGAN-GP and path length, each from a live graph or, as ``*_vjp``, from a callable.
 
 The forms from a live graph work with any network in eager mode. The ``*_vjp`` forms compute the same numbers
 through ``torch.func`` and compile in one graph, which a compiled network under the first form does not.
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 __all__ = [
     "PathLengthPenalty",
+    "gradient_penalty",
+    "gradient_penalty_vjp",
+    "interpolates",
     "path_lengths",
     "path_lengths_vjp",
     "r1_penalty",
@@ -25,6 +28,7 @@ __all__ = [
 _COMPILED_FORM = {
     "r1_penalty": "r1_penalty_vjp",
     "r2_penalty": "r1_penalty_vjp on generated images",
+    "gradient_penalty": "gradient_penalty_vjp",
     "path_lengths": "path_lengths_vjp",
 }
 
@@ -64,10 +68,49 @@ def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels:
         images: ``(N, ...)``; need not require grad.
         labels: handed on, None for an unconditional discriminator.
     """
-    extra = () if labels is None else (labels,)
-    logits, pull_back = _vjp(lambda x: discriminator(x, *extra), images)
-    (gradient,) = pull_back(torch.ones_like(logits))
-    return _mean_square_norm(gradient)
+    return _mean_square_norm(_gradient_vjp(discriminator, images, labels))
+
+
+def interpolates(real: Tensor, fake: Tensor) -> Tensor:
+    """A random point between each real image and a generated one, where WGAN-GP looks (arXiv:1704.00028, algorithm 1).
+
+    Shape:
+        `real`, `fake` ``(N, ...)`` → ``(N, ...)``, without a graph.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if real.shape != fake.shape:
+        shapes = f"{tuple(real.shape)} and {tuple(fake.shape)}"
+        raise ValueError(f"interpolates: real and fake must have the same shape, got {shapes}")
+    share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
+    return torch.lerp(real.detach(), fake.detach().to(real.dtype), share)
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    r"""Mean :math:`(\|\nabla_x D(x)\| - 1)^2` (arXiv:1704.00028, equation 3), on :func:`interpolates`.
+
+    The caller multiplies by the weight, 10 in the paper. A gradient of 0 is penalised, but cannot say where to go.
+
+    Args:
+        logits, images: as for :func:`r1_penalty`.
+
+    Raises:
+        ValueError: as :func:`r1_penalty`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import gradient_penalty, interpolates
+        >>> x = interpolates(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2)).requires_grad_()
+        >>> gradient_penalty(x.flatten(1).sum(1), x)
+        tensor(1.)
+    """
+    return _mean_square_excess(_gradient("gradient_penalty", logits.sum(), images, "images", "logits"))
+
+
+def gradient_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
+    """:func:`gradient_penalty` from a callable, through ``torch.func``; the arguments of :func:`r1_penalty_vjp`."""
+    return _mean_square_excess(_gradient_vjp(discriminator, images, labels))
 
 
 def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -184,8 +227,20 @@ def _vjp(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Calla
     return cast(Any, torch.func.vjp(function, x))
 
 
+def _gradient_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None) -> Tensor:
+    extra = () if labels is None else (labels,)
+    logits, pull_back = _vjp(lambda x: discriminator(x, *extra), images)
+    (gradient,) = pull_back(torch.ones_like(logits))
+    return gradient
+
+
 def _mean_square_norm(gradient: Tensor) -> Tensor:
     return _at_least_float32(gradient).square().flatten(1).sum(1).mean()
+
+
+def _mean_square_excess(gradient: Tensor) -> Tensor:
+    norms = torch.linalg.vector_norm(_at_least_float32(gradient).flatten(1), dim=1)
+    return (norms - 1).square().mean()
 
 
 def _at_least_float32(gradient: Tensor) -> Tensor:

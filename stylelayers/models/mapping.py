@@ -149,4 +149,10 @@ def one_hot_labels(who: str, labels: Tensor | None, num_labels: int, like: Tenso
         return labels.to(like.dtype)
     if labels.is_floating_point():
         raise ValueError(f"{who}: labels of shape (N,) must be integer class numbers, got {labels.dtype}")
-    return nn.functional.one_hot(labels.long(), num_labels).to(like.dtype)
+    try:  # torch compares on the CPU; a GPU stops at a class that is out of range by an assertion of its own
+        return nn.functional.one_hot(labels.long(), num_labels).to(like.dtype)
+    except RuntimeError as error:
+        if torch.compiler.is_compiling() or len(labels) == 0 or 0 <= labels.min() <= labels.max() < num_labels:
+            raise
+        worst = labels[(labels < 0) | (labels >= num_labels)][0].item()
+        raise ValueError(f"{who}: labels must be class numbers in [0, {num_labels}), got {worst}") from error

@@ -6,6 +6,7 @@ from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import DDPStrategy
 
+from .callbacks import Schedules
 from .data import ImageDataModule
 from .gan import GAN
 
@@ -24,7 +25,10 @@ def check_run(
             the trainer's.
     """
     _check_images(model, data)
+    _check_parts(model, data)
     _check_groups(model, data)
+    _check_penalties(model)
+    _check_schedules(trainer, model)
     _check_precision(trainer, str(trainer.precision if precision is None else precision))
     _check_processes(trainer, multirun)
 
@@ -44,12 +48,21 @@ def _check_images(model: GAN, data: ImageDataModule) -> None:
             )
 
 
+def _check_parts(model: GAN, data: ImageDataModule) -> None:
+    if data.batch_size % model.micro_batches:
+        raise ValueError(
+            f"model.micro_batches must divide data.batch_size={data.batch_size} into equal parts, got "
+            f"{model.micro_batches}"
+        )
+
+
 def _check_groups(model: GAN, data: ImageDataModule) -> None:
     """A group larger than the batch is the batch; a group of one image differs from nothing, and tells nothing."""
     if not model.discriminator.mbstd_num_channels:
         return
+    parts = model.micro_batches
     for key, images in (
-        ("data.batch_size", data.batch_size),
+        ("data.batch_size" + (f" / model.micro_batches={parts}" if parts > 1 else ""), data.batch_size // parts),
         ("model.discriminator.mbstd_group_size", model.discriminator.mbstd_group_size),
     ):
         if images < 2:
@@ -57,6 +70,26 @@ def _check_groups(model: GAN, data: ImageDataModule) -> None:
                 f"{key} must be at least 2 images for the discriminator's group statistics, which compare images and "
                 f"are constant with {images}; raise it, or do without them: model.discriminator.mbstd_num_channels=0"
             )
+
+
+def _check_penalties(model: GAN) -> None:
+    penalties = model.loss.switched_on
+    if model.loss.adversarial == "wasserstein" and not model.loss.discriminator_penalties:
+        raise ValueError(
+            "loss.adversarial=wasserstein needs a penalty, without which the discriminator grows without bound; set "
+            "loss.gradient_penalty_weight=10, or loss.r1_gamma"
+        )
+    if "gradient_penalty_weight" in penalties and penalties & {"r1_gamma", "r2_gamma"}:
+        raise ValueError(
+            "loss.gradient_penalty_weight wants gradients of norm 1, and loss.r1_gamma and loss.r2_gamma want them to "
+            "be 0; set loss.r1_gamma=0 loss.r2_gamma=0, or loss.gradient_penalty_weight=0"
+        )
+
+
+def _check_schedules(trainer: Trainer, model: GAN) -> None:
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, Schedules):
+            callback.check(model)
 
 
 def _check_precision(trainer: Trainer, precision: str) -> None:

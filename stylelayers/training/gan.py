@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
+from os import PathLike
 from typing import Any, cast
 
+import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -16,21 +18,23 @@ from .distributed import average_gradients, average_over_processes, without_redu
 from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
+from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
 from .random_state import random_states, start_random_state
+from .steps import Loss, Part, accumulate, due_steps, split
+from .transfer import freeze as frozen_names
+from .transfer import initialize
 
 __all__ = ["GAN", "lazy_optimizer"]
 
 DIVERSITY_INTERVAL = 10  # iterations
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class GAN(LightningModule):
     """Trains a generator against a discriminator, by manual optimisation.
 
-    One iteration is a generator step, a path-length step every `path_length_interval` iterations, a discriminator
-    step on the same generated images, without their graph, and an R1 step every `r1_interval` iterations.
-    Penalties are steps of their own, multiplied by their interval, and the optimisers' learning rate and betas are
-    corrected for them (arXiv:1912.04958, appendix B).
+    One iteration is a generator step and a discriminator step on the same generated images, without their graph. Now
+    and then each is followed by a step of penalties, multiplied by their interval, for which the optimiser's learning
+    rate and betas are corrected (arXiv:1912.04958, appendix B); see :class:`StyleGAN2Objective`.
 
     Args:
         generator, discriminator: the networks; they must agree on resolution, channels and labels.
@@ -39,6 +43,10 @@ class GAN(LightningModule):
             with ``lr`` where a penalty is on.
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
         compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
+        micro_batches: equal parts of a batch, whose gradients are added up; memory is that of one part. Statistics of
+            a batch (minibatch standard deviation, the means of path lengths and of w) are those of the parts.
+        initialize_from, initialize_strict: networks to begin with; see :func:`initialize`.
+        freeze: names of what is not trained; see :func:`freeze`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
 
     Attributes:
@@ -46,6 +54,7 @@ class GAN(LightningModule):
         iterations: iterations done; in the checkpoint.
         guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
         average: the averaged generator is ``average.module``.
+        frozen: names of the parameters that are not trained.
     """
 
     def __init__(
@@ -59,17 +68,29 @@ class GAN(LightningModule):
         average_half_life: float = 10_000,
         average_rampup: float | None = 0.05,
         compile: bool = False,
+        micro_batches: int = 1,
+        initialize_from: str | PathLike[str] | None = None,
+        initialize_strict: bool = True,
+        freeze: Sequence[str] = (),
         max_skipped_steps: int = 20,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
+        if not isinstance(micro_batches, int) or micro_batches < 1:
+            raise ValueError(f"model.micro_batches must be an int of at least 1, got {micro_batches!r}")
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
-        self.generator_optimizer = lazy_optimizer(generator_optimizer, loss.lazy_path_length_interval)
-        self.discriminator_optimizer = lazy_optimizer(discriminator_optimizer, loss.lazy_r1_interval)
+        loss.path_length_penalty.decay = 1 - (1 - loss.path_length_decay) ** (1 / micro_batches)
+        self.generator_optimizer = lazy_optimizer(generator_optimizer, mean_interval(loss.generator_penalties))
+        self.discriminator_optimizer = lazy_optimizer(
+            discriminator_optimizer, mean_interval(loss.discriminator_penalties)
+        )
+        self.frozen = frozen_names(self, freeze)
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
-        self.compiles = compile
+        if initialize_from is not None:
+            initialize(self, initialize_from, strict=initialize_strict)
+        self.compiles, self.micro_batches = compile, micro_batches
         self.guard = NonFiniteGuard(max_skipped_steps)
         self.images_seen = 0
         self.iterations = 0
@@ -78,13 +99,15 @@ class GAN(LightningModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [
-            self.generator_optimizer(self.generator.parameters()),
-            self.discriminator_optimizer(self.discriminator.parameters()),
+            self.generator_optimizer(self._trained("generator")),
+            self.discriminator_optimizer(self._trained("discriminator")),
         ]
 
     def on_fit_start(self) -> None:
         if self.compiles:
             self.loss.calls = NetworkCalls(compile_for=self.device)
+        batch = getattr(getattr(self.trainer, "datamodule", None), "batch_size", None)
+        self.loss.resolve(self.generator.resolution, batch and batch * self.trainer.world_size)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
@@ -100,64 +123,46 @@ class GAN(LightningModule):
         self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
     ) -> None:
         """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
-        wanted = labels if self.generator.num_labels else None
-        generator_step, discriminator_step = (partial(self._step, optimizer, backward) for optimizer in optimizers)
-        with _only(self.generator, self.discriminator):
-            fakes = self.loss.fake_images(self.generator, len(images), wanted)
-            generator_step(self._generator_loss(fakes, wanted))
-            if _due(self.iterations, self.loss.lazy_path_length_interval):
-                generator_step(self._path_length(len(images), wanted))
-        with _only(self.discriminator, self.generator):
-            discriminator_step(self._discriminator_loss(images, fakes.detach(), wanted))
-            if _due(self.iterations, self.loss.lazy_r1_interval):
-                discriminator_step(self._r1(images, wanted))
+        parts = split(images, labels if self.generator.num_labels else None, self.micro_batches)
+        generator_step, discriminator_step = (
+            partial(self._step, optimizer, backward, parts) for optimizer in optimizers
+        )
+        with at_rest(self._trained("discriminator")):
+            for losses in due_steps(self.loss.generator_loss, self.loss.generator_penalties, self.iterations):
+                generator_step(losses)
+        with at_rest(self._trained("generator")):
+            for losses in due_steps(self.loss.discriminator_loss, self.loss.discriminator_penalties, self.iterations):
+                discriminator_step(losses)
+        if self.iterations % DIVERSITY_INTERVAL == 0:
+            fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
+            self._latest["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
+        checkpoint["automatic"] = self.loss.automatic
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
+        self.loss.restore(checkpoint.get("automatic", {}))
 
     def on_train_start(self) -> None:
         start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
         self._random_states = []
 
-    def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        loss = self.loss.generator_criterion(self.loss.calls.judge(self.discriminator, fakes, labels))
-        return self._note(loss, {"loss/generator": loss})
+    def _trained(self, network: str) -> list[nn.Parameter]:
+        named = getattr(self, network).named_parameters(prefix=network)
+        return [parameter for name, parameter in named if name not in self.frozen]
 
-    def _path_length(self, batch: int, labels: Tensor | None) -> Tensor:
-        penalty, length = self.loss.path_length(self.generator, batch, labels)
-        return self._note(penalty, {"penalty/path_length": penalty, "path_length/mean": length})
-
-    def _discriminator_loss(self, images: Tensor, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        judge = self.loss.calls.judge
-        real_logits, fake_logits = judge(self.discriminator, images, labels), judge(self.discriminator, fakes, labels)
-        loss = self.loss.discriminator_criterion(real_logits, fake_logits)
-        values = {
-            "loss/discriminator": loss,
-            "logits/real": real_logits.mean(),
-            "logits/fake": fake_logits.mean(),
-        }
-        if self.iterations % DIVERSITY_INTERVAL == 0:
-            values["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
-        return self._note(loss, values)
-
-    def _r1(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        penalty, square_norm = self.loss.r1(self.discriminator, images, labels)
-        return self._note(penalty, {"penalty/r1": penalty, "r1/gradient_square_norm": square_norm})
-
-    def _note(self, loss: Tensor, values: dict[str, Tensor]) -> Tensor:
-        """Remember values for the log, where penalties appear with the value of their latest step."""
-        self._latest.update({name: value.detach() for name, value in values.items()})
-        return loss
-
-    def _step(self, optimizer: Any, backward: Callable[[Tensor], object], loss: Tensor) -> None:
+    def _step(
+        self, optimizer: Any, backward: Callable[[Tensor], object], parts: Sequence[Part], losses: Sequence[Loss]
+    ) -> None:
+        """One step of an optimiser; what is logged of a penalty is that of its latest step."""
         optimizer.zero_grad()
-        backward(loss)
+        loss, logged = accumulate(losses, self.generator, self.discriminator, parts, backward)
+        self._latest.update(logged)
         if self._is_shared():
             average_gradients(optimizer)
         if self._scales_gradients() or self.guard.allows(optimizer, loss, names=self):
@@ -178,50 +183,9 @@ class GAN(LightningModule):
         return self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
 
 
-class _only:
-    """Gradients go to `trained`; `frozen` passes them on but keeps none. Both are thawed at the end."""
-
-    def __init__(self, trained: nn.Module, frozen: nn.Module) -> None:
-        self.trained, self.frozen = trained, frozen
-
-    def __enter__(self) -> None:
-        self.trained.requires_grad_(True)
-        self.frozen.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        self.frozen.requires_grad_(True)
-
-
-def lazy_optimizer(optimizer: OptimizerFactory, interval: int | None) -> OptimizerFactory:
-    """Correct a partial optimiser for one penalty step in every `interval` iterations.
-
-    With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
-    the further steps change neither the speed nor the memory of the optimiser (arXiv:1912.04958, appendix B).
-
-    Raises:
-        ValueError: an interval for an optimiser that is no partial with ``lr``.
-    """
-    settings = getattr(optimizer, "keywords", {})
-    changed: dict[str, Any] = {}
-    if "betas" in settings:
-        changed["betas"] = tuple(float(beta) for beta in settings["betas"])
-    if interval is not None:
-        if "lr" not in settings:
-            raise ValueError("lazy_optimizer: the optimiser must be a functools.partial with lr, got one without")
-        c = interval / (interval + 1)
-        changed["lr"] = settings["lr"] * c
-        if "betas" in changed:
-            changed["betas"] = tuple(beta**c for beta in changed["betas"])
-    return partial(optimizer, **changed)
-
-
 def _spread(images: Tensor) -> Tensor:
     """How much the images of a batch differ: the deviation of a pixel over the batch, averaged."""
     return images.detach().float().std(0, correction=0).mean()
-
-
-def _due(iteration: int, interval: int | None) -> bool:
-    return interval is not None and iteration % interval == 0
 
 
 def _check_agreement(generator: Generator, discriminator: Discriminator) -> None:

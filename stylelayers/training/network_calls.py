@@ -1,9 +1,10 @@
-"""What a training step asks of the networks, four differentiable calls, eager or through ``torch.compile``."""
+"""What a training step asks of the networks, five differentiable calls, eager or through ``torch.compile``."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -16,10 +17,11 @@ __all__ = ["NetworkCalls"]
 
 
 class NetworkCalls:
-    """Images, logits, path lengths and R1 of networks, each call a graph of its own when compiled.
+    """Images, logits, path lengths and gradient norms of networks, each call a graph of its own when compiled.
 
     Compiled penalties take the functional form, because gradients of a compiled network cannot be differentiated
-    again; random numbers are eager torch's, so that results differ by rounding alone.
+    again; random numbers are eager torch's, so that results differ by rounding alone. The discriminator sees images
+    in `judge` and nowhere else, the penalties included.
 
     Args:
         compile_for: the device to compile for; None for eager calls. Where no compiler works there is a warning,
@@ -27,11 +29,12 @@ class NetworkCalls:
     """
 
     def __init__(self, compile_for: torch.device | None = None) -> None:
-        if compile_for is not None and _compiler_works(compile_for):
-            self.synthesize, self.judge = _compiled(_synthesize), _compiled(_judge)
-            self.lengths, self.r1 = _compiled(_lengths_vjp), _compiled(_r1_vjp)
-        else:
-            self.synthesize, self.judge, self.lengths, self.r1 = _synthesize, _judge, _lengths, _r1
+        compiled = compile_for is not None and _compiler_works(compile_for)
+        prepare = _compiled if compiled else _as_it_is
+        self.synthesize, self.judge = prepare(_synthesize), prepare(_judge)
+        self.lengths = prepare(_lengths_vjp if compiled else _lengths)
+        self.square_norm = prepare(_square_norm_vjp if compiled else _square_norm)
+        self.gradient_penalty = prepare(_gradient_penalty_vjp if compiled else _gradient_penalty)
 
 
 def _synthesize(generator: Generator, ws: Tensor) -> Tensor:
@@ -43,6 +46,7 @@ def _judge(discriminator: Discriminator, images: Tensor, labels: Tensor | None) 
 
 
 def _lengths(generator: Generator, ws: Tensor) -> Tensor:
+    ws = ws if ws.requires_grad else ws.detach().requires_grad_()  # the mapping network may be frozen
     return losses.path_lengths(generator.synthesis(ws), ws)
 
 
@@ -50,13 +54,26 @@ def _lengths_vjp(generator: Generator, ws: Tensor) -> Tensor:
     return losses.path_lengths_vjp(generator.synthesis, ws)
 
 
-def _r1(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+def _square_norm(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
     images = images.detach().requires_grad_()
-    return losses.r1_penalty(discriminator(images, labels), images)
+    return losses.r1_penalty(_judge(discriminator, images, labels), images)
 
 
-def _r1_vjp(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    return losses.r1_penalty_vjp(discriminator, images, labels)
+def _square_norm_vjp(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+    return losses.r1_penalty_vjp(partial(_judge, discriminator, labels=labels), images)
+
+
+def _gradient_penalty(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+    images = images.detach().requires_grad_()
+    return losses.gradient_penalty(_judge(discriminator, images, labels), images)
+
+
+def _gradient_penalty_vjp(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+    return losses.gradient_penalty_vjp(partial(_judge, discriminator, labels=labels), images)
+
+
+def _as_it_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return function
 
 
 def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

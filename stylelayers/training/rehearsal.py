@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from torch.utils.data import default_collate
 
 from .errors import PreflightError
 from .random_state import randomness_kept
+from .steps import lazy_intervals
 
 try:
     import resource
@@ -43,7 +45,7 @@ def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
                 raise
             raise PreflightError(
                 f"pre-flight: too little memory for an iteration with its penalties: lower data.batch_size or "
-                f"model.generator.channel_max, or raise loss.path_length_batch_shrink "
+                f"model.generator.channel_max, or raise model.micro_batches or loss.path_length_batch_shrink "
                 f"(~callbacks.preflight leaves the rehearsal out); {str(error).splitlines()[0]}"
             ) from error
 
@@ -51,21 +53,22 @@ def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
 def amortised(seconds: Callable[[int], float], intervals: Sequence[int]) -> float:
     """Mean seconds of an iteration from those of a few, asked for by their number.
 
-    Iteration 1 is without penalties unless they are due at all, the shortest interval's has that penalty, and
-    iteration 0 has all.
+    Iteration 1 is without penalties unless they are due at all, the first after it has that of the shortest interval,
+    the next one those of the two shortest, and iteration 0 has all.
     """
     shortest_first = sorted(intervals)
+    multiples = [math.lcm(*shortest_first[:count]) for count in range(1, len(shortest_first))]
     mean = before = seconds(1)
-    for interval, iteration in zip(shortest_first, [*shortest_first[:-1], 0], strict=False):
+    for interval, iteration in zip(shortest_first, [*multiples, 0], strict=False):
         now = seconds(iteration)
         mean, before = mean + (now - before) / interval, now
     return mean
 
 
 def penalty_intervals(model: GAN) -> list[int]:
-    """Iterations from one step of each penalty to its next, of the penalties that are on."""
-    both = (model.loss.lazy_path_length_interval, model.loss.lazy_r1_interval)
-    return [interval for interval in both if interval is not None]
+    """Iterations from one step of penalties to the next, of each that is a step of its own."""
+    both = (model.loss.generator_penalties, model.loss.discriminator_penalties)
+    return [interval for penalties in both for interval in lazy_intervals(penalties)]
 
 
 def _rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:

@@ -8,10 +8,12 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from .gan import GAN
+if TYPE_CHECKING:
+    from .gan import GAN
 
 __all__ = ["check_resumable", "find_checkpoint"]
 
@@ -63,6 +65,13 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
         raise ValueError(
             f"resume must name a checkpoint of the same networks and sizes, got {path}, in which "
             f"{len(different)} tensors differ, the first being {different[0]}; repeat the overrides of its run"
+        )
+    trained = [len(optimizer.param_groups[0]["params"]) for optimizer in model.configure_optimizers()]
+    moments = [len(state["param_groups"][0]["params"]) for state in checkpoint.get("optimizer_states", [])]
+    if moments and moments != trained:
+        raise ValueError(
+            f"resume must name a checkpoint of a run that trained the same parameters, got {path}, with optimisers of "
+            f"{moments[0]} and {moments[1]} rather than {trained[0]} and {trained[1]}; set model.freeze as there"
         )
 
 

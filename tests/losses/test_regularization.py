@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 from stylelayers import Discriminator, SynthesisNetwork
 from stylelayers.losses import (
     PathLengthPenalty,
+    gradient_penalty,
+    gradient_penalty_vjp,
+    interpolates,
     path_lengths,
     path_lengths_vjp,
     r1_penalty,
@@ -21,6 +24,7 @@ from stylelayers.losses import (
 )
 from tests.conftest import assert_same, randn
 
+PENALTIES = {"r1_penalty": r1_penalty, "r2_penalty": r2_penalty, "gradient_penalty": gradient_penalty}
 SHAPE = (2, 3, 4)  # of the images of the linear generator
 PIXELS = 2 * 3 * 4
 
@@ -79,6 +83,72 @@ def test_r1_through_parameters_agrees_with_finite_differences(form: str) -> None
         return r1_penalty(run(leaf), leaf) if form == "graph" else r1_penalty_vjp(run, images)
 
     check_through_parameters(critic, penalty)
+
+
+# The gradient penalty of WGAN-GP --------------------------------------------------------------------------------------
+
+
+def per_image_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """The reference: a backward pass and a norm for every image."""
+    terms = []
+    for n in range(len(images)):
+        leaf = images.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(critic(leaf).sum(), leaf, create_graph=True)
+        terms.append(((gradient[n] ** 2).sum() ** 0.5 - 1) ** 2)
+    return sum(terms, torch.zeros((), dtype=images.dtype)) / len(images)
+
+
+@pytest.mark.parametrize("form", ["graph", "vjp"])
+@pytest.mark.parametrize("labels", [0, 3])
+def test_the_gradient_penalty_and_its_gradients_are_those_of_the_reference(form: str, labels: int) -> None:
+    critic, images, classes = network_and_input(labels)
+    leaf = images.clone().requires_grad_()
+    value = gradient_penalty(critic(leaf, classes), leaf) if form == "graph" else None
+    value = gradient_penalty_vjp(critic, images, classes) if value is None else value
+    expected = per_image_penalty(lambda x: critic(x, classes), images)
+    assert_same(value, expected)
+    parameters = list(critic.parameters())
+    ours, theirs = (torch.autograd.grad(p, parameters, allow_unused=True) for p in (value, expected))
+    compare(ours, theirs)
+
+
+@pytest.mark.parametrize("form", ["graph", "vjp"])
+def test_the_gradient_penalty_agrees_with_finite_differences_to_the_second_order(form: str) -> None:
+    x, matrix, vector = randn(3, *SHAPE), randn(PIXELS, PIXELS).requires_grad_(), randn(PIXELS).requires_grad_()
+
+    def penalty(matrix: Tensor, vector: Tensor) -> Tensor:
+        leaf = x.clone().requires_grad_()
+        if form == "graph":
+            return gradient_penalty(quadratic(leaf, matrix, vector), leaf)
+        return gradient_penalty_vjp(lambda images: quadratic(images, matrix, vector), x)
+
+    assert gradcheck(penalty, (matrix, vector), fast_mode=True)
+    assert gradgradcheck(penalty, (matrix, vector), fast_mode=True)
+    critic, images, _ = network_and_input(0)
+    check_through_parameters(critic, lambda run: gradient_penalty_vjp(run, images))
+
+
+def test_a_slope_of_1_costs_nothing_and_a_flat_discriminator_gets_a_finite_gradient() -> None:
+    x, slope = randn(3, 4).requires_grad_(), torch.tensor([0.6, 0.0, 0.8, 0.0], dtype=torch.double)
+    assert_same(gradient_penalty(x @ slope, x), torch.zeros((), dtype=torch.double))
+    flat = torch.zeros(4, dtype=torch.double, requires_grad=True)
+    value = gradient_penalty(x @ flat, x)
+    assert value == 1
+    (gradient,) = torch.autograd.grad(value, flat)
+    assert torch.equal(gradient, torch.zeros_like(flat))
+
+
+def test_interpolates_are_between_an_image_and_its_partner_with_a_share_of_its_own() -> None:
+    real, fake = torch.zeros(1000, 2, 3), torch.ones(1000, 2, 3).requires_grad_()
+    points = interpolates(real, fake)
+    assert not points.requires_grad
+    shares = points[:, 0, 0]
+    assert torch.equal(points, shares[:, None, None].expand_as(points))
+    assert 0 <= shares.min() < 0.02 < 0.98 < shares.max() <= 1
+    assert abs(shares.mean() - 0.5) < 0.04
+    assert_same(interpolates(points, points.clone()), points, 1e-6)
+    with pytest.raises(ValueError, match=r"interpolates: real and fake must .* got \(1000, 2, 3\) and \(10, 2, 3\)"):
+        interpolates(real, fake[:10])
 
 
 def linear_images(latents: Tensor, matrix: Tensor) -> Tensor:
@@ -223,7 +293,7 @@ def images_of(latents: Tensor, batch: int = 2) -> Tensor:
     [
         *(
             case
-            for name, penalty in {"r1_penalty": r1_penalty, "r2_penalty": r2_penalty}.items()
+            for name, penalty in PENALTIES.items()
             for case in (
                 (lambda p=penalty: p(leaf(2, 1), torch.randn(2, 1, 2, 2)), f"{name}: images must require grad before"),
                 (lambda p=penalty: p(torch.randn(2, 1), leaf(2, 1, 2, 2)), f"{name}: logits have no graph"),

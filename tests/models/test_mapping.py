@@ -124,6 +124,14 @@ BAD: dict[str, tuple[Any, str]] = {
     "labels": (lambda: network()(Z, torch.zeros(2).long()), "MappingNetwork: labels .*network with num_labels=0"),
     "no labels": (lambda: network(num_labels=3)(Z), r"MappingNetwork: labels must be .*\(N, 3\), got None"),
     "rows": (lambda: network(num_labels=3)(Z, torch.eye(2)), r"labels must be .*\(N, 3\), got \(2, 2\)"),
+    "class beyond": (
+        lambda: network(num_labels=3)(Z, torch.tensor([0, 3])),
+        r"labels must be class numbers in \[0, 3\), got 3",
+    ),
+    "class below": (
+        lambda: network(num_labels=3)(Z, torch.tensor([-1, 0])),
+        r"labels must be class numbers in \[0, 3\), got -1",
+    ),
     "float": (lambda: network(num_labels=3)(Z, torch.ones(2)), "must be integer class numbers, got torch.float32"),
     "mean": (
         lambda: network(w_mean_decay=None)(Z, truncation_psi=0.5),

@@ -13,7 +13,7 @@ from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.utils.data import TensorDataset
 
-from stylelayers.training import GAN, ImageDataModule
+from stylelayers.training import GAN, ImageDataModule, Schedules
 from stylelayers.training.checks import check_run
 from tests.training.tiny import tiny_data, tiny_gan
 
@@ -29,6 +29,12 @@ def gan_with(**attributes: int) -> GAN:
     for name, value in attributes.items():
         assert hasattr(model.discriminator, name)
         setattr(model.discriminator, name, value)
+    return model
+
+
+def parts_of(count: int) -> GAN:
+    model = tiny_gan()
+    model.micro_batches = count
     return model
 
 
@@ -73,6 +79,26 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(trainer_of, lambda: gan_with(mbstd_group_size=1), tiny_data, {}),
         r"^model\.discriminator\.mbstd_group_size must be at least 2",
     ),
+    "parts that are not equal": (
+        *(trainer_of, lambda: parts_of(3), tiny_data, {}),
+        r"^model\.micro_batches must divide data\.batch_size=4 into equal parts, got 3",
+    ),
+    "parts of one image": (
+        *(trainer_of, lambda: parts_of(4), tiny_data, {}),
+        r"^data\.batch_size / model\.micro_batches=4 must be at least 2 images .* constant with 1",
+    ),
+    "a schedule of a penalty that is off": (
+        *(lambda: trainer_of(callbacks=[Schedules(r2_gamma=[(0, 1)])]), tiny_gan, tiny_data, {}),
+        r"^callbacks\.schedules\.r2_gamma needs the penalty",
+    ),
+    "Wasserstein without a penalty": (
+        *(trainer_of, lambda: tiny_gan(adversarial="wasserstein", r1_gamma=0.0), tiny_data, {}),
+        r"^loss\.adversarial=wasserstein needs a penalty, .*loss\.gradient_penalty_weight=10",
+    ),
+    "penalties that contradict each other": (
+        *(trainer_of, lambda: tiny_gan(gradient_penalty_weight=10.0, r1_gamma=0.5), tiny_data, {}),
+        r"^loss\.gradient_penalty_weight wants .* norm 1, .*loss\.r1_gamma=0",
+    ),
     "half precision on CPUs": (
         *(lambda: trainer_of(precision="16-true"), tiny_gan, tiny_data, {}),
         r"^trainer\.precision=16-true needs a GPU, .*use trainer\.precision=bf16-mixed or 32-true",
@@ -101,6 +127,16 @@ FINE: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "a batch smaller than the group": (trainer_of, tiny_gan, lambda: data_of(1, 8, 8, batch_size=2), {}),
     "one image without group statistics": (
         *(trainer_of, lambda: gan_with(mbstd_num_channels=0), lambda: data_of(1, 8, 8, batch_size=1), {}),
+    ),
+    "equal parts": (trainer_of, lambda: parts_of(2), tiny_data, {}),
+    "Wasserstein with a gradient penalty": (
+        trainer_of,
+        lambda: tiny_gan(adversarial="wasserstein", r1_gamma=0.0, gradient_penalty_weight=10.0),
+        tiny_data,
+        {},
+    ),
+    "Wasserstein with R2": (
+        *(trainer_of, lambda: tiny_gan(adversarial="wasserstein", r1_gamma=0.0, r2_gamma=1.0), tiny_data, {}),
     ),
     "bfloat16 on CPUs": (lambda: trainer_of(precision="bf16-mixed"), tiny_gan, tiny_data, {"precision": "bf16-mixed"}),
     "half precision on GPUs": (lambda: on_gpus("16-mixed"), tiny_gan, tiny_data, {}),

@@ -108,8 +108,8 @@ def test_labels_of_the_batch_go_to_both_networks() -> None:
 def expected_steps(iterations: range, path_length: int | None, r1: int | None) -> list[tuple[int, str]]:
     steps = []
     for i in iterations:
-        steps += [(i, "generator")] * (1 + (path_length is not None and i % path_length == 0))
-        steps += [(i, "discriminator")] * (1 + (r1 is not None and i % r1 == 0))
+        steps += [(i, "generator")] * (1 + (path_length not in (None, 1) and i % path_length == 0))
+        steps += [(i, "discriminator")] * (1 + (r1 not in (None, 1) and i % r1 == 0))
     return steps
 
 
@@ -141,7 +141,10 @@ def test_penalties_are_steps_every_interval_of_iterations(
     ("loss", "generator_c", "discriminator_c"),
     [
         ({}, 4 / 5, 16 / 17),
-        ({"path_length_interval": 1, "r1_interval": 2}, 1 / 2, 2 / 3),
+        ({"path_length_interval": 1, "r1_interval": 2}, 1.0, 2 / 3),
+        ({"r2_gamma": 1.0}, 4 / 5, 16 / 17),
+        ({"gradient_penalty_weight": 1.0}, 4 / 5, 16 / 17),
+        ({"gradient_penalty_weight": 1.0, "gradient_penalty_interval": 4}, 4 / 5, 1 / (1 + 1 / 4 + 1 / 16)),
         ({"path_length_weight": 0.0}, 1.0, 16 / 17),
         ({"r1_gamma": 0.0}, 4 / 5, 1.0),
     ],

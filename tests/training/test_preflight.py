@@ -145,10 +145,11 @@ def test_the_copy_shares_nothing_that_it_trains_and_is_gone_afterwards(monkeypat
 @pytest.mark.parametrize(
     ("loss", "penalties"),
     [
-        ({}, "both penalties run"),
-        ({"path_length_weight": 0.0}, "R1 runs, path length is off"),
-        ({"r1_gamma": 0.0}, "path length runs, R1 is off"),
-        ({"r1_gamma": 0.0, "path_length_weight": 0.0}, "the losses run, penalties are off"),
+        ({}, "R1 and path length run"),
+        ({"path_length_weight": 0.0}, "R1 runs"),
+        ({"r1_gamma": 0.0}, "path length runs"),
+        ({"r2_gamma": 1.0, "gradient_penalty_weight": 10.0}, "R1, R2, gradient penalty and path length run"),
+        ({"r1_gamma": 0.0, "path_length_weight": 0.0}, "no penalty runs"),
     ],
 )
 def test_one_line_says_penalties_memory_speed_and_disk(
@@ -175,7 +176,7 @@ def test_one_line_says_penalties_memory_speed_and_disk(
 def test_a_real_rehearsal_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(tiny_gan(), 1, Preflight(tmp_path))
     found = re.fullmatch(
-        r"pre-flight: both penalties run; peak memory (\S+) ([MG]iB); about (\S+) images/s", line_of(capsys)
+        r"pre-flight: R1 and path length run; peak memory (\S+) ([MG]iB); about (\S+) images/s", line_of(capsys)
     )
     assert found, "no limit and no checkpoints: neither time nor disk"
     assert 50 * 2**20 < float(found[1]) * {"MiB": 2**20, "GiB": GIB}[found[2]] < 64 * GIB
@@ -203,11 +204,12 @@ def test_other_processes_are_silent(tmp_path: Path, capsys: pytest.CaptureFixtur
         ([1, 16], 110 + 7 / 16),
         ([16, 1], 107 + 10 / 16),
         ([1, 1], 117.0),
+        ([4, 6, 16], 100 + 10 / 4 + 7 / 6 + 5 / 16),
     ],
 )
 def test_penalties_are_spread_over_their_intervals(intervals: list[int], expected: float) -> None:
     def seconds(iteration: int) -> float:
-        costs = (10, 7)[: len(intervals)]
+        costs = (10, 7, 5)[: len(intervals)]
         return 100 + sum(cost for cost, every in zip(costs, intervals, strict=True) if iteration % every == 0)
 
     assert amortised(seconds, intervals) == pytest.approx(expected)

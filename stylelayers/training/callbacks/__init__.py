@@ -1,4 +1,4 @@
-"""Callbacks: checks, pictures, files, limits, speed, progress, warnings and signals."""
+"""Callbacks: checks, pictures, files, limits, schedules, speed, progress, warnings and signals."""
 
 from .checkpoint import LatestCheckpoint
 from .files import GeneratorFile
@@ -7,6 +7,7 @@ from .health import Health
 from .limits import StopAfterImages, Throughput
 from .preflight import Preflight
 from .progress import TrainingProgress
+from .schedules import Schedules
 from .stopping import StopOnSignal
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ImageGrid",
     "LatestCheckpoint",
     "Preflight",
+    "Schedules",
     "StopAfterImages",
     "StopOnSignal",
     "Throughput",

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Timer
 from rich.console import Console
 
 from ..errors import PreflightError
+from ..objective import PENALTIES
 from ..rehearsal import penalty_intervals, rehearse
 from .checkpoint import LatestCheckpoint
 from .limits import StopAfterImages
@@ -114,9 +115,10 @@ def _callbacks(trainer: Trainer, kind: type[Any]) -> list[Any]:
 
 
 def _penalties(model: GAN) -> str:
-    if len(penalty_intervals(model)) != 1:
-        return "both penalties run" if penalty_intervals(model) else "the losses run, penalties are off"
-    return "R1 runs, path length is off" if model.loss.lazy_r1_interval else "path length runs, R1 is off"
+    names = [name for weight, name in PENALTIES.items() if weight in model.loss.switched_on]
+    automatic = [f" (loss.{name}=auto is {value:.4g})" for name, value in model.loss.automatic.items()]
+    *others, last = names or ["no penalty"]
+    return (f"{', '.join(others)} and {last} run" if others else f"{last} runs") + "".join(automatic)
 
 
 def _size(count: float) -> str:

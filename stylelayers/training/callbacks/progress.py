@@ -22,6 +22,8 @@ _SHOWN = {
     "loss/generator": ("G ", "", ".2f"),
     "loss/discriminator": ("D ", "", ".2f"),
     "penalty/r1": ("R1 ", "", ".3f"),
+    "penalty/r2": ("R2 ", "", ".3f"),
+    "penalty/gradient": ("GP ", "", ".3f"),
     "penalty/path_length": ("PL ", "", ".3f"),
 }
 

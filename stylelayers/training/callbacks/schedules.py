@@ -1,0 +1,127 @@
+"""Values that change while training goes on, by the images that it has seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from lightning import Callback, Trainer
+
+from ..optimizers import correction, mean_interval
+
+if TYPE_CHECKING:
+    from ..gan import GAN
+
+__all__ = ["Schedules", "value_at"]
+
+Points = Sequence[tuple[float, float]]
+
+
+class Schedules(Callback):
+    """Set learning rates, beta2, gammas and the average's half-life before every iteration.
+
+    Every value depends on the images seen alone, so that a resumed run goes on where it was. Each schedule is a list
+    of ``[images, value]`` points, in between it is interpolated, outside constant; None leaves the value as
+    configured. What is scheduled is logged as ``schedule/<name>``.
+
+    Args:
+        learning_rate: a factor of both optimisers' configured rates, 0 or more.
+        beta2: of both optimisers, which must have betas, before their correction for penalties; in [0, 1).
+        r1_gamma, r2_gamma: 0 or more; the penalty must be on in the objective.
+        average_half_life: of the averaged generator, in images, above 0.
+        interpolation: ``"linear"`` or ``"cosine"``, which starts and ends slowly between two points.
+
+    Raises:
+        ValueError: points that are no pairs, are not in the order of their images, or have values out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rate: Points | None = None,
+        beta2: Points | None = None,
+        r1_gamma: Points | None = None,
+        r2_gamma: Points | None = None,
+        average_half_life: Points | None = None,
+        interpolation: str = "linear",
+    ) -> None:
+        if interpolation not in ("linear", "cosine"):
+            raise ValueError(f"callbacks.schedules.interpolation must be 'linear' or 'cosine', got {interpolation!r}")
+        points = {
+            "learning_rate": learning_rate,
+            "beta2": beta2,
+            "r1_gamma": r1_gamma,
+            "r2_gamma": r2_gamma,
+            "average_half_life": average_half_life,
+        }
+        self.interpolation = interpolation
+        self.points = {name: _checked(name, given) for name, given in points.items() if given is not None}
+
+    def check(self, model: GAN) -> None:
+        """Raise a ValueError for what `model` cannot follow."""
+        for name in self.points.keys() & {"r1_gamma", "r2_gamma"} - model.loss.switched_on:
+            raise ValueError(f"callbacks.schedules.{name} needs the penalty, which loss.{name}=0 switches off")
+        groups = [group for optimizer in model.configure_optimizers() for group in optimizer.param_groups]
+        if "beta2" in self.points and not all("betas" in group for group in groups):
+            raise ValueError("callbacks.schedules.beta2 needs optimisers with betas, such as Adam")
+
+    def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
+        self.check(pl_module)
+        for optimizer in trainer.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"])
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: GAN, *_: Any) -> None:  # type: ignore[override]
+        values = {
+            name: value_at(points, pl_module.images_seen, cosine=self.interpolation == "cosine")
+            for name, points in self.points.items()
+        }
+        self._set(trainer, pl_module, values)
+        pl_module.log_dict({f"schedule/{name}": value for name, value in values.items()})
+
+    def _set(self, trainer: Trainer, model: GAN, values: dict[str, float]) -> None:
+        penalties = (model.loss.generator_penalties, model.loss.discriminator_penalties)
+        for optimizer, own in zip(trainer.optimizers, penalties, strict=True):
+            for group in optimizer.param_groups:
+                if "learning_rate" in values:
+                    group["lr"] = group["initial_lr"] * values["learning_rate"]
+                if "beta2" in values:
+                    group["betas"] = (group["betas"][0], values["beta2"] ** correction(mean_interval(own)))
+        for name in values.keys() & {"r1_gamma", "r2_gamma"}:
+            setattr(model.loss, name, values[name])
+        model.average.half_life = values.get("average_half_life", model.average.half_life)
+
+
+def value_at(points: Points, images: float, *, cosine: bool = False) -> float:
+    """The schedule's value after so many images.
+
+    Example:
+        >>> from stylelayers.training.callbacks.schedules import value_at
+        >>> [value_at([(100, 0.0), (200, 1.0)], images) for images in (0, 100, 125, 300)]
+        [0.0, 0.0, 0.25, 1.0]
+    """
+    if images <= points[0][0]:
+        return points[0][1]
+    for (start, before), (end, after) in pairwise(points):
+        if images < end:
+            share = (images - start) / (end - start)
+            share = (1 - math.cos(math.pi * share)) / 2 if cosine else share
+            return before + share * (after - before)
+    return points[-1][1]
+
+
+def _checked(name: str, points: Any) -> list[tuple[float, float]]:
+    who = f"callbacks.schedules.{name}"
+    try:
+        pairs = [(float(images), float(value)) for images, value in points]
+    except (TypeError, ValueError):
+        raise ValueError(f"{who} must be a list of [images, value] points, got {points!r}") from None
+    if not pairs or not pairs[0][0] >= 0 or not all(start < end for (start, _), (end, _) in pairwise(pairs)):
+        raise ValueError(f"{who} must have points of images that are 0 or more and increase, got {points!r}")
+    within = {"beta2": (lambda v: 0 <= v < 1, "in [0, 1)"), "average_half_life": (lambda v: v > 0, "above 0")}
+    allowed, bounds = within.get(name, (lambda v: v >= 0, "0 or more"))
+    if not all(math.isfinite(value) and allowed(value) for _, value in pairs):
+        raise ValueError(f"{who} must have values {bounds}, got {points!r}")
+    return pairs

@@ -1,0 +1,63 @@
+"""Optimisers of networks whose penalties are steps of their own now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from .steps import Penalty, lazy_intervals
+
+__all__ = ["OptimizerFactory", "at_rest", "correction", "lazy_optimizer", "mean_interval"]
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+def lazy_optimizer(optimizer: OptimizerFactory, interval: float | None) -> OptimizerFactory:
+    """Correct a partial optimiser for one penalty step in every `interval` iterations.
+
+    With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
+    the further steps change neither the speed nor the memory of the optimiser (arXiv:1912.04958, appendix B).
+
+    Raises:
+        ValueError: an interval for an optimiser that is no partial with ``lr``.
+    """
+    settings = getattr(optimizer, "keywords", {})
+    changed: dict[str, Any] = {}
+    if "betas" in settings:
+        changed["betas"] = tuple(float(beta) for beta in settings["betas"])
+    if interval is not None:
+        if "lr" not in settings:
+            raise ValueError("lazy_optimizer: the optimiser must be a functools.partial with lr, got one without")
+        c = correction(interval)
+        changed["lr"] = settings["lr"] * c
+        if "betas" in changed:
+            changed["betas"] = tuple(beta**c for beta in changed["betas"])
+    return partial(optimizer, **changed)
+
+
+def correction(interval: float | None) -> float:
+    """``c`` of :func:`lazy_optimizer`."""
+    return 1.0 if interval is None else interval / (interval + 1)
+
+
+def mean_interval(penalties: Iterable[Penalty]) -> float | None:
+    """Iterations from one step of penalties to the next, of whichever; None if they have no steps of their own."""
+    steps = sum(1 / interval for interval in lazy_intervals(penalties))
+    return 1 / steps if steps else None
+
+
+@contextmanager
+def at_rest(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Gradients pass these parameters, which get none, until the end of the block."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

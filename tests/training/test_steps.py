@@ -1,0 +1,139 @@
+"""Which losses make a step, and batches in parts, which give the steps of whole batches with less memory."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+from stylelayers import Discriminator, Generator
+from stylelayers.training import GAN, StyleGAN2Objective
+from stylelayers.training.steps import Part, Penalty, accumulate, due_steps, lazy_intervals, split
+from tests.training.tiny import fit, tiny_data, tiny_gan
+
+BATCH = 8
+
+
+def named(name: str) -> Any:
+    return name
+
+
+@pytest.mark.parametrize(
+    ("iteration", "expected"),
+    [(1, [["a", "b"]]), (2, [["a", "b"], ["c", "e"]]), (3, [["a", "b"], ["d"]]), (0, [["a", "b"], ["c", "e"], ["d"]])],
+)
+def test_penalties_of_one_interval_are_one_step_and_those_of_every_iteration_part_of_the_first(
+    iteration: int, expected: list[list[str]]
+) -> None:
+    penalties = [Penalty(named(name), interval) for name, interval in {"b": 1, "c": 2, "d": 3, "e": 2}.items()]
+    assert due_steps(named("a"), penalties, iteration) == expected
+    assert lazy_intervals(penalties) == [2, 3]
+
+
+# Parts of a batch --------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_split_in_order_and_in_equal_parts_only() -> None:
+    images, labels = torch.arange(6).reshape(6, 1, 1, 1), torch.arange(6)
+    parts = split(images, labels, 3)
+    assert [part.images.flatten().tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]
+    assert all(torch.equal(part.images.flatten(), part.labels) for part in parts if part.labels is not None)
+    assert [part.labels for part in split(images, None, 2)] == [None, None]
+    with pytest.raises(ValueError, match=r"model\.micro_batches must divide the batch of 6 images, got 4"):
+        split(images, labels, 4)
+
+
+def test_one_graph_at_a_time_is_in_memory() -> None:
+    weight, alive = torch.ones(3, requires_grad=True), list[weakref.ref[Tensor]]()
+
+    def loss(generator: Any, discriminator: Any, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        assert [reference() for reference in alive] == [None] * len(alive)
+        saved = part.images * 2.0
+        alive.append(weakref.ref(saved))
+        value = (weight * saved).sum()
+        return value, {"value": value}
+
+    parts = split(torch.arange(12.0).reshape(4, 3), None, 4)
+    network: Any = None
+    total, logged = accumulate([loss, loss], network, network, parts, Tensor.backward)
+    assert len(alive) == 8
+    assert weight.grad is not None
+    assert torch.equal(weight.grad, 2 * 2 * torch.arange(12.0).reshape(4, 3).mean(0))
+    assert (total.item(), logged["value"].item()) == (2 * 33.0, 2 * 33.0 / 2 * 2)
+
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "lazy penalties": {"r1_interval": 2, "path_length_interval": 2},
+    "every iteration": {"adversarial": "relativistic", "r2_gamma": 3.0, "r1_interval": 1, "path_length_interval": 1},
+    "gradient penalty": {"adversarial": "wasserstein", "r1_gamma": 0.0, "gradient_penalty_weight": 10.0},
+}
+
+
+def exact_gan(parts: int, loss: dict[str, Any]) -> GAN:
+    """In float64, without noise and statistics of a batch: the running mean of lengths stands nearly still."""
+    torch.manual_seed(0)
+    small: dict[str, Any] = {"image_channels": 1, "channel_base": 32, "num_labels": 2, "dtype": torch.float64}
+    generator = Generator(8, latent_dim=4, style_dim=4, mapping_layers=2, **small)
+    generator.synthesis.register_forward_pre_hook(lambda _, a, k: (a, {**k, "noise": "none"}), with_kwargs=True)
+    discriminator = Discriminator(8, label_layers=1, mbstd_num_channels=0, **small)
+    objective = StyleGAN2Objective(path_length_decay=1e-12, path_length_batch_shrink=1, **loss)
+    sgd = partial(SGD, lr=0.01)
+    return GAN(generator, discriminator, objective, sgd, sgd, micro_batches=parts)
+
+
+def parameters_after(parts: int, loss: dict[str, Any]) -> dict[str, Tensor]:
+    model = exact_gan(parts, loss)
+    latents = iter(torch.randn(1000, 4, dtype=torch.float64))
+
+    def fake_styles(generator: Generator, batch: int, labels: Tensor | None) -> Tensor:
+        return generator.mapping(torch.stack([next(latents) for _ in range(batch)]), labels)  # type: ignore[no-any-return]
+
+    model.loss.fake_styles = fake_styles  # type: ignore[method-assign]
+    optimizers = model.configure_optimizers()
+    for _ in range(3):
+        model.iterate(
+            torch.rand(BATCH, 1, 8, 8, dtype=torch.float64), torch.arange(BATCH) % 2, optimizers, Tensor.backward
+        )
+        model.iterations += 1
+    return {name: p.detach() for name, p in model.named_parameters() if not name.startswith("average")}
+
+
+@pytest.fixture
+def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The draws inside of the penalties, which differ between a batch and its parts."""
+    monkeypatch.setattr("torch.randn_like", torch.ones_like)
+    rand: Callable[..., Tensor] = torch.rand
+    monkeypatch.setattr("stylelayers.losses.regularization.torch.rand", lambda *size, **k: rand(*size, **k) * 0 + 0.3)
+
+
+@pytest.mark.usefixtures("no_chance")
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("case", OBJECTIVES)
+def test_parts_give_the_parameters_of_whole_batches(case: str, parts: int) -> None:
+    whole = parameters_after(1, OBJECTIVES[case])
+    torch.testing.assert_close(parameters_after(parts, OBJECTIVES[case]), whole, rtol=0.0, atol=1e-6)
+    begun = dict(exact_gan(1, OBJECTIVES[case]).named_parameters())
+    moved = [(whole[name] - begun[name]).abs().max().item() for name in whole if "noise" not in name]
+    assert sum(move > 1e-5 for move in moved) > 0.9 * len(moved)
+
+
+def test_what_is_logged_of_parts_is_their_mean_and_diversity_is_that_of_the_batch() -> None:
+    model = tiny_gan()
+    model.micro_batches = 4
+    trainer = fit(model, 1)
+    logged = trainer.callback_metrics
+    assert logged["samples/diversity"] > 0.01  # of parts of one image it would be 0
+    assert logged["penalty/r1"] == pytest.approx(8 * logged["r1/gradient_square_norm"].item())
+    assert model.iterations == 1
+    assert model.images_seen == tiny_data().batch_size
+
+
+def test_the_running_mean_of_lengths_moves_by_the_decay_of_a_batch_in_all() -> None:
+    decay = exact_gan(4, {}).loss.path_length_penalty.decay
+    assert (1 - decay) ** 4 == pytest.approx(1 - 1e-12, abs=1e-15)
