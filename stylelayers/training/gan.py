@@ -39,8 +39,11 @@ class GAN(LightningModule):
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
         compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
+        augment: changes every image that the discriminator sees, real or generated, in its own steps, in the
+            generator's and in R1, whose gradient is with respect to the images before; see :mod:`stylelayers.augment`.
 
     Attributes:
+        critic: the discriminator behind the augmentation: what losses and penalties call.
         images_seen: real images that training has used, over all ranks; in the checkpoint.
         iterations: iterations done; in the checkpoint.
         guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
@@ -59,11 +62,14 @@ class GAN(LightningModule):
         average_rampup: float | None = 0.05,
         compile: bool = False,
         max_skipped_steps: int = 20,
+        augment: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
+        self.augment = augment
+        self._critic = (AugmentedDiscriminator(discriminator, augment),)  # a tuple: its parts are submodules already
         self.generator_optimizer = lazy_optimizer(generator_optimizer, loss.lazy_path_length_interval)
         self.discriminator_optimizer = lazy_optimizer(discriminator_optimizer, loss.lazy_r1_interval)
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
@@ -74,6 +80,10 @@ class GAN(LightningModule):
         self.iterations = 0
         self._latest: dict[str, Tensor] = {}
         self._random_states: list[dict[str, Any]] = []
+
+    @property
+    def critic(self) -> Discriminator:
+        return self.discriminator if self.augment is None else cast(Discriminator, self._critic[0])  # called alike
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [
@@ -124,7 +134,7 @@ class GAN(LightningModule):
         self._random_states = []
 
     def _generator_loss(self, fakes: Tensor, labels: Tensor | None) -> Tensor:
-        loss = self.loss.generator_criterion(self.loss.calls.judge(self.discriminator, fakes, labels))
+        loss = self.loss.generator_criterion(self.loss.calls.judge(self.critic, fakes, labels))
         return self._note(loss, {"loss/generator": loss})
 
     def _path_length(self, batch: int, labels: Tensor | None) -> Tensor:
@@ -133,7 +143,7 @@ class GAN(LightningModule):
 
     def _discriminator_loss(self, images: Tensor, fakes: Tensor, labels: Tensor | None) -> Tensor:
         judge = self.loss.calls.judge
-        real_logits, fake_logits = judge(self.discriminator, images, labels), judge(self.discriminator, fakes, labels)
+        real_logits, fake_logits = judge(self.critic, images, labels), judge(self.critic, fakes, labels)
         loss = self.loss.discriminator_criterion(real_logits, fake_logits)
         values = {
             "loss/discriminator": loss,
@@ -145,7 +155,7 @@ class GAN(LightningModule):
         return self._note(loss, values)
 
     def _r1(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        penalty, square_norm = self.loss.r1(self.discriminator, images, labels)
+        penalty, square_norm = self.loss.r1(self.critic, images, labels)
         return self._note(penalty, {"penalty/r1": penalty, "r1/gradient_square_norm": square_norm})
 
     def _note(self, loss: Tensor, values: dict[str, Tensor]) -> Tensor:
@@ -162,6 +172,18 @@ class GAN(LightningModule):
     def _scales_gradients(self) -> bool:
         """Whether a float16 gradient scaler looks for what is not finite, and needs to see it."""
         return self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
+
+
+class AugmentedDiscriminator(nn.Module):
+    """``discriminator(augment(images), labels)``."""
+
+    def __init__(self, discriminator: nn.Module, augment: nn.Module | None) -> None:
+        super().__init__()
+        self.discriminator, self.augment = discriminator, augment
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        seen = images if self.augment is None else self.augment(images)
+        return cast(Tensor, self.discriminator(seen, labels))
 
 
 class _only:
