@@ -10,6 +10,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
 from .guard import NonFiniteGuard
@@ -150,6 +151,9 @@ class GAN(LightningModule):
             "logits/real": real_logits.mean(),
             "logits/fake": fake_logits.mean(),
         }
+        if isinstance(self.augment, AdaptiveAugment):
+            self.augment.observe(real_logits)
+            values |= {"augment/p": self.augment.p, "augment/sign": self.augment.sign}
         if self.iterations % DIVERSITY_INTERVAL == 0:
             values["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
         return self._note(loss, values)
