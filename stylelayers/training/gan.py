@@ -12,8 +12,10 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
+from .critic import AugmentedDiscriminator
 from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
@@ -48,8 +50,11 @@ class GAN(LightningModule):
         initialize_from, initialize_strict: networks to begin with; see :func:`initialize`.
         freeze: names of what is not trained; see :func:`freeze`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
+        augment: changes every image that the discriminator sees, real or generated, in its own steps, in the
+            generator's and in R1, whose gradient is with respect to the images before; see :mod:`stylelayers.augment`.
 
     Attributes:
+        critic: the discriminator behind the augmentation: what losses and penalties call.
         images_seen: real images that training has used, over all ranks; in the checkpoint.
         iterations: iterations done; in the checkpoint.
         guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
@@ -73,6 +78,7 @@ class GAN(LightningModule):
         initialize_strict: bool = True,
         freeze: Sequence[str] = (),
         max_skipped_steps: int = 20,
+        augment: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -80,6 +86,9 @@ class GAN(LightningModule):
         if not isinstance(micro_batches, int) or micro_batches < 1:
             raise ValueError(f"model.micro_batches must be an int of at least 1, got {micro_batches!r}")
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
+        self.augment = augment
+        # a tuple, as its parts are submodules already
+        self._critic = () if augment is None else (AugmentedDiscriminator(discriminator, augment),)
         loss.path_length_penalty.decay = 1 - (1 - loss.path_length_decay) ** (1 / micro_batches)
         self.generator_optimizer = lazy_optimizer(generator_optimizer, mean_interval(loss.generator_penalties))
         self.discriminator_optimizer = lazy_optimizer(
@@ -97,6 +106,10 @@ class GAN(LightningModule):
         self._latest: dict[str, Tensor] = {}
         self._random_states: list[dict[str, Any]] = []
 
+    @property
+    def critic(self) -> Discriminator:
+        return cast(Discriminator, self._critic[0]) if self._critic else self.discriminator  # both are called alike
+
     def configure_optimizers(self) -> list[Optimizer]:
         return [
             self.generator_optimizer(self._trained("generator")),
@@ -112,7 +125,8 @@ class GAN(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
         with without_reducer(self.trainer):
-            self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
+            parts = self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
+        self._observe(images, parts)
         self._agree()
         self.iterations += 1
         self.images_seen += len(images) * self.trainer.world_size
@@ -121,7 +135,7 @@ class GAN(LightningModule):
 
     def iterate(
         self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
-    ) -> None:
+    ) -> list[Part]:
         """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
         parts = split(images, labels if self.generator.num_labels else None, self.micro_batches)
         generator_step, discriminator_step = (
@@ -133,9 +147,7 @@ class GAN(LightningModule):
         with at_rest(self._trained("generator")):
             for losses in due_steps(self.loss.discriminator_loss, self.loss.discriminator_penalties, self.iterations):
                 discriminator_step(losses)
-        if self.iterations % DIVERSITY_INTERVAL == 0:
-            fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
-            self._latest["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
+        return parts
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
@@ -161,12 +173,21 @@ class GAN(LightningModule):
     ) -> None:
         """One step of an optimiser; what is logged of a penalty is that of its latest step."""
         optimizer.zero_grad()
-        loss, logged = accumulate(losses, self.generator, self.discriminator, parts, backward)
+        loss, logged = accumulate(losses, self.generator, self.critic, parts, backward)
         self._latest.update(logged)
         if self._is_shared():
             average_gradients(optimizer)
         if self._scales_gradients() or self.guard.allows(optimizer, loss, names=self):
             optimizer.step()
+
+    def _observe(self, images: Tensor, parts: Sequence[Part]) -> None:
+        """What an iteration shows beyond its losses: how the augmentation fares, how much the images differ."""
+        if isinstance(self.augment, AdaptiveAugment):
+            self.augment.observe(torch.cat([cast(Tensor, part.real_logits) for part in parts]))
+            self._latest |= {"augment/p": self.augment.p.clone(), "augment/sign": self.augment.sign.clone()}
+        if self.iterations % DIVERSITY_INTERVAL == 0:
+            fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
+            self._latest["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
 
     def _agree(self) -> None:
         """Have the same mean of w, of which each process moved its own by its own batch, and the same log."""

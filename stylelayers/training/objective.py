@@ -161,6 +161,7 @@ class StyleGAN2Objective(nn.Module):
         real_logits, fake_logits = (
             self.calls.judge(discriminator, images, part.labels) for images in (part.images, part.fakes)
         )
+        part.real_logits = real_logits.detach()
         loss = self.discriminator_criterion(real_logits, fake_logits)
         logits = {"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()}
         return loss, {"loss/discriminator": loss, **logits}
