@@ -12,6 +12,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..checkpoints import arguments_of
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
 from .distributed import average_gradients, average_over_processes, without_reducer
@@ -141,6 +142,10 @@ class GAN(LightningModule):
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
         checkpoint["automatic"] = self.loss.automatic
+        checkpoint["arguments"] = {
+            "generator": arguments_of(self.generator),
+            "discriminator": arguments_of(self.discriminator),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
