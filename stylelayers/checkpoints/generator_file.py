@@ -73,6 +73,7 @@ def save_generator(
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
     with whole_file(path) as unfinished:
         save_file(tensors, unfinished, metadata)
+        _sort_metadata(unfinished)
     return path
 
 
@@ -110,6 +111,17 @@ def read_header(path: Path) -> Header:
         )
     arguments, summary = (_json_object(path, metadata, name) for name in ("arguments", "summary"))
     return Header(int(metadata["version"]), metadata.get("writer", ""), arguments, summary, tensors)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put them in order, which safetensors leaves to chance, so that the same generator makes the same bytes."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def _json_object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:

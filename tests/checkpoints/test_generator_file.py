@@ -93,6 +93,13 @@ def test_metadata_are_plain_json(tmp_path: Path) -> None:
     assert set(json.loads(metadata["arguments"])) == set(ARGUMENTS)
 
 
+def test_the_same_generator_makes_the_same_bytes(tmp_path: Path) -> None:
+    generator, summary = make(), {"note": 'Größe \u2028 \x7f "quoted" 你'}
+    files = [save_generator(generator, tmp_path / str(index), summary=summary) for index in range(6)]
+    assert len({file.read_bytes() for file in files}) == 1
+    assert describe(files[0]).summary == summary
+
+
 def test_files_of_version_1_are_read_for_ever() -> None:
     path = DATA / "generator_version_1.safetensors"
     generator = load_generator(path)
