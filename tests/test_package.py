@@ -58,6 +58,12 @@ HEAVY = [
     "scipy",
     "PIL",
     "matplotlib",
+    "huggingface_hub",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "typer",
+    "yaml",
 ]
 IMPORTS = "import stylelayers; from stylelayers import " + ", ".join([*SUBMODULES, "layers", "models"])
 

@@ -1,6 +1,27 @@
 """Saving, loading and converting trained networks, without executing anything that a file contains."""
 
-from .generator_file import GENERATOR_FILE, load_generator, save_generator
+from ._building import arguments_of
+from .conversion import Conversion, convert
+from .describing import Description, describe
+from .generator_file import GENERATOR_FILE, save_generator
+from .loading import load_generator, load_networks
+from .networks import Networks
+from .pytorch_port import pytorch_port_state, save_pytorch_port
 from .stylegan2 import StyleGAN2, load_stylegan2
 
-__all__ = ["GENERATOR_FILE", "StyleGAN2", "load_generator", "load_stylegan2", "save_generator"]
+__all__ = [
+    "GENERATOR_FILE",
+    "Conversion",
+    "Description",
+    "Networks",
+    "StyleGAN2",
+    "arguments_of",
+    "convert",
+    "describe",
+    "load_generator",
+    "load_networks",
+    "load_stylegan2",
+    "pytorch_port_state",
+    "save_generator",
+    "save_pytorch_port",
+]

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..functional import fir_kernel
 from ._records import Record
 
-__all__ = ["OfficialNetwork", "listed"]
+__all__ = ["OfficialNetwork", "check_filters"]
 
 _LARGEST_RESOLUTION, _LISTED = 1 << 14, 8
 _FILTER = (1, 3, 3, 1)
@@ -34,7 +34,7 @@ class OfficialNetwork:
         self.records, tensors = record.tree(), record.tensors()
         self.trunk, self.conv = trunk, conv
         self.resolutions = self._resolutions()
-        _check_filters({name: tensor for name, tensor in tensors.items() if name.endswith("resample_filter")})
+        check_filters({name: tensor for name, tensor in tensors.items() if name.endswith("resample_filter")})
         self.tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("resample_filter")}
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
@@ -84,14 +84,10 @@ class OfficialNetwork:
         return found
 
 
-def listed(names: list[str]) -> str:
-    """Names for a message, but not too many."""
-    return ", ".join(sorted(names)[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-
-
-def _check_filters(filters: dict[str, Tensor]) -> None:
+def check_filters(filters: dict[str, Tensor], gain: float = 1.0) -> None:
+    """Raise a ValueError unless all are StyleGAN2's filter, whose taps sum to `gain`."""
     taps = fir_kernel(_FILTER)
-    expected = torch.outer(taps, taps)
+    expected = torch.outer(taps, taps) * gain
     for name, found in filters.items():
         if found.shape != expected.shape or not torch.allclose(found.to(expected), expected):
             raise ValueError(f"{name} must be the filter {_FILTER}, got another of shape {tuple(found.shape)}")

@@ -1,26 +1,51 @@
-"""A trained generator as one safetensors file, whose metadata hold what rebuilds it: no code, no pickle."""
+"""A trained generator as one safetensors file, whose metadata hold what rebuilds it: no code, no pickle.
+
+Metadata, all text, the last three as JSON: ``format``, ``version``, ``writer`` (this package and its version),
+``arguments`` (of the constructor), ``resolution`` (height and width), ``summary`` (of the training). Version 1 had
+neither ``writer`` nor ``resolution``. A version stays readable for ever; an argument that a file lacks, because it is
+younger than the file, has its default.
+"""
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .._version import __version__
 from ..models import Generator
+from ._building import arguments_of, assembled
+from .networks import Networks
 from .whole_files import whole_file
 
-__all__ = ["GENERATOR_FILE", "load_generator", "save_generator"]
+__all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "save_generator"]
 
 GENERATOR_FILE = "generator.safetensors"
-_FORMAT, _VERSION = "stylelayers.generator", 1
+_FORMAT, _VERSION = "stylelayers.generator", 2
 _READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
+
+
+class Header(NamedTuple):
+    """What a generator file says about itself.
+
+    Attributes:
+        version: of the format.
+        writer: what wrote the file; empty for version 1.
+        arguments: of the constructor.
+        summary: of the training.
+        tensors: names of the tensors.
+    """
+
+    version: int
+    writer: str
+    arguments: dict[str, Any]
+    summary: dict[str, Any]
+    tensors: list[str]
 
 
 def save_generator(
@@ -37,50 +62,73 @@ def save_generator(
         The path.
     """
     path = Path(path)
-    names = [n for n in inspect.signature(Generator).parameters if n not in ("device", "dtype")]
     metadata = {
         "format": _FORMAT,
         "version": str(_VERSION),
-        "arguments": json.dumps({name: getattr(generator, name) for name in names}),
+        "writer": f"stylelayers {__version__}",
+        "arguments": json.dumps(arguments_of(generator)),
+        "resolution": json.dumps(generator.resolution),
         "summary": json.dumps(dict(summary or {})),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
     with whole_file(path) as unfinished:
         save_file(tensors, unfinished, metadata)
+        _sort_metadata(unfinished)
     return path
 
 
-def load_generator(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Generator:
-    """Read a generator, in evaluation mode, that :func:`save_generator` wrote.
-
-    Args:
-        path: the file, or a run's folder, whose averaged generator is read.
-        device: where its tensors go.
+def read_generator_file(path: Path) -> Networks:
+    """The generator of a file that :func:`save_generator` wrote.
 
     Raises:
-        ValueError: no such file, another kind of file, a newer format, or tensors that do not fit.
+        ValueError: another kind of file, a newer format, or tensors that do not fit.
     """
-    path = Path(path)
-    path = path / GENERATOR_FILE if path.is_dir() else path
-    if not path.is_file():
-        raise ValueError(f"load_generator: path must be a generator file or a run's folder, got {str(path)!r}")
+    header = read_header(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in header.tensors}
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        generator = assembled(Generator, header.arguments, tensors)
+    except ValueError as error:
+        raise ValueError(f"tensors of {str(path)!r} do not fit its arguments: {error}") from None
+    return Networks("generator file", generator, summary=header.summary)
+
+
+def read_header(path: Path) -> Header:
+    """Metadata and names of the tensors, which are not read.
+
+    Raises:
+        ValueError: another kind of file, or a newer format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata, tensors = file.metadata() or {}, list(file.keys())
     except SafetensorError as error:
-        raise ValueError(f"load_generator: {str(path)!r} is not a readable safetensors file: {error}") from None
+        raise ValueError(f"{str(path)!r} is not a readable safetensors file: {error}") from None
     if metadata.get("format") != _FORMAT or metadata.get("version") not in _READABLE:
         raise ValueError(
-            f"load_generator: {str(path)!r} must be of format {_FORMAT}, version {_VERSION} or older, "
+            f"{str(path)!r} must be of format {_FORMAT}, version {_VERSION} or older, "
             f"got {metadata.get('format')}, version {metadata.get('version')}"
         )
+    arguments, summary = (_json_object(path, metadata, name) for name in ("arguments", "summary"))
+    return Header(int(metadata["version"]), metadata.get("writer", ""), arguments, summary, tensors)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put them in order, which safetensors leaves to chance, so that the same generator makes the same bytes."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        file.seek(8)
+        file.write(text.ljust(length))
+
+
+def _json_object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
     try:
-        generator = Generator(**json.loads(metadata.get("arguments", "")), device=device)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"load_generator: {str(path)!r} holds arguments that make no generator: {error}") from None
-    try:
-        generator.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"load_generator: tensors of {str(path)!r} do not fit its arguments: {error}") from None
-    return generator.eval()
+        value = json.loads(metadata.get(name, ""))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} has no readable {name} in its metadata: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{str(path)!r} must have an object as its {name}, got {type(value).__name__}")
+    return value

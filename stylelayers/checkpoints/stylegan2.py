@@ -10,22 +10,22 @@ Such files hold Python source that their own loader executes; here they are read
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict
 
 import torch
-from torch import Tensor, nn
 
 from ..models import Discriminator, Generator
-from ._official import OfficialNetwork, listed
+from ._building import Layout, assembled, from_stylegan2, listed, to_stylegan2
+from ._official import OfficialNetwork
 from ._records import Record, read_records
+from .networks import Networks
 
-__all__ = ["StyleGAN2", "load_stylegan2"]
+__all__ = ["StyleGAN2", "load_stylegan2", "read_stylegan2"]
 
 _WHOLE_BATCH = 1 << 30
-_Network = TypeVar("_Network", bound=nn.Module)
 # Patterns in our names and what official ones have there, applied in this order.
 _GENERATOR_NAMES = {
     r"^synthesis\.input\.": "synthesis.b4.",
@@ -78,6 +78,25 @@ def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
         raise ValueError(f"load_stylegan2: {str(path)!r}: {error}") from error
 
 
+def read_stylegan2(data: bytes) -> Networks:
+    """The generator of a pickle, the discriminator if it is there and one of ours, and what was left out.
+
+    Raises:
+        ValueError: as :func:`load_stylegan2`, but not for the discriminator.
+    """
+    contents = read_records(data)
+    generator, notes = _generator(record := _record(contents, "G_ema")), []
+    try:
+        discriminator = _discriminator(_record(contents, "D"))
+    except ValueError as error:
+        discriminator, notes = None, [f"the discriminator was not understood: {error}"]
+    if ignored := [str(key) for key in contents if key not in ("G_ema", "D")]:
+        notes.append(f"not kept: {listed(ignored)}")
+    if any(part.state.get("use_fp16") is True for part in record.tree().values()):
+        notes.append("settings of float16 are ignored: everything is float32")
+    return Networks("official pickle", generator, discriminator, notes=tuple(notes))
+
+
 def _record(networks: Mapping[object, object], key: str) -> Record:
     network = networks.get(key)
     if not isinstance(network, Record):
@@ -99,7 +118,7 @@ def _generator(record: Record) -> Generator:
         "mapping_lr_multiplier": source.mapping_lr_multiplier(),
         "w_mean_decay": source.option(r"mapping\.", "w_avg_beta", 0.998, float),
     }
-    return _loaded(Generator, options, source.tensors, _GENERATOR_NAMES, levels)
+    return assembled(Generator, options, source.tensors, _layout(_GENERATOR_NAMES, levels), dtype=torch.float32)
 
 
 def _discriminator(record: Record) -> Discriminator:
@@ -118,30 +137,12 @@ def _discriminator(record: Record) -> Discriminator:
         "label_dim": source.shape("b4.out.weight", 2)[0] if options["num_labels"] else None,
         "label_layers": source.mapping_layers() or 8,
     }
-    return _loaded(Discriminator, options, source.tensors, _DISCRIMINATOR_NAMES, levels[:0:-1])
+    layout = _layout(_DISCRIMINATOR_NAMES, levels[:0:-1])
+    return assembled(Discriminator, options, source.tensors, layout, dtype=torch.float32)
 
 
-def _loaded(
-    build: Callable[..., _Network],
-    options: dict[str, Any],
-    tensors: dict[str, Tensor],
-    patterns: Mapping[str, str],
-    levels: list[int],
-) -> _Network:
-    """The network with the tensors in it; it takes memory only once every shape is known to fit."""
-    shapes = {name: tensor.shape for name, tensor in build(**options, device="meta").state_dict().items()}
-    sources = {name: _official_name(name, patterns, levels) for name in shapes}
-    if missing := [name for name in sources.values() if name not in tensors]:
-        raise ValueError(f"the network lacks {listed(missing)}")
-    if unknown := [name for name in tensors if name not in sources.values()]:
-        raise ValueError(f"the network has tensors that are not understood: {listed(unknown)}")
-    for name, source in sources.items():
-        found = tensors[source]
-        if found.shape != shapes[name] or not found.is_floating_point():
-            raise ValueError(f"{source} must be floats {tuple(shapes[name])}, got {found.dtype} {tuple(found.shape)}")
-    network = build(**options, dtype=torch.float32)
-    network.load_state_dict({name: _converted(source, tensors[source]) for name, source in sources.items()})
-    return network.eval()
+def _layout(patterns: Mapping[str, str], levels: list[int]) -> Layout:
+    return Layout(lambda name: _official_name(name, patterns, levels), to_stylegan2, from_stylegan2)
 
 
 def _official_name(name: str, patterns: Mapping[str, str], levels: list[int]) -> str:
@@ -149,11 +150,3 @@ def _official_name(name: str, patterns: Mapping[str, str], levels: list[int]) ->
     for pattern, replacement in patterns.items():
         name = re.sub(pattern, replacement, name)
     return name
-
-
-def _converted(official_name: str, tensor: Tensor) -> Tensor:
-    if official_name.endswith(".affine.bias"):
-        return tensor - 1
-    if re.fullmatch(r"synthesis\.b\d+\.conv0\.weight", official_name):
-        return tensor.flip(2, 3)
-    return tensor

@@ -165,7 +165,7 @@ def _nearest_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, padding_mode:
 def _over_box(weight: Tensor, factor: int) -> Tensor:
     """The kernel convolved with a box of ones: k x k → (k + factor - 1) x (k + factor - 1)."""
     weight = F.pad(weight, (factor - 1,) * 4)
-    return F.avg_pool2d(weight, factor, stride=1, divisor_override=1)
+    return F.avg_pool2d(weight, factor, stride=1) * factor**2  # ONNX knows no other divisor
 
 
 def _transposed(weight: Tensor, groups: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
+from ..checkpoints import arguments_of
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
 from .critic import AugmentedDiscriminator
@@ -153,6 +154,10 @@ class GAN(LightningModule):
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
         checkpoint["automatic"] = self.loss.automatic
+        checkpoint["arguments"] = {
+            "generator": arguments_of(self.generator),
+            "discriminator": arguments_of(self.discriminator),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]

@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from stylelayers import Generator
-from stylelayers.checkpoints import generator_file, load_generator, save_generator
+from stylelayers import Generator, __version__
+from stylelayers.checkpoints import describe, generator_file, load_generator, save_generator
+from tests.conftest import assert_same
 
+DATA = Path(__file__).parents[1] / "data"
 ARGUMENTS = {
     name: parameter.default
     for name, parameter in inspect.signature(Generator).parameters.items()
@@ -84,9 +87,28 @@ def test_metadata_are_plain_json(tmp_path: Path) -> None:
     path = save_generator(make(), tmp_path / "g.safetensors", summary={"images_seen": 5, "note": "a"})
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "1")
+    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "2")
+    assert (metadata["writer"], metadata["resolution"]) == (f"stylelayers {__version__}", "[8, 8]")
     assert json.loads(metadata["summary"]) == {"images_seen": 5, "note": "a"}
     assert set(json.loads(metadata["arguments"])) == set(ARGUMENTS)
+
+
+def test_the_same_generator_makes_the_same_bytes(tmp_path: Path) -> None:
+    generator, summary = make(), {"note": 'Größe \u2028 \x7f "quoted" 你'}
+    files = [save_generator(generator, tmp_path / str(index), summary=summary) for index in range(6)]
+    assert len({file.read_bytes() for file in files}) == 1
+    assert describe(files[0]).summary == summary
+
+
+def test_files_of_version_1_are_read_for_ever() -> None:
+    path = DATA / "generator_version_1.safetensors"
+    generator = load_generator(path)
+    with np.load(DATA / "generator_version_1.npz") as golden, torch.no_grad():
+        labels = torch.tensor([0, 1, 1])
+        made = generator(torch.from_numpy(golden["z"]), labels, truncation_psi=0.5, noise="const")
+        assert_same(made, torch.from_numpy(golden["images"]), 1e-5)
+    description = describe(path)
+    assert (description.version, description.writer, description.summary) == (1, "", {"images_seen": 1234})
 
 
 @pytest.mark.parametrize("existing", [False, True])
@@ -111,20 +133,23 @@ def test_a_failure_leaves_no_half_written_file(
     assert before is None or path.read_bytes() == before
 
 
-GOOD = {"format": "stylelayers.generator", "version": "1", "arguments": json.dumps(SMALL), "summary": "{}"}
+GOOD = {"format": "stylelayers.generator", "version": "2", "arguments": json.dumps(SMALL), "summary": "{}"}
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, r"must be of format stylelayers\.generator, version 1 or older, got None, version None"),
-        ({**GOOD, "format": "pt"}, r"must be of format stylelayers\.generator, .* got pt, version 1"),
-        ({**GOOD, "version": "2"}, r"version 1 or older, got stylelayers\.generator, version 2"),
-        ({**GOOD, "version": "2", "arguments": '{"new": 1}'}, "version 1 or older, got .* version 2"),
-        ({**GOOD, "version": "x"}, "version 1 or older, got .* version x"),
+        (None, r"must be of format stylelayers\.generator, version 2 or older, got None, version None"),
+        ({**GOOD, "format": "pt"}, r"must be of format stylelayers\.generator, .* got pt, version 2"),
+        ({**GOOD, "version": "3"}, r"version 2 or older, got stylelayers\.generator, version 3"),
+        ({**GOOD, "version": "3", "arguments": '{"new": 1}'}, "version 2 or older, got .* version 3"),
+        ({**GOOD, "version": "x"}, "version 2 or older, got .* version x"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "style_dim": 7})}, "do not fit its arguments"),
-        ({**GOOD, "arguments": json.dumps({**SMALL, "depth": 7})}, "arguments .*depth"),
-        ({**GOOD, "arguments": "{"}, "arguments"),
+        ({**GOOD, "arguments": json.dumps({**SMALL, "depth": 7})}, "do not fit its arguments: .*depth"),
+        ({**GOOD, "arguments": json.dumps({**SMALL, "mapping_layers": 10**9})}, "mapping_layers must be at most"),
+        ({**GOOD, "arguments": json.dumps({**SMALL, "channel_base": 10**30})}, "do not fit its arguments"),
+        ({**GOOD, "arguments": "[]"}, "must have an object as its arguments, got list"),
+        ({**GOOD, "arguments": "{"}, "no readable arguments"),
         ({name: text for name, text in GOOD.items() if name != "arguments"}, "arguments"),
     ],
 )
@@ -137,8 +162,8 @@ def test_other_safetensors_are_refused(tmp_path: Path, metadata: dict[str, str] 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.safetensors", None, "path must be a generator file or a run's folder, got .*absent"),
-        (".", None, "path must be a generator file or a run's folder, got .*generator.safetensors"),
+        ("absent.safetensors", None, "path must be a generator file, .*, got .*absent.*, which is no file"),
+        (".", None, "path must be .*, got .*, a folder without generator.safetensors or checkpoints"),
         ("x.png", b"\x89PNG", "x.png' is not a readable safetensors file"),
         ("empty.safetensors", b"", "empty.safetensors' is not a readable safetensors file"),
     ],

@@ -11,10 +11,9 @@ import pytest
 import torch
 from lightning import Callback, Trainer
 from PIL import Image
-from safetensors import safe_open
 
 from stylelayers import Generator
-from stylelayers.checkpoints import load_generator
+from stylelayers.checkpoints import describe, load_generator
 from stylelayers.training import (
     GAN,
     GeneratorFile,
@@ -149,8 +148,8 @@ def test_the_generator_file_holds_the_average(tmp_path: Path) -> None:
     loaded, average = load_generator(tmp_path).state_dict(), model.average.module.state_dict()
     torch.testing.assert_close(dict(loaded), dict(average), rtol=0.0, atol=0.0)
     assert any(not torch.equal(average[name], value) for name, value in model.generator.state_dict().items())
-    with safe_open(tmp_path / "generator.safetensors", framework="pt") as file:
-        assert file.metadata()["summary"] == f'{{"images_seen": {2 * BATCH}}}'
+    expected = {"images_seen": 2 * BATCH, "iterations": 2, "skipped_steps": 0, "average_half_life": 10_000}
+    assert describe(tmp_path).summary == expected
 
 
 def test_only_the_first_rank_writes_pictures_and_the_generator(tmp_path: Path) -> None:

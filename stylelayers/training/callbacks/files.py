@@ -28,4 +28,14 @@ class GeneratorFile(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         if trainer.is_global_zero:
-            save_generator(pl_module.average.module, self.path, summary={"images_seen": pl_module.images_seen})
+            save_generator(pl_module.average.module, self.path, summary=_summary(pl_module))
+
+
+def _summary(model: GAN) -> dict[str, int | float]:
+    """The counters of a run, and how slowly its average follows."""
+    return {
+        "images_seen": model.images_seen,
+        "iterations": model.iterations,
+        "skipped_steps": model.guard.skipped,
+        "average_half_life": model.average.half_life,
+    }

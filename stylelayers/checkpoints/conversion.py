@@ -1,0 +1,60 @@
+"""Files of trained networks in another form."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .generator_file import save_generator
+from .loading import load_networks
+from .pytorch_port import save_pytorch_port
+
+__all__ = ["Conversion", "convert"]
+
+_OURS, _PORT = (".safetensors",), (".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What :func:`convert` returns.
+
+    Attributes:
+        target: the file that was written.
+        kind: what `source` was, in words.
+        networks: what was written of it.
+        notes: what of it was not understood or not kept, a sentence each.
+    """
+
+    target: Path
+    kind: str
+    networks: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> Conversion:
+    """Write the networks of `source` to `target`, in the form that the suffix of `target` names.
+
+    Args:
+        source: anything that :func:`load_generator` reads.
+        target: ``.safetensors`` for our generator file; ``.pt`` or ``.pth`` for a checkpoint of the PyTorch port.
+
+    Raises:
+        ValueError: a source that cannot be read, networks that the target's form does not have, another suffix.
+    """
+    target = Path(target)
+    if target.suffix not in _OURS + _PORT:
+        raise ValueError(f"convert: target must end in one of {', '.join(_OURS + _PORT)}, got {str(target)!r}")
+    if Path(source).resolve() == target.resolve():
+        raise ValueError(f"convert: target must be another file than source, got {str(target)!r} for both")
+    found = load_networks(source, who="convert")
+    if target.suffix in _PORT:
+        try:
+            save_pytorch_port(target, found.generator, found.discriminator)
+        except ValueError as error:
+            raise ValueError(f"convert: {error}") from None
+        networks = ("generator",) if found.discriminator is None else ("generator", "discriminator")
+        return Conversion(target, found.kind, networks, found.notes)
+    save_generator(found.generator, target, summary=found.summary)
+    dropped = () if found.discriminator is None else ("not kept: the discriminator, which generator files do not hold",)
+    return Conversion(target, found.kind, ("generator",), found.notes + dropped)

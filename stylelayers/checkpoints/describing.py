@@ -1,0 +1,84 @@
+"""What a file of a trained network is and holds, in plain values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..models import Generator
+from ._building import arguments_of, on_meta
+from .generator_file import read_header
+from .loading import kind_of, load_networks, network_file, read_torch_file
+from .training_checkpoint import stored_arguments, training_summary
+
+__all__ = ["Description", "describe"]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What :func:`describe` returns.
+
+    Attributes:
+        path: the file; of a folder, the one that was found there.
+        kind: what the file is, in words.
+        version: of the format; None for files of other projects and of training.
+        writer: what wrote the file, empty where it does not say.
+        arguments: of the generator's constructor.
+        parameters: how many numbers are learned in ``mapping``, ``synthesis`` and ``generator`` as a whole.
+        summary: of the training, such as ``images_seen``.
+        notes: what of the file is not understood or would not be kept, a sentence each.
+    """
+
+    path: Path
+    kind: str
+    version: int | None
+    writer: str
+    arguments: Mapping[str, Any]
+    parameters: Mapping[str, int]
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def describe(path: str | os.PathLike[str]) -> Description:
+    """Tell what a file or a run's folder holds; nothing in it is executed.
+
+    Tensors are not read, but for files of other projects, which say nothing about themselves.
+
+    Args:
+        path: as for :func:`load_generator`.
+
+    Raises:
+        ValueError: no such file, or another kind of file.
+    """
+    file = network_file(path, "describe")
+    try:
+        kind = kind_of(file)
+        if kind == "generator file":
+            header = read_header(file)
+            generator = on_meta(Generator, header.arguments, len(header.tensors))
+            return _description(file, kind, generator, header.summary, version=header.version, writer=header.writer)
+        contents = read_torch_file(file, device="meta") if kind == "torch file" else {}
+        if "state_dict" in contents:
+            arguments = stored_arguments(contents, file)["generator"]
+            generator = on_meta(Generator, arguments, len(contents["state_dict"]))
+            return _description(file, "training checkpoint", generator, training_summary(contents))
+    except ValueError as error:
+        raise ValueError(f"describe: {str(file)!r}: {error}") from error
+    networks = load_networks(file, who="describe")
+    return _description(file, networks.kind, networks.generator, networks.summary, notes=networks.notes)
+
+
+def _description(file: Path, kind: str, generator: Generator, summary: Mapping[str, Any], **rest: Any) -> Description:
+    parameters = {"mapping": _count(generator.mapping), "synthesis": _count(generator.synthesis)}
+    parameters["generator"] = sum(parameters.values())
+    options = {"version": None, "writer": "", **rest}
+    return Description(file, kind, arguments=arguments_of(generator), parameters=parameters, summary=summary, **options)
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,109 @@
+"""Networks from whatever file has them; what a file is, its bytes say, not its name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..models import Generator
+from .generator_file import GENERATOR_FILE, read_generator_file
+from .networks import Networks
+from .pytorch_port import read_pytorch_port
+from .stylegan2 import read_stylegan2
+from .training_checkpoint import read_training_checkpoint
+
+__all__ = ["KINDS", "kind_of", "load_generator", "load_networks", "network_file", "read_torch_file"]
+
+KINDS = (
+    "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 pickle or a checkpoint of "
+    "the PyTorch port"
+)
+_CHECKPOINTS = ("new.ckpt", "last.ckpt", "last-1.ckpt")
+_ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+def load_generator(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Generator:
+    """Read a generator, in evaluation mode, from any file that has one; nothing in the file is executed.
+
+    Args:
+        path: a file of :func:`save_generator`, a run's folder (its averaged generator, or that of its last
+            checkpoint while it runs), a checkpoint of ``train.py``, an official StyleGAN2 pickle, or a checkpoint of
+            the PyTorch port.
+        device: where its tensors go.
+
+    Raises:
+        ValueError: no such file, another kind of file, a newer format, or tensors that do not fit.
+    """
+    return load_networks(path, who="load_generator").generator.to(device)
+
+
+def load_networks(path: str | os.PathLike[str], *, who: str = "load_networks") -> Networks:
+    """Generator, discriminator where there is one, and what was left out; see :func:`load_generator`."""
+    file = network_file(path, who)
+    try:
+        kind = kind_of(file)
+        if kind == "generator file":
+            return read_generator_file(file)
+        if kind == "official pickle":
+            return read_stylegan2(file.read_bytes())
+        contents = read_torch_file(file)
+        if "state_dict" in contents:
+            return read_training_checkpoint(contents, file)
+        return read_pytorch_port(contents)
+    except ValueError as error:
+        raise ValueError(f"{who}: {_named(file, str(error))}") from error
+
+
+def network_file(path: str | os.PathLike[str], who: str) -> Path:
+    """The file itself, or of a folder its generator file, or else its newest checkpoint.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = Path(path)
+    candidates = [path]
+    if path.is_dir():
+        candidates = [path / GENERATOR_FILE, *(path / "checkpoints" / name for name in _CHECKPOINTS)]
+    found = next((file for file in candidates if file.is_file()), None)
+    if found is None:
+        what = f"a folder without {GENERATOR_FILE} or checkpoints" if path.is_dir() else "which is no file"
+        raise ValueError(f"{who}: path must be {KINDS}, got {str(path)!r}, {what}")
+    return found
+
+
+def kind_of(path: Path) -> str:
+    """``"generator file"``, ``"official pickle"`` or ``"torch file"``, by the first bytes."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith((_ZIP, _OLD_TORCH)):
+        return "torch file"
+    is_safetensors = head[8:9] == b"{"  # after the length of the header
+    return "official pickle" if head.startswith(b"\x80") and not is_safetensors else "generator file"
+
+
+def read_torch_file(path: Path, *, device: str = "cpu") -> Mapping[str, Any]:
+    """A dict of tensors and plain values that ``torch.save`` wrote; the port's own options are plain values too.
+
+    Raises:
+        ValueError: a file with anything else in it, or a damaged one.
+    """
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            contents = torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, TypeError, KeyError, IndexError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise ValueError(f"{str(path)!r} is no whole file of tensors and plain values: {first_line}") from None
+    if not isinstance(contents, Mapping) or not {"state_dict", "g_ema"} & contents.keys():
+        found = sorted(map(str, contents))[:8] if isinstance(contents, Mapping) else type(contents).__name__
+        raise ValueError(f"{str(path)!r} must have state_dict (train.py) or g_ema (the PyTorch port), got {found}")
+    return contents
+
+
+def _named(path: Path, message: str) -> str:
+    return message if repr(str(path)) in message else f"{str(path)!r}: {message}"

@@ -1,0 +1,168 @@
+"""Checkpoints of the widely used PyTorch port of StyleGAN2, github.com/rosinality/stylegan2-pytorch, there and back.
+
+Written from the names and shapes of its state dicts. What tensors mean there, beyond the names:
+
+- affine maps of styles hold the 1 of ``1 + affine(latent)`` in their bias;
+- doubling convolutions of the generator store their kernel flipped;
+- modulated weights and biases have leading and trailing dimensions of size 1;
+- resampling filters are stored with every layer that resamples; ours are made by the layers;
+- the mean of w is a tensor of its own, ``latent_avg``, which files of training runs lack.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..models import Discriminator, Generator
+from ._building import arguments_of, assembled, listed
+from ._port_layout import DISCRIMINATOR, GENERATOR, filters, without_filters
+from .networks import Networks
+from .whole_files import whole_file
+
+__all__ = ["pytorch_port_state", "read_pytorch_port", "save_pytorch_port"]
+
+_LR_MULTIPLIER = 0.01
+_MEAN_SAMPLES = 4096
+_ONLY: dict[str, tuple[Any, ...]] = {
+    "num_labels": (0,),
+    "activation": ("lrelu",),
+    "padding_mode": ("zeros",),
+    "resample_method": (None, "fir"),
+    "resample_filter": ((1, 3, 3, 1),),
+    "clamp": (None,),
+    "image_channels": (3,),
+}
+_ONLY_GENERATOR = {**_ONLY, "architecture": ("skip",), "normalize_style": (False,)}
+_ONLY_DISCRIMINATOR = {**_ONLY, "architecture": ("resnet",), "mbstd_group_size": (4,), "mbstd_num_channels": (1,)}
+
+
+def read_pytorch_port(contents: Mapping[str, Any]) -> Networks:
+    """The networks of a checkpoint that ``torch.load(weights_only=True)`` has read.
+
+    A mean of w that is not there is estimated from 4096 latents of a fixed seed.
+
+    Raises:
+        ValueError: tensors that are missing, not understood or of other shapes, or other filters.
+    """
+    tensors = without_filters("g_ema", contents.get("g_ema"))
+    known = contents.get("latent_avg")
+    style_dim = _shape(tensors, "style.1.weight", 2)[0]
+    tensors["latent_avg"] = torch.zeros(style_dim) if known is None else _tensor("latent_avg", known)
+    generator = assembled(Generator, _generator_arguments(tensors), tensors, GENERATOR, dtype=torch.float32)
+    notes = [f"not kept: {listed(rest)}"] if (rest := contents.keys() - {"g_ema", "d", "latent_avg"}) else []
+    if known is None:
+        _estimate_mean(generator)
+        notes.append(f"no latent_avg in the file: the mean of w was estimated from {_MEAN_SAMPLES} latents")
+    if "d" not in contents:
+        return Networks("PyTorch port", generator, notes=tuple(notes))
+    tensors = without_filters("d", contents["d"])
+    discriminator = assembled(
+        Discriminator, _discriminator_arguments(tensors), tensors, DISCRIMINATOR, dtype=torch.float32
+    )
+    return Networks("PyTorch port", generator, discriminator, notes=tuple(notes))
+
+
+def pytorch_port_state(generator: Generator, discriminator: Discriminator | None = None) -> dict[str, Any]:
+    """Our networks as that port's checkpoint: ``g_ema``, ``latent_avg`` and, where given, ``d``.
+
+    Its ``Generator(size, style_dim, n_mlp, channel_multiplier)`` loads ``g_ema`` if the channels are those that it
+    has: 512 up to 32 pixels, above that ``channel_multiplier * 16384 / pixels``, which is ``channel_base=32768`` and
+    ``channel_max=512`` for its usual multiplier of 2.
+
+    Raises:
+        ValueError: networks with what the port does not have.
+    """
+    _check("generator", generator, _ONLY_GENERATOR)
+    if generator.latent_dim != generator.style_dim or generator.mapping.w_mean is None:
+        raise ValueError(
+            f"the port needs latent_dim equal to style_dim and a mean of w, got a generator with "
+            f"{generator.latent_dim}, {generator.style_dim} and w_mean_decay={generator.w_mean_decay}"
+        )
+    state = {GENERATOR.name(name): GENERATOR.write(name, t) for name, t in generator.state_dict().items()}
+    for name, tensor in state.items():
+        if name.startswith("style.") and name.endswith((".weight", ".bias")):
+            state[name] = tensor * (generator.mapping_lr_multiplier / _LR_MULTIPLIER)
+    levels = range(len(generator.synthesis.blocks) - 1)
+    layers = [f"convs.{2 * level}.conv.blur" for level in levels] + [f"to_rgbs.{level}.upsample" for level in levels]
+    checkpoint = {"latent_avg": state.pop("latent_avg"), "g_ema": state | filters(layers, 4.0)}
+    if discriminator is not None:
+        _check("discriminator", discriminator, _ONLY_DISCRIMINATOR)
+        state = {DISCRIMINATOR.name(name): tensor for name, tensor in discriminator.state_dict().items()}
+        levels = range(1, len(discriminator.blocks) + 1)
+        layers = [f"convs.{level}.{layer}.0" for level in levels for layer in ("conv2", "skip")]
+        checkpoint["d"] = state | filters(layers, 1.0)
+    return checkpoint
+
+
+def save_pytorch_port(
+    path: str | os.PathLike[str], generator: Generator, discriminator: Discriminator | None = None
+) -> Path:
+    """Write :func:`pytorch_port_state` with ``torch.save``, whole or not at all."""
+    state, path = pytorch_port_state(generator, discriminator), Path(path)
+    with whole_file(path) as unfinished:
+        torch.save(state, unfinished)
+    return path
+
+
+def _generator_arguments(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    doublings = sum(re.fullmatch(r"convs\.\d+\.conv\.weight", name) is not None for name in tensors) // 2
+    widths = [_shape(tensors, "conv1.conv.weight", 5)[1]]
+    widths += [_shape(tensors, f"convs.{2 * level + 1}.conv.weight", 5)[1] for level in range(doublings)]
+    style_dim, latent_dim = _shape(tensors, "style.1.weight", 2)
+    return {
+        **_sizes(widths),
+        "latent_dim": latent_dim,
+        "style_dim": style_dim,
+        "image_channels": _shape(tensors, "to_rgb1.conv.weight", 5)[1],
+        "mapping_layers": sum(re.fullmatch(r"style\.\d+\.weight", name) is not None for name in tensors),
+        "mapping_lr_multiplier": _LR_MULTIPLIER,
+    }
+
+
+def _discriminator_arguments(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    doublings = sum(re.fullmatch(r"convs\.\d+\.skip\.1\.weight", name) is not None for name in tensors)
+    widths = [_shape(tensors, f"convs.{level}.skip.1.weight", 4)[0] for level in range(doublings, 0, -1)]
+    first, image_channels = _shape(tensors, "convs.0.0.weight", 4)[:2]
+    return {**_sizes([*widths, first]), "image_channels": image_channels}
+
+
+def _sizes(widths: list[int]) -> dict[str, int]:
+    """Resolution and channel rule of levels with so many channels, smallest first."""
+    base = max((4 << level) * width for level, width in enumerate(widths))
+    return {"resolution": 2 << len(widths), "channel_base": base, "channel_max": max(widths)}
+
+
+def _tensor(key: str, value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{key} must be a tensor, got {type(value).__name__}")
+    return value
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str, rank: int) -> tuple[int, ...]:
+    found = tuple(tensors[name].shape) if name in tensors else "no such tensor"
+    if isinstance(found, str) or len(found) != rank:
+        raise ValueError(f"{name} must be a {rank}-D tensor, got {found}")
+    return found
+
+
+def _check(who: str, network: Generator | Discriminator, only: Mapping[str, tuple[Any, ...]]) -> None:
+    for name, value in arguments_of(network).items():
+        if name in only and value not in only[name]:
+            raise ValueError(f"the port has only {name}={only[name][0]!r}, got a {who} with {value!r}")
+    height, width = network.resolution
+    if height != width or height & (height - 1):
+        raise ValueError(f"the port has only powers of two as resolution, got a {who} with {network.resolution}")
+
+
+@torch.no_grad()
+def _estimate_mean(generator: Generator) -> None:
+    z = torch.randn(_MEAN_SAMPLES, generator.latent_dim, generator=torch.Generator().manual_seed(0))
+    assert generator.mapping.w_mean is not None  # as built above
+    generator.mapping.w_mean.copy_(generator.mapping(z)[:, 0].mean(0))

@@ -1,0 +1,43 @@
+"""``stylelayers convert``: trained networks of one kind of file as another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..checkpoints import convert as convert_file
+
+EXAMPLES = """
+stylelayers convert runs/RUN/checkpoints/last.ckpt generator.safetensors
+stylelayers convert official.pkl ours.safetensors
+"""
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            help="Generator file, run's folder, checkpoint, official StyleGAN2 pickle or the PyTorch port's file.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(help=".safetensors for ours, .pt for the PyTorch port's checkpoint.", show_default=False),
+    ],
+) -> None:
+    """Trained networks of one kind of file as another.
+
+    Nothing in a file is run. What was not understood or not kept is told. Weights keep the licence that they came with.
+    """
+    done = convert_file(source, target)
+    typer.echo(f"{done.target}: {' and '.join(done.networks)} of {_article(done.kind)} {done.kind}")
+    for note in done.notes:
+        typer.echo(f"  {note}")
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "aeio" else "a"

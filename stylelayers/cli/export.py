@@ -1,0 +1,35 @@
+"""``stylelayers export``: a generator as a file that runs without this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..checkpoints import load_generator
+from ..export import export_onnx, export_program
+
+EXAMPLES = """
+stylelayers export runs/RUN generator.onnx
+stylelayers export runs/RUN generator.pt2 --format pt2 --half --noise none
+"""
+_FORMATS = {"onnx": export_onnx, "pt2": export_program}
+
+
+def export(
+    model: Annotated[Path, typer.Argument(exists=True, help="Generator file, or a run's folder.", show_default=False)],
+    output: Annotated[Path, typer.Argument(help="The file.", show_default=False)],
+    format: Annotated[str, typer.Option(help="onnx, or pt2 (a torch.export program).")] = "onnx",
+    half: Annotated[bool, typer.Option("--half", help="Compute images in float16.")] = False,
+    noise: Annotated[str, typer.Option(help="const (stored) or none.")] = "const",
+) -> None:
+    """A generator as a file that runs without this package.
+
+    Any batch size; inputs z, truncation_psi and, where there are any, labels. The file is run and compared with the
+    generator before it is kept.
+    """
+    if format not in _FORMATS:
+        raise ValueError(f"--format must be one of {', '.join(_FORMATS)}, got {format!r}")
+    done = _FORMATS[format](load_generator(model), output, noise=noise, half=half)
+    typer.echo(f"{done.path}: inputs {', '.join(done.inputs)}; images differ by at most {done.difference:.1e}")

@@ -1,0 +1,112 @@
+"""What both kinds of files have in common: one graph of a generator, and the check that a file does the same.
+
+The graph holds plain torch operators (no autograd Function, no grouped modulated convolution), any batch size, and
+truncation as an input. In half precision the synthesis network computes in float16; the mapping network, whose
+equalised weights would lose too much, stays in float32, as do inputs and images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from ..models import Generator
+
+__all__ = ["OUTPUT", "Exported", "Inputs", "check", "example_inputs", "trace", "verified_difference"]
+
+OUTPUT = "images"
+Inputs = dict[str, Tensor]
+_NOISE_MODES = ("const", "none")
+_BATCHES, _PSIS = (1, 7), (1.0, 0.5)
+_TOLERANCE = {False: 1e-4, True: 3e-2}  # by half precision, of the largest magnitude or 1
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export returns.
+
+    Attributes:
+        path: the file.
+        inputs: their names, in order.
+        difference: largest between the images of the file and of the float32 generator, over batches of 1 and 7
+            and truncation psi of 1 and 0.5.
+    """
+
+    path: Path
+    inputs: tuple[str, ...]
+    difference: float
+
+
+class _Traced(nn.Module):
+    """A generator whose truncation is a tensor."""
+
+    def __init__(self, generator: Generator, noise: str, half: bool) -> None:
+        super().__init__()
+        generator = deepcopy(generator).cpu().float().eval().requires_grad_(False)
+        self.mapping, self.synthesis = generator.mapping, generator.synthesis
+        self.noise, self.dtype = noise, torch.float16 if half else torch.float32
+        self.synthesis.to(self.dtype)
+
+    def forward(self, z: Tensor, truncation_psi: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
+        ws = self.mapping(z, labels)
+        if truncation_psi is not None:
+            ws = self.mapping.w_mean.lerp(ws, truncation_psi)  # type: ignore[union-attr]
+        images: Tensor = self.synthesis(ws.to(self.dtype), noise=self.noise)
+        return images.float()
+
+
+def check(who: str, noise: str) -> None:
+    """Raise a ValueError that names the caller unless files can have such noise."""
+    if noise not in _NOISE_MODES:
+        raise ValueError(f"{who}: noise must be one of {', '.join(_NOISE_MODES)}, got {noise!r}")
+
+
+def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
+    """One graph for every batch size; its inputs are those of :func:`example_inputs`."""
+    inputs = example_inputs(generator, 2)
+    batch = Dim("batch", min=1)
+    sizes = {name: {0: batch} if tensor.ndim else None for name, tensor in inputs.items()}
+    with torch.no_grad():
+        program = torch.export.export(_Traced(generator, noise, half), (), inputs, dynamic_shapes=sizes)
+    for node in program.graph.nodes:  # where on this machine the code lies is nobody's business
+        node.meta.pop("stack_trace", None)
+    return program
+
+
+def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs:
+    """Latents of a fixed seed ``z``; ``truncation_psi``, a scalar, and ``labels`` ``(N,)`` for networks with them."""
+    inputs = {"z": torch.randn(batch, generator.latent_dim, generator=torch.Generator().manual_seed(batch))}
+    if generator.mapping.w_mean is not None:
+        inputs["truncation_psi"] = torch.tensor(psi)
+    if generator.num_labels:
+        inputs["labels"] = torch.arange(batch) % generator.num_labels
+    return inputs
+
+
+def verified_difference(
+    who: str, generator: Generator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
+) -> float:
+    """The largest difference between `run`, which calls the file, and the float32 generator.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    reference, worst, largest = _Traced(generator, noise, half=False), 0.0, 1.0
+    for batch in _BATCHES:
+        for psi in _PSIS:
+            inputs: dict[str, Any] = example_inputs(generator, batch, psi)
+            with torch.no_grad():
+                expected = reference(**inputs)
+            difference = float((run(inputs) - expected).abs().max().nan_to_num(nan=torch.inf))
+            worst, largest = max(worst, difference), max(largest, float(expected.abs().max()))
+    if worst > _TOLERANCE[half] * largest:
+        hint = "; a generator with clamp=256 keeps float16 finite" if half and generator.clamp is None else ""
+        raise ValueError(f"{who}: the file's images differ from the generator's by {worst:.2g}; not written{hint}")
+    return worst
