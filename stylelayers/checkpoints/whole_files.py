@@ -11,18 +11,25 @@ __all__ = ["whole_file"]
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A name to write under; afterwards the file is flushed to the disk and renamed to `path`, whatever was there.
 
     An exception leaves `path` as it was, and nothing else behind. Missing folders are made.
+
+    Args:
+        path: of the whole file.
+        flush: wait for the disk, so that the file is whole even if the machine fails; without, only the process may
+            fail, which is enough, and much faster, for what can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     try:
         yield unfinished
-        _flush(unfinished)
+        if flush:
+            _flush(unfinished)
         unfinished.replace(path)
-        _flush(path.parent)
+        if flush:
+            _flush(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
 
