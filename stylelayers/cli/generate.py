@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
-from torch import Tensor
 
-from ..explore import PICTURES, sample, save_picture, tile, to_pixels
+from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
 from ..explore.pictures import check_ending
 from ..layers.noise import NOISE_MODES
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
@@ -60,11 +58,5 @@ def generate(
     if output.suffix:
         save_picture(tile(torch.cat(list(batches)), columns or square(len(wanted))), output, zoom=zoom)
     else:
-        _save_each(batches, [output / f"seed{seed:04d}.{file_format}" for seed in wanted], zoom)
+        save_each(batches, [output / f"seed{seed:04d}.{file_format}" for seed in wanted], zoom=zoom)
     print(output)
-
-
-def _save_each(batches: Iterable[Tensor], paths: Iterable[Path], zoom: int) -> None:
-    pixels = (each for batch in batches for each in batch)
-    for each, path in zip(pixels, paths, strict=True):
-        save_picture(each, path, zoom=zoom)

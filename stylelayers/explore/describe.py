@@ -77,7 +77,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{str(path)!r} is no file that is known here: {error}") from None
-    facts = {name: _parsed(value) for name, value in metadata.items()}
+    facts = {name: _parsed(value) for name, value in sorted(metadata.items())}
     if metadata.get("format") != _GENERATOR:
         return {"kind": "safetensors", **facts, "tensors": _shapes(shapes)}
     try:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ..checkpoints.whole_files import whole_file
+from ..checkpoints.whole_files import save_tensors
 from ..layers import EqualLinear
 from ..models import Generator
 from ..models.synthesis import SynthesisBlock
@@ -94,11 +93,9 @@ def strips(ws: Tensor, directions: Directions, amounts: Tensor) -> Tensor:
 
 def save_directions(directions: Directions, path: str | os.PathLike[str]) -> Path:
     """Write ``vectors`` and ``strengths``, and ``layers`` in the metadata, as one safetensors file."""
-    path = Path(path)
-    tensors = {"vectors": directions.vectors.contiguous(), "strengths": directions.strengths.contiguous()}
-    with whole_file(path) as unfinished:
-        save_file(tensors, unfinished, {"format": _FORMAT, "version": "1", "layers": json.dumps(directions.layers)})
-    return path
+    tensors = {"vectors": directions.vectors, "strengths": directions.strengths}
+    metadata = {"format": _FORMAT, "version": "1", "layers": json.dumps(directions.layers)}
+    return save_tensors(tensors, path, metadata=metadata)
 
 
 def load_directions(path: str | os.PathLike[str]) -> Directions:

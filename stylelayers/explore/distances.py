@@ -32,7 +32,9 @@ class FeatureDistance:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.network = network.eval().requires_grad_(False)
+        self.network = network.eval()
+        for parameter in network.parameters():  # TorchScript has no requires_grad_ of its own
+            parameter.requires_grad_(False)
         self._known: tuple[Tensor, list[Tensor]] | None = None
 
     def __call__(self, images: Tensor, target: Tensor) -> Tensor:

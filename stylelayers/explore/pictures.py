@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from torch import Tensor
 
 from ..checkpoints.whole_files import whole_file
 
-__all__ = ["PICTURES", "check_ending", "read_picture", "save_grid", "save_picture", "tile", "to_pixels"]
+__all__ = ["PICTURES", "check_ending", "read_picture", "save_each", "save_grid", "save_picture", "tile", "to_pixels"]
 
-PICTURES: dict[str, dict[str, Any]] = {".png": {"format": "PNG"}, ".webp": {"format": "WEBP", "lossless": True}}
+PICTURES: dict[str, dict[str, Any]] = {
+    ".png": {"format": "PNG", "compress_level": 3},
+    ".webp": {"format": "WEBP", "lossless": True},
+}
 """Endings of files, and what Pillow needs to know for each."""
+_WRITERS = 2  # threads; compression and the disk release Python's lock
 
 
 def to_pixels(images: Tensor) -> Tensor:
@@ -71,6 +76,23 @@ def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1)
     with whole_file(path, flush=False) as unfinished:
         as_image(pixels, zoom).save(unfinished, **options)
     return path
+
+
+def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]], *, zoom: int = 1) -> None:
+    """Write each picture of batches ``(n, H, W, 1 or 3)`` to its path, while the next batch is made.
+
+    See :func:`save_picture`.
+    """
+    remaining, pending = iter(paths), list[Future[Path]]()
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for batch in batches:
+            for written in pending:
+                written.result()
+            pending = [
+                pool.submit(save_picture, each, path, zoom=zoom) for each, path in zip(batch, remaining, strict=False)
+            ]
+        for written in pending:
+            written.result()
 
 
 def as_image(pixels: Tensor, zoom: int = 1) -> Image.Image:

@@ -9,11 +9,10 @@ from math import cos, pi
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..checkpoints.whole_files import whole_file
+from ..checkpoints.whole_files import save_tensors
 from ..layers import NoiseInjection
 from ..models import Generator
 from .distances import Distance, pixel_distance
@@ -113,11 +112,7 @@ def project(
 
 def save_projection(projection: Projection, path: str | os.PathLike[str]) -> Path:
     """Write the tensor ``ws`` and the noise maps, if there are any, as one safetensors file."""
-    path = Path(path)
-    tensors = {"ws": projection.ws, **projection.noise}
-    with whole_file(path) as unfinished:
-        save_file({name: each.cpu().contiguous() for name, each in tensors.items()}, unfinished, _METADATA)
-    return path
+    return save_tensors({"ws": projection.ws, **projection.noise}, path, metadata=_METADATA)
 
 
 def style_statistics(
