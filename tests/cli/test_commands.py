@@ -94,6 +94,13 @@ def test_the_guide_tells_of_every_command() -> None:
     assert {line.split()[0] for line in lines(GUIDE.read_text())} >= {name(module) for module in commands.COMMANDS}
 
 
+def test_the_guides_python_runs() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    for block in blocks:
+        exec(compile(block, str(GUIDE), "exec"), {})
+    assert set(files()) == {"pictures.png", "strips.png"}
+
+
 # What the commands make -----------------------------------------------------------------------------------------------
 
 

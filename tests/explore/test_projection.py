@@ -159,7 +159,7 @@ def test_vgg_features(monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.transforms.functional import normalize
 
     x = normalize((grey.expand(-1, 3, -1, -1) + 1) / 2, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    expected = nn.functional.normalize(networks[0].features[:30].eval()(x), dim=1)  # type: ignore[index]
+    expected = nn.functional.normalize(networks[0].get_submodule("features")[:30](x), dim=1)  # type: ignore[index]
     torch.testing.assert_close(distance.features(grey)[-1], expected)
 
 
