@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import growth, iteration, memory, networks, operators, timing
+from benchmarks import generate, growth, iteration, memory, networks, operators, timing
 from benchmarks.peers import Official, Rosinality
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
@@ -47,6 +47,13 @@ def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert 0 < float(rows["share"]) < 1
     rows = {row[0]: row[1] for row in table(iteration.main, monkeypatch, capsys, *TINY, *SMALL)}
     assert float(rows["ours"]) > 0
+
+
+def test_generating_is_compared_with_the_network(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = table(generate.main, monkeypatch, capsys, "--rounds=1", "--count=3", "--batch=2")
+    assert {row[0] for row in rows} >= {"network", "one grid", "a file a seed"}
 
 
 def test_growth_is_fitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

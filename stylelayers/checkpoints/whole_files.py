@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_file"]
+from safetensors.torch import save_file
+from torch import Tensor
+
+__all__ = ["save_tensors", "whole_file"]
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None
+) -> Path:
+    """Write one safetensors file, whole or not at all, the same bytes for the same tensors and metadata.
+
+    The library writes the metadata in an order that changes from call to call; here the header is sorted.
+    """
+    path = Path(path)
+    with whole_file(path) as unfinished:
+        held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(held, unfinished, dict(metadata or {}))
+        _sort_header(unfinished)
+    return path
+
+
+def _sort_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= length:
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A name to write under; afterwards the file is flushed to the disk and renamed to `path`, whatever was there.
 
     An exception leaves `path` as it was, and nothing else behind. Missing folders are made.
+
+    Args:
+        path: of the whole file.
+        flush: wait for the disk, so that the file is whole even if the machine fails; without, only the process may
+            fail, which is enough, and much faster, for what can be made again.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     try:
         yield unfinished
-        _flush(unfinished)
+        if flush:
+            _flush(unfinished)
         unfinished.replace(path)
-        _flush(path.parent)
-    finally:
+        if flush:
+            _flush(path.parent)
+    except BaseException:
         unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _flush(path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from ..checkpoints import convert as convert_file
+from .support import failing
 
 EXAMPLES = """
-stylelayers convert runs/RUN/checkpoints/last.ckpt generator.safetensors
 stylelayers convert official.pkl ours.safetensors
+stylelayers convert faces.safetensors port.pt
 """
 
 
@@ -33,7 +34,8 @@ def convert(
 
     Nothing in a file is run. What was not understood or not kept is told. Weights keep the licence that they came with.
     """
-    done = convert_file(source, target)
+    with failing():
+        done = convert_file(source, target)
     typer.echo(f"{done.target}: {' and '.join(done.networks)} of {_article(done.kind)} {done.kind}")
     for note in done.notes:
         typer.echo(f"  {note}")

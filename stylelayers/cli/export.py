@@ -18,7 +18,12 @@ _FORMATS = {"onnx": export_onnx, "pt2": export_program}
 
 
 def export(
-    model: Annotated[Path, typer.Argument(exists=True, help="Generator file, or a run's folder.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, help="Generator file, run's folder, checkpoint or official pickle.", show_default=False
+        ),
+    ],
     output: Annotated[Path, typer.Argument(help="The file.", show_default=False)],
     format: Annotated[str, typer.Option(help="onnx, or pt2 (a torch.export program).")] = "onnx",
     half: Annotated[bool, typer.Option("--half", help="Compute images in float16.")] = False,

@@ -6,14 +6,18 @@ layer as in StyleGAN2 (arXiv:1912.04958, figure 2c).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from .equalized import check_sizes
 
-__all__ = ["NOISE_MODES", "ConstantInput", "NoiseInjection", "check_noise"]
+__all__ = ["NOISE_MODES", "ConstantInput", "Noise", "NoiseInjection", "check_noise"]
 
 NOISE_MODES = ("random", "const", "none")
+Noise = str | Sequence[torch.Generator]
+"""One of `NOISE_MODES`, or a CPU generator a sample, which gives a sample the same noise in any batch."""
 
 
 class NoiseInjection(nn.Module):
@@ -60,18 +64,20 @@ class NoiseInjection(nn.Module):
         if self.const is not None:
             nn.init.normal_(self.const)
 
-    def forward(self, x: Tensor, *, noise: str = "random") -> Tensor:
+    def forward(self, x: Tensor, *, noise: Noise = "random") -> Tensor:
         sample = self.sample(x, x.shape[2:], noise=noise)
         return x if sample is None else x + sample
 
     def extra_repr(self) -> str:
         return "" if self.const is None else f"{tuple(self.const.shape)}"
 
-    def sample(self, x: Tensor, size: torch.Size | tuple[int, int], *, noise: str = "random") -> Tensor | None:
+    def sample(self, x: Tensor, size: torch.Size | tuple[int, int], *, noise: Noise = "random") -> Tensor | None:
         """The map to add to ``(N, C, *size)`` made from `x`: ``(N or 1, 1, *size)``; None for ``"none"``."""
         check_noise("NoiseInjection", noise)
         if noise == "none":
             return None
+        if not isinstance(noise, str):
+            return _drawn(noise, len(x), size).to(x) * self.strength.to(x.dtype)
         if noise == "random":
             return torch.randn(x.shape[0], 1, *size, dtype=x.dtype, device=x.device) * self.strength.to(x.dtype)
         if self.const is None or self.const.shape != torch.Size(size):
@@ -121,7 +127,17 @@ class ConstantInput(nn.Module):
         return "{}, ({}, {})".format(*self.const.shape)
 
 
-def check_noise(who: str, noise: str) -> None:
-    """Raise a ValueError that names the caller unless `noise` is one of `NOISE_MODES`."""
-    if noise not in NOISE_MODES:
+def check_noise(who: str, noise: Noise) -> None:
+    """Raise a ValueError that names the caller unless `noise` is one of `NOISE_MODES` or generators."""
+    if noise not in NOISE_MODES and (isinstance(noise, str) or not isinstance(noise, Sequence)):
         raise ValueError(f"{who}: noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")
+
+
+def _drawn(sources: Sequence[torch.Generator], count: int, size: Sequence[int]) -> Tensor:
+    """Unit normal maps ``(count, 1, *size)``, each from its own generator."""
+    if len(sources) != count:
+        raise ValueError(f"NoiseInjection: noise must be a generator a sample, {count}, got {len(sources)}")
+    maps = torch.empty(count, 1, *size)
+    for drawn, source in zip(maps, sources, strict=True):
+        drawn.normal_(generator=source)
+    return maps

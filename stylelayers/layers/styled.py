@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .activation import BiasAct
 from .modulated import ModulatedConv2d
-from .noise import NoiseInjection
+from .noise import Noise, NoiseInjection
 
 __all__ = ["StyledConv", "ToRGB"]
 
@@ -82,7 +82,7 @@ class StyledConv(nn.Module):
         for layer in (self.conv, self.noise, self.act):
             layer.reset_parameters()
 
-    def forward(self, x: Tensor, latent: Tensor, *, noise: str = "random") -> Tensor:
+    def forward(self, x: Tensor, latent: Tensor, *, noise: Noise = "random") -> Tensor:
         up, down = self.conv.resampling.up, self.conv.resampling.down
         size = (x.shape[2] * up // down, x.shape[3] * up // down)
         return self.act(self.conv(x, latent, noise=self.noise.sample(x, size, noise=noise)))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..layers.noise import Noise
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
 
@@ -112,7 +113,7 @@ class Generator(nn.Module):
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
-        noise: str = "random",
+        noise: Noise = "random",
     ) -> Tensor:
         ws = self.mapping(z, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
         images: Tensor = self.synthesis(ws, noise=noise)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..functional.activations import get_activation
 from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
 from ..layers.equalized import check_sizes
-from ..layers.noise import check_noise
+from ..layers.noise import Noise, check_noise
 from .pyramid import Pyramid
 
 __all__ = ["ARCHITECTURES", "SynthesisBlock", "SynthesisNetwork", "check_architecture"]
@@ -77,7 +77,7 @@ class SynthesisBlock(nn.Module):
                 layer.reset_parameters()
 
     def forward(
-        self, x: Tensor, image: Tensor | None, ws: Tensor, *, noise: str = "random"
+        self, x: Tensor, image: Tensor | None, ws: Tensor, *, noise: Noise = "random"
     ) -> tuple[Tensor, Tensor | None]:
         styles = iter(ws.unbind(1))
         carried = None if self.shortcut is None else self.shortcut(x)
@@ -202,8 +202,14 @@ class SynthesisNetwork(nn.Module):
         for module in (self.input, *self.blocks, *([self.upsample] if self.upsample is not None else [])):
             module.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, ws: Tensor, *, noise: str = "random") -> Tensor:
-        """Styles to images; `noise` is ``"random"``, ``"const"`` (the stored maps) or ``"none"``."""
+    def forward(self, ws: Tensor, *, noise: Noise = "random") -> Tensor:
+        """Styles to images.
+
+        Args:
+            ws: one style a layer.
+            noise: ``"random"``, ``"const"`` (the stored maps), ``"none"``, or a CPU generator a sample, with which a
+                sample has the same noise in any batch and on every device.
+        """
         check_noise("SynthesisNetwork", noise)
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.style_dim):
             raise ValueError(

@@ -67,6 +67,18 @@ def test_random_noise_follows_the_input() -> None:
     assert layer.strength.grad != 0
 
 
+def test_a_generator_a_sample_gives_it_the_same_noise_in_any_batch() -> None:
+    layer, x = noisy(0.5), torch.zeros(3, 2, 4, 6, dtype=torch.float64)
+    y = layer(x, noise=[torch.Generator().manual_seed(seed) for seed in (4, 5, 4)])
+    assert_same(y[0], y[2], 0.0)
+    assert not torch.equal(y[0], y[1])
+    assert_same(y[1:2], layer(x[:1], noise=[torch.Generator().manual_seed(5)]), 0.0)
+    expected = 0.5 * torch.randn(4, 6, generator=torch.Generator().manual_seed(5)).double()
+    assert_same(y[1], expected.expand(2, 4, 6), 0.0)
+    with pytest.raises(ValueError, match="noise must be a generator a sample, 3, got 1"):
+        layer(x, noise=[torch.Generator()])
+
+
 @pytest.mark.parametrize("resolution", [3, (3, 5)])
 def test_constant_input(resolution: Any) -> None:
     layer = ConstantInput(2, resolution, dtype=torch.float64)

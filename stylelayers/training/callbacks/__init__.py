@@ -1,8 +1,9 @@
 """Callbacks: checks, pictures, files, limits, schedules, speed, progress, warnings and signals."""
 
+from ...explore.pictures import save_grid
 from .checkpoint import LatestCheckpoint
 from .files import GeneratorFile
-from .grid import ImageGrid, save_grid
+from .grid import ImageGrid
 from .health import Health
 from .limits import StopAfterImages, Throughput
 from .preflight import Preflight

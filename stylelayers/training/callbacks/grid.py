@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning import Callback, Trainer
 from torch import Tensor
-from torchvision.utils import save_image
 
-from ...checkpoints.whole_files import whole_file
+from ...explore.pictures import save_grid
 from ...models import Generator
 
 if TYPE_CHECKING:
     from ..gan import GAN
 
-__all__ = ["ImageGrid", "save_grid"]
+__all__ = ["ImageGrid"]
 
 
 class ImageGrid(Callback):
@@ -78,12 +77,3 @@ class ImageGrid(Callback):
         )
         parts = zip(z.split(32), [None] * count if labels is None else labels.split(32), strict=False)
         return torch.cat([generator(p, q, truncation_psi=self.truncation_psi, noise="const") for p, q in parts])
-
-
-def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> Path:
-    """Write images ``(N, C, H, W)`` in [-1, 1], C of 1 or 3, as one PNG, whole or not at all."""
-    path = Path(path)
-    shown = (images[:, :3] if images.shape[1] >= 3 else images[:, :1]).float()
-    with whole_file(path) as unfinished:
-        save_image(shown, unfinished, format="png", nrow=columns, padding=0, normalize=True, value_range=(-1, 1))
-    return path

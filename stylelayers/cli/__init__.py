@@ -1,0 +1,21 @@
+"""The command ``stylelayers``: ``stylelayers --help``. Needs the extra ``cli``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib.util import find_spec
+
+__all__ = ["main"]
+
+_NEEDED = {"typer": "typer", "rich": "rich", "PIL": "Pillow"}
+
+
+def main() -> None:
+    """Run the command line; a process that is told to end leaves nothing half-written behind."""
+    if missing := [name for module, name in _NEEDED.items() if find_spec(module) is None]:
+        sys.exit(f'stylelayers: the command line needs {", ".join(missing)}: pip install "stylelayers[cli]"')
+    from .app import app
+
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    app(prog_name="stylelayers")

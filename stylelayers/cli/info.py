@@ -1,0 +1,68 @@
+"""``stylelayers info``: what a file holds."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..checkpoints import describe
+from .support import failing
+
+EXAMPLES = """
+stylelayers info runs/RUN
+stylelayers info official.pkl
+stylelayers info generator.safetensors --json
+"""
+
+
+def info(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What a file or a folder holds.
+
+    Architecture, sizes, parameters, training state. Nothing that is in it is run.
+    """
+    with failing():
+        facts = {name: value for name, value in asdict(describe(path)).items() if value not in (None, "", (), {})}
+    metrics = path / "metrics.csv"
+    if metrics.is_file():
+        facts["last_metrics"] = _last_of_each(metrics)
+    if as_json:
+        print(json.dumps(facts, indent=2, default=str))
+    else:
+        print("\n".join(_lines(facts)))
+
+
+def _last_of_each(path: Path) -> dict[str, float]:
+    """The last value of each metric of a run."""
+    found: dict[str, float] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            found.update({name: float(value) for name, value in row.items() if name and value})
+    return found
+
+
+def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    width = max((len(name) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{name}:"
+            yield from _lines(value, indent + "  ")
+        else:
+            yield f"{indent}{name:<{width}}  {_text(value)}"
+
+
+def _text(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

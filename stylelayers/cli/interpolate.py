@@ -1,0 +1,57 @@
+"""``stylelayers interpolate``: a walk from seed to seed as a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..explore import save_video, synthesize, to_pixels, walk_styles
+from ..explore.videos import check_video
+from ..explore.walks import WALKS
+from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Seeds, Zoom
+from .support import check_choice, counted, load, numbers
+
+EXAMPLES = """
+stylelayers interpolate runs/RUN walk.gif --seeds 0-5 --loop
+stylelayers interpolate runs/RUN walk.mp4 --seeds 3,7,3 --frames 60 --fps 30 --space w --zoom 4
+"""
+
+
+def interpolate(
+    model: Model,
+    output: Annotated[Path, typer.Argument(help="A .gif or .mp4 file.", show_default=False)],
+    seeds: Seeds = "0-4",
+    frames: Annotated[int, typer.Option(min=1, help="From one seed to the next.")] = 30,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    space: Annotated[str, typer.Option(help="z: along great circles; w: along straight lines.")] = "z",
+    loop: Annotated[bool, typer.Option("--loop", help="Go on from the last seed to the first.")] = False,
+    labels: Labels = None,
+    truncation_psi: Psi = 1.0,
+    truncation_cutoff: Cutoff = None,
+    noise: FixedNoise = "const",
+    batch: Batch = None,
+    zoom: Zoom = 1,
+    device: Device = "auto",
+) -> None:
+    """A walk from seed to seed as a GIF or MP4 video."""
+    wanted = numbers("--seeds", seeds)
+    classes = None if labels is None else numbers("--labels", labels)
+    check_choice("--noise", noise, ("const", "none"))
+    check_choice("--space", space, WALKS)
+    check_video(output, fps)
+    generator = load(model, device)
+    ws = walk_styles(
+        generator,
+        wanted,
+        frames=frames,
+        space=space,
+        loop=loop,
+        labels=classes,
+        truncation_psi=truncation_psi,
+        truncation_cutoff=truncation_cutoff,
+    )
+    batches = counted(synthesize(generator, ws, noise=noise, batch=batch), "interpolating", len(ws))
+    save_video((frame for images in batches for frame in to_pixels(images)), output, fps=fps, zoom=zoom)
+    print(output)

@@ -1,0 +1,60 @@
+"""``stylelayers mix``: tables of style mixtures."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from ..explore import PICTURES, mixing_table, save_picture, styles_of_seeds, tile, to_pixels
+from ..explore.mixing import check_layers
+from ..explore.pictures import check_ending
+from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Zoom
+from .support import check_choice, counted, load, numbers
+
+EXAMPLES = """
+stylelayers mix runs/RUN mix.png
+stylelayers mix runs/RUN mix.webp --rows 0-3 --columns 10-15 --layers 0-1 --layers 2-3 --psi 0.7
+"""
+
+
+def mix(
+    model: Model,
+    output: Annotated[Path, typer.Argument(help="A .png or .webp file.", show_default=False)],
+    rows: Annotated[str, typer.Option(help="Seeds of the rows.")] = "0-3",
+    columns: Annotated[str, typer.Option(help="Seeds of the columns, whose styles are put in.")] = "4-9",
+    layers: Annotated[
+        list[str] | None,
+        typer.Option(help="Layers replaced, 0 the coarsest; again for one more table. [default: first half]"),
+    ] = None,
+    labels: Labels = None,
+    truncation_psi: Psi = 1.0,
+    truncation_cutoff: Cutoff = None,
+    noise: FixedNoise = "const",
+    batch: Batch = None,
+    zoom: Zoom = 1,
+    device: Device = "auto",
+) -> None:
+    """Tables of style mixtures.
+
+    The picture of each row with the styles of each column in some layers.
+    """
+    seeds = numbers("--rows", rows), numbers("--columns", columns)
+    replaced = [numbers("--layers", each) for each in layers or []]
+    classes = None if labels is None else numbers("--labels", labels)
+    check_choice("--noise", noise, ("const", "none"))
+    check_ending(output, PICTURES)
+    generator = load(model, device)
+    replaced = replaced or [list(range(generator.num_ws // 2))]
+    for each in replaced:
+        check_layers(each, generator.num_ws)
+    options = {"labels": classes, "truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
+    left, above = (styles_of_seeds(generator, each, **options) for each in seeds)  # type: ignore[arg-type]
+    tables = (mixing_table(generator, left, above, each, noise=noise, batch=batch) for each in replaced)
+    count = len(replaced) * (len(left) + 1) * (len(above) + 1)
+    images = counted(chain.from_iterable(tables), "mixing", count)
+    save_picture(tile(torch.cat([to_pixels(each) for each in images]), len(above) + 1), output, zoom=zoom)
+    print(output)

@@ -1,0 +1,43 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Batch",
+    "Cutoff",
+    "Device",
+    "FixedNoise",
+    "Folder",
+    "Labels",
+    "Model",
+    "Noise",
+    "Psi",
+    "Seeds",
+    "Zoom",
+]
+
+Model = Annotated[
+    Path,
+    typer.Argument(
+        exists=True, help="Generator file, run's folder, checkpoint or official pickle.", show_default=False
+    ),
+]
+Folder = Annotated[Path, typer.Argument(help="Folder for the files.", show_default=False)]
+Seeds = Annotated[str, typer.Option(help="Numbers and ranges: 0-63 or 0,5,7-9.")]
+Labels = Annotated[
+    str | None, typer.Option(help="Classes, repeated along the seeds: 3 or 0-9. All in turn if not given.")
+]
+Psi = Annotated[
+    float, typer.Option("--truncation-psi", "--psi", help="Draws styles towards their mean: 1 not at all, 0 fully.")
+]
+Cutoff = Annotated[int | None, typer.Option("--truncation-cutoff", help="Only the first so many styles are drawn.")]
+Noise = Annotated[str, typer.Option(help="const (stored), random (of the seed) or none.")]
+FixedNoise = Annotated[str, typer.Option("--noise", help="const (stored) or none.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Images at once; halved when memory runs out.")]
+Zoom = Annotated[int, typer.Option(min=1, help="Pixels of the file for one of the image, a side.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")]

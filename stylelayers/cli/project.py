@@ -1,0 +1,69 @@
+"""``stylelayers project``: the generator's nearest picture to a given one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from ..explore import load_distance, read_picture, save_picture, save_projection, tile, to_pixels
+from ..explore import project as fit_styles
+from ..explore.projection import SPACES
+from .options import Device, Folder, Labels, Model, Zoom
+from .support import check_choice, load, numbers, progress
+
+EXAMPLES = """
+stylelayers project runs/RUN picture.png folder --steps 200
+stylelayers project runs/RUN picture.png folder --space w+ --fit-noise --seed 1 --zoom 4
+"""
+
+
+def project(
+    model: Model,
+    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A picture file.", show_default=False)],
+    output: Folder,
+    space: Annotated[str, typer.Option(help="w: one style for all layers; w+: one a layer, nearer.")] = "w",
+    steps: Annotated[int, typer.Option(min=1, help="Of the optimisation.")] = 1000,
+    distance: Annotated[
+        str, typer.Option(help="pixels, vgg16, a TorchScript file or module:factory; the last two run their code.")
+    ] = "pixels",
+    learning_rate: Annotated[float, typer.Option(help="Its largest value.")] = 0.1,
+    fit_noise: Annotated[bool, typer.Option("--fit-noise", help="Fit the noise maps too.")] = False,
+    labels: Labels = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the starting point and the noise on the way.")] = 0,
+    zoom: Zoom = 1,
+    device: Device = "auto",
+) -> None:
+    """The picture nearest to an image.
+
+    Its styles are found by optimisation. The folder gets ws.safetensors, projection.png, and comparison.png: the image
+    on the left, the picture on the right.
+    """
+    check_choice("--space", space, SPACES)
+    classes = None if labels is None else numbers("--labels", labels)
+    generator = load(model, device)
+    place = generator.synthesis.input.const
+    target = read_picture(image, generator.resolution, generator.image_channels).to(place)
+    metric = load_distance(distance, device=place.device)
+    if place.is_cuda:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    with progress("projecting", steps) as advance:
+        found = fit_styles(
+            generator,
+            target,
+            space=space,
+            steps=steps,
+            distance=metric,
+            learning_rate=learning_rate,
+            fit_noise=fit_noise,
+            labels=classes,
+            seed=seed,
+            on_step=lambda step, value: advance(1),
+        )
+    pixels = to_pixels(torch.cat([target, found.image]))
+    save_projection(found, output / "ws.safetensors")
+    save_picture(pixels[1], output / "projection.png", zoom=zoom)
+    save_picture(tile(pixels, 2), output / "comparison.png", zoom=zoom)
+    print(f"{output}: distance {found.distances[0]:.4g} at the start, {found.distances[-1]:.4g} at the end")

@@ -1,0 +1,45 @@
+"""What a trained generator can be asked for: pictures, walks, mixtures, projections, directions. Needs Pillow."""
+
+from .directions import Directions, factorize, load_directions, save_directions, strips
+from .distances import FeatureDistance, load_distance, pixel_distance
+from .latents import latents_of_seeds, slerp
+from .mixing import mixed_styles_grid, mixing_table
+from .pictures import PICTURES, read_picture, save_each, save_grid, save_picture, tile, to_pixels
+from .projection import Projection, project, save_projection, style_statistics
+from .sampling import sample, styles_of_seeds, synthesize
+from .videos import VIDEOS, save_video
+from .walks import linear_walk, spherical_walk, walk_styles
+
+__all__ = [
+    "PICTURES",
+    "VIDEOS",
+    "Directions",
+    "FeatureDistance",
+    "Projection",
+    "factorize",
+    "latents_of_seeds",
+    "linear_walk",
+    "load_directions",
+    "load_distance",
+    "mixed_styles_grid",
+    "mixing_table",
+    "pixel_distance",
+    "project",
+    "read_picture",
+    "sample",
+    "save_directions",
+    "save_each",
+    "save_grid",
+    "save_picture",
+    "save_projection",
+    "save_video",
+    "slerp",
+    "spherical_walk",
+    "strips",
+    "style_statistics",
+    "styles_of_seeds",
+    "synthesize",
+    "tile",
+    "to_pixels",
+    "walk_styles",
+]

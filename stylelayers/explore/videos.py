@@ -1,0 +1,92 @@
+"""Frames as files: GIF by Pillow, MP4 (H.264) by PyAV, the same bytes for the same frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import ModuleType
+
+from PIL import Image
+from torch import Tensor
+
+from ..checkpoints.whole_files import whole_file
+from .pictures import as_image, check_ending
+
+__all__ = ["VIDEOS", "check_video", "save_video"]
+
+VIDEOS = (".gif", ".mp4")
+"""Endings of files."""
+_X264 = {"crf": "16", "preset": "medium", "threads": "1"}  # the bytes depend on the number of threads
+
+
+def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 30, zoom: int = 1) -> Path:
+    """Write frames as a GIF that plays for ever, or as an MP4, by the path's ending, whole or not at all.
+
+    Args:
+        frames: bytes ``(H, W, 1 or 3)`` of one size; taken one after the other.
+        path: missing folders are made.
+        fps: frames a second. A GIF shows each for whole hundredths of a second, and at least two.
+        zoom: how many pixels of the file show one pixel, a side.
+
+    Raises:
+        ValueError: another ending, no frames, a speed that is not above 0, MP4 without PyAV.
+    """
+    path = Path(path)
+    ending = check_video(path, fps)
+    images = (as_image(frame, zoom) for frame in frames)
+    first = next(images, None)
+    if first is None:
+        raise ValueError("a video needs at least 1 frame")
+    with whole_file(path, flush=False) as unfinished:
+        (_write_gif if ending == ".gif" else _write_mp4)(unfinished, chain([first], images), fps)
+    return path
+
+
+def check_video(path: Path, fps: float) -> str:
+    """The ending, if such a file can be written here at that speed."""
+    ending = check_ending(path, VIDEOS)
+    if not 0 < fps <= 1000:
+        raise ValueError(f"fps must be above 0 and at most 1000, got {fps}")
+    if ending == ".mp4":
+        _av()
+    return ending
+
+
+def _write_gif(path: Path, images: Iterator[Image.Image], fps: float) -> None:
+    duration = 10 * max(2, round(100 / fps))  # viewers slow down shorter ones
+    first = next(images)
+    first.save(path, format="GIF", save_all=True, append_images=images, duration=duration, loop=0)
+
+
+def _write_mp4(path: Path, images: Iterator[Image.Image], fps: float) -> None:
+    """H.264 in yuv420p, which every player shows, and whose sides are even."""
+    av = _av()
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}) as file:
+        stream = None
+        for image in images:
+            image = _even(image.convert("RGB"))
+            if stream is None:
+                stream = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=_X264)
+                stream.width, stream.height = image.size
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.flags |= av.codec.context.Flags.bitexact
+            file.mux(stream.encode(av.VideoFrame.from_image(image)))
+        if stream is not None:
+            file.mux(stream.encode())
+
+
+def _even(image: Image.Image) -> Image.Image:
+    """The image with a black column or row more where a side is odd."""
+    width, height = image.size
+    return image if width % 2 == height % 2 == 0 else image.crop((0, 0, width + width % 2, height + height % 2))
+
+
+def _av() -> ModuleType:
+    try:
+        import av
+    except ImportError:
+        raise ValueError('MP4 needs PyAV: pip install "stylelayers[video]"; a GIF needs nothing more') from None
+    return av

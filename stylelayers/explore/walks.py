@@ -1,0 +1,95 @@
+"""Paths through key points: spherical in z, linear in w."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ..models import Generator
+from ..models.mapping import one_hot_labels
+from .latents import latents_of_seeds, slerp
+from .sampling import cycled_labels, styles_of_seeds
+
+__all__ = ["WALKS", "linear_walk", "spherical_walk", "walk_styles"]
+
+WALKS = ("z", "w")
+
+
+def walk_styles(
+    generator: Generator,
+    seeds: Sequence[int],
+    *,
+    frames: int = 30,
+    space: str = "z",
+    loop: bool = False,
+    labels: Sequence[int] | None = None,
+    truncation_psi: float = 1.0,
+    truncation_cutoff: int | None = None,
+) -> Tensor:
+    """The styles ``(frames in all, num_ws, style_dim)`` of a walk from seed to seed.
+
+    Args:
+        generator: in evaluation mode.
+        seeds: at least two.
+        frames, loop: as in :func:`spherical_walk`.
+        space: ``"z"`` walks along great circles between latents, ``"w"`` along straight lines between styles.
+        labels, truncation_psi, truncation_cutoff: as in :func:`stylelayers.explore.sample`; from one class to another
+            the labels' rows change linearly.
+
+    Raises:
+        ValueError: an unknown space, fewer than two seeds, options that do not fit the generator.
+    """
+    options = {"truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
+    if space not in WALKS:
+        raise ValueError(f"space must be one of {', '.join(WALKS)}, got {space!r}")
+    ws = styles_of_seeds(generator, seeds, labels=labels, **options)  # type: ignore[arg-type]
+    if space == "w":
+        return linear_walk(ws, frames, loop=loop)
+    z = spherical_walk(latents_of_seeds(seeds, generator.latent_dim, device=ws.device).to(ws.dtype), frames, loop=loop)
+    classes = cycled_labels(generator, len(seeds), labels)
+    rows = None if classes is None else one_hot_labels("walk_styles", classes, generator.num_labels, ws)
+    with torch.no_grad():
+        walk: Tensor = generator.mapping(z, None if rows is None else linear_walk(rows, frames, loop=loop), **options)
+    return walk
+
+
+def spherical_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor:
+    """Latents along great circles from each point to the next; see :func:`slerp`.
+
+    Args:
+        points: at least two.
+        frames: steps from one point to the next, at least 1.
+        loop: go on from the last point to the first. The last frame is then the one before the first point;
+            without, it is the last point.
+
+    Shape:
+        `points` ``(K, D)`` → ``(K * frames, D)`` with `loop`, else ``((K - 1) * frames + 1, D)``.
+
+    Raises:
+        ValueError: fewer than two points, or no frames.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import spherical_walk
+        >>> spherical_walk(torch.eye(3), 10, loop=True).norm(dim=1).sum().round()
+        tensor(30.)
+    """
+    return _walk(points, frames, loop, slerp)
+
+
+def linear_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor:
+    """Straight lines from each point ``(K, *)`` to the next; otherwise as :func:`spherical_walk`."""
+    return _walk(points, frames, loop, lambda start, end, t: torch.lerp(start, end, t.expand_as(start)))
+
+
+def _walk(points: Tensor, frames: int, loop: bool, between: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+    if len(points) < 2 or frames < 1:
+        raise ValueError(f"a walk needs at least 2 points and 1 frame, got {len(points)} points and {frames} frames")
+    path = torch.cat([points, points[:1]]) if loop else points
+    place = torch.arange((len(path) - 1) * frames, device=points.device)
+    t = (place % frames).to(points.dtype).div(frames).view(-1, *[1] * (points.ndim - 1))
+    start = path[place // frames]
+    walk = between(start, path[place // frames + 1], t)
+    return walk if loop else torch.cat([walk, points[-1:]])

@@ -1,0 +1,303 @@
+"""The command line: every example runs, the same arguments give the same bytes, errors are one line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from stylelayers import Generator
+from stylelayers.checkpoints import load_generator, save_generator
+from stylelayers.cli import app as commands
+from stylelayers.cli.support import numbers
+from stylelayers.explore import load_directions, sample, tile, to_pixels
+from tests.explore.tiny import tiny_generator
+
+OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
+GUIDE = Path(__file__).parents[2] / "docs" / "using_a_generator.md"
+SHORTER = {"project": "--steps=3", "interpolate": "--frames=2"}
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the examples name."""
+    monkeypatch.chdir(tmp_path)
+    save_generator(tiny_generator(labels=3), tmp_path / "runs" / "RUN" / "generator.safetensors")
+    (tmp_path / "generator.safetensors").write_bytes(Path("runs/RUN/generator.safetensors").read_bytes())
+    (tmp_path / "runs" / "RUN" / "metrics.csv").write_text("step,quality/fid\n1,30.5\n2,20.5\n3,\n")
+    unlabelled = Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2)
+    save_generator(unlabelled, tmp_path / "faces.safetensors")
+    (tmp_path / "official.pkl").write_bytes(OFFICIAL.read_bytes())
+    Image.linear_gradient("L").save(tmp_path / "picture.png")
+    return tmp_path
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(commands.app, list(arguments))
+
+
+def succeed(*arguments: str) -> str:
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, ""), result.stderr or result.exception
+    return str(result.stdout)
+
+
+def files(*but: str) -> dict[str, bytes]:
+    """All files by their names, but for those that the fixture made."""
+    made = {"picture.png", "generator.safetensors", "faces.safetensors", "official.pkl", *but}
+    found = (path for path in Path().rglob("*") if path.is_file() and path.parts[0] != "runs")
+    return {str(path): path.read_bytes() for path in found if str(path) not in made}
+
+
+def name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def lines(text: str) -> list[str]:
+    return re.findall(r"^stylelayers (.+)$", text, re.MULTILINE)
+
+
+EXAMPLES = sorted(
+    {line for module in commands.COMMANDS for line in lines(module.EXAMPLES)} | set(lines(GUIDE.read_text()))
+)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_run_and_give_the_same_bytes_again(example: str) -> None:
+    arguments = shlex.split(example)
+    shorter = [option for command, option in SHORTER.items() if command == arguments[0]]
+    outputs = [succeed(*arguments, *shorter), files()]
+    for path in files():
+        Path(path).unlink()
+    assert [succeed(*arguments, *shorter), files()] == outputs
+    assert files() or arguments[0] == "info"
+    assert not any(path.endswith(".part") for path in files())
+
+
+@pytest.mark.parametrize("module", commands.COMMANDS, ids=name)
+def test_help_ends_with_the_examples(module: ModuleType) -> None:
+    shown = succeed(name(module), "--help")
+    told = [line.strip() for line in shown.split("Examples:")[1].strip().splitlines()]
+    assert told == module.EXAMPLES.strip().splitlines()
+    assert len(lines(module.EXAMPLES)) >= 2
+    assert f"  {name(module)} " in succeed("--help")
+
+
+def test_the_guide_tells_of_every_command() -> None:
+    assert {line.split()[0] for line in lines(GUIDE.read_text())} >= {name(module) for module in commands.COMMANDS}
+
+
+def test_the_guides_python_runs() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    for block in blocks:
+        exec(compile(block, str(GUIDE), "exec"), {})
+    assert set(files()) == {"pictures.png", "strips.png"}
+
+
+# What the commands make -----------------------------------------------------------------------------------------------
+
+
+def test_a_grid_shows_the_seeds() -> None:
+    succeed("generate", "runs/RUN", "x.png", "--seeds=4,6-9", "--columns=3", "--labels=1", "--psi=0.5", "--batch=2")
+    images = torch.cat(list(sample(tiny_generator(labels=3), [4, 6, 7, 8, 9], labels=[1], truncation_psi=0.5)))
+    shown = torch.tensor(list(Image.open("x.png").tobytes())).view(16, 24, 3)
+    assert (shown - tile(to_pixels(images), 3).long()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("noise", ["const", "random", "none"])
+def test_files_are_the_places_of_the_grid(noise: str) -> None:
+    succeed("generate", "runs/RUN", "folder", "--seeds=4,11", f"--noise={noise}", "--format=webp")
+    succeed("generate", "runs/RUN", "grid.webp", "--seeds=4,11", f"--noise={noise}", "--columns=2")
+    grid = Image.open("grid.webp")
+    for column, file in enumerate(["folder/seed0004.webp", "folder/seed0011.webp"]):
+        assert Image.open(file).tobytes() == grid.crop((8 * column, 0, 8 * column + 8, 8)).tobytes()
+
+
+def test_walks_have_their_frames_and_size() -> None:
+    for loop, frames in (((), 7), (("--loop",), 9)):
+        succeed("interpolate", "runs/RUN", "x.gif", "--seeds=0-2", "--frames=3", "--zoom=2", *loop)
+        gif = Image.open("x.gif")
+        assert (gif.n_frames, gif.size) == (frames, (16, 16))  # type: ignore[attr-defined]
+
+
+def test_tables_of_mixtures_stand_under_each_other() -> None:
+    succeed("mix", "runs/RUN", "x.png", "--rows=0-1", "--columns=2-4", "--layers=0", "--layers=1,3")
+    assert Image.open("x.png").size == (4 * 8, 2 * 3 * 8)
+    succeed("mix", "runs/RUN", "y.png", "--rows=0-1", "--columns=2-4", "--layers=1,3")
+    assert Image.open("x.png").crop((0, 24, 32, 48)).tobytes() == Image.open("y.png").tobytes()
+
+
+def test_a_generated_picture_is_projected_back() -> None:
+    succeed("generate", "runs/RUN", "folder", "--seeds=5", "--labels=2")
+    shown = succeed("project", "runs/RUN", "folder/seed0005.png", "out", "--steps=150", "--labels=2", "--zoom=2")
+    start, end = (float(number) for number in re.findall(r"distance ([\d.e-]+) .* ([\d.e-]+) at the end", shown)[0])
+    assert end < 0.05 * start
+    assert load_file("out/ws.safetensors")["ws"].shape == (1, 4, 5)
+    both = Image.open("out/comparison.png")
+    assert both.size == (32, 16)
+    assert both.crop((16, 0, 32, 16)).tobytes() == Image.open("out/projection.png").tobytes()
+    assert both.crop((0, 0, 16, 16)).resize((8, 8), 0).tobytes() == Image.open("folder/seed0005.png").tobytes()
+
+
+def test_directions_are_saved_and_shown() -> None:
+    succeed("directions", "runs/RUN", "out", "--layers=1-2", "--count=3", "--columns=5", "--seed=2")
+    assert load_directions("out/directions.safetensors").layers == [1, 2]
+    strips = Image.open("out/directions.png")
+    assert strips.size == (5 * 8, 3 * 8)
+    succeed("generate", "runs/RUN", "out", "--seeds=2")
+    middle = strips.crop((16, 8, 24, 16)).tobytes()
+    assert max(abs(a - b) for a, b in zip(middle, Image.open("out/seed0002.png").tobytes(), strict=True)) <= 1
+
+
+def test_info_shows_the_same_as_json() -> None:
+    facts = json.loads(succeed("info", "generator.safetensors", "--json"))
+    shown = succeed("info", "generator.safetensors")
+    assert facts["parameters"]["generator"] == sum(each.numel() for each in tiny_generator(labels=3).parameters())
+    assert f"generator  {facts['parameters']['generator']:,}" in shown
+
+
+def test_info_of_a_run_has_its_last_metrics() -> None:
+    assert json.loads(succeed("info", "runs/RUN", "--json"))["last_metrics"] == {"step": 3, "quality/fid": 20.5}
+
+
+def test_a_converted_file_is_the_same_generator() -> None:
+    assert succeed("convert", "faces.safetensors", "port.pt") == "port.pt: generator of a generator file\n"
+    succeed("convert", "port.pt", "back.safetensors")
+    z = torch.randn(2, 4)
+    there, back = (load_generator(name)(z, noise="const") for name in ("faces.safetensors", "back.safetensors"))
+    torch.testing.assert_close(there, back)
+
+
+# What goes wrong ------------------------------------------------------------------------------------------------------
+
+WRONG_ARGUMENTS = {
+    "generate runs/RUN": "Missing argument",
+    "generate runs/RUN x.png --colour": "No such option: --colour",
+    "generate nothing x.png": "does not exist",
+    "generat runs/RUN x.png": "No such command 'generat'",
+    "generate runs/RUN x.png --seeds 5-": "--seeds must be numbers and ranges such as 0-63 or 0,5,7-9, got '5-'",
+    "generate runs/RUN x.png --seeds 9-5": "--seeds must be",
+    "generate runs/RUN x.png --seeds 0-99999999999": "--seeds must be at most 10,000,000 numbers",
+    "generate runs/RUN x.png --seeds 9223372036854775808": "seeds must be in [0, 2**63)",
+    "generate runs/RUN x.png --labels 3": "labels must be in [0, 3), at least one, got [3]",
+    "generate runs/RUN x.png --psi 0.5 --truncation-cutoff 9": "truncation_cutoff must be in [0, 4], got 9",
+    "generate runs/RUN x.png --noise some": "--noise must be one of random, const, none, got 'some'",
+    "generate runs/RUN x.jpg": "the file's ending must be .png or .webp, got 'x.jpg'",
+    "generate runs/RUN x --format jpg": "--format must be one of png, webp, got 'jpg'",
+    "generate runs/RUN x.png --batch 0": "batch",
+    "generate runs/RUN x.png --device gpu": "--device 'gpu' cannot be used",
+    "generate runs/RUN x.png --device meta": "--device 'meta' cannot be used",
+    "interpolate runs/RUN x.avi": "the file's ending must be .gif or .mp4, got 'x.avi'",
+    "interpolate runs/RUN x.gif --seeds 1": "a walk needs at least 2 points",
+    "interpolate runs/RUN x.gif --fps 0": "fps must be above 0",
+    "interpolate runs/RUN x.gif --space s": "--space must be one of z, w, got 's'",
+    "interpolate runs/RUN x.gif --noise random": "--noise must be one of const, none, got 'random'",
+    "mix runs/RUN x.png --layers 4": "layers must be in [0, 4), at least one, got [4]",
+    "mix runs/RUN x.gif": "the file's ending must be",
+    "project runs/RUN generator.safetensors out": "is not a picture that can be read",
+    "project runs/RUN picture.png out --space z": "--space must be one of w, w+, got 'z'",
+    "project runs/RUN picture.png out --distance lpips": "distance must be pixels, vgg16, a TorchScript file",
+    "directions runs/RUN out --layers 9": "layers must be in [0, 4)",
+    "info nothing": "does not exist",
+    "export runs/RUN x --format tflite": "--format must be one of onnx, pt2, got 'tflite'",
+}
+FAILURES = {
+    "generate picture.png x.png": "load_generator: 'picture.png'",
+    "generate runs x.png": "load_generator:",
+    "generate runs/RUN picture.png/x.png": "picture.png",
+    "info picture.png": "describe: 'picture.png'",
+    "convert picture.png x.safetensors": "picture.png",
+}
+
+
+@pytest.mark.parametrize(("line", "message", "code"), [
+    *((line, message, 2) for line, message in WRONG_ARGUMENTS.items()),
+    *((line, message, 1) for line, message in FAILURES.items()),
+])  # fmt: skip
+def test_errors_are_one_line_and_leave_nothing(line: str, message: str, code: int) -> None:
+    result = run(*shlex.split(line))
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.startswith("stylelayers: ")
+    assert result.stderr.count("\n") == 1
+    assert message in result.stderr
+    assert files() == {}
+
+
+@pytest.mark.parametrize("line", [
+    "generate runs/RUN x.png", "generate runs/RUN folder", "mix runs/RUN x.webp", "interpolate runs/RUN x.gif",
+    "directions runs/RUN out", "project runs/RUN picture.png out --steps 1",
+])  # fmt: skip
+def test_a_full_disk_leaves_no_half_written_picture(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(image: Any, path: Path, **options: Any) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", half)
+    result = run(*shlex.split(line))
+    assert (result.exit_code, result.stderr) == (1, "stylelayers: [Errno 28] No space left on device\n")
+    assert [path for path in files() if not path.endswith(".safetensors")] == []
+
+
+def test_an_interrupted_command_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(image: Any, path: Path, **options: Any) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    assert run("generate", "runs/RUN", "x.png").exit_code == 130
+    assert files() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("3", [3]), ("0-3", [0, 1, 2, 3]), ("0,5,7-9", [0, 5, 7, 8, 9]), (" 2 - 3 , 1", [2, 3, 1]), ("4-4,4", [4, 4])],
+)
+def test_numbers(text: str, expected: list[int]) -> None:
+    assert numbers("--seeds", text) == expected
+
+
+@pytest.mark.parametrize("text", ["", ",", "1,", "-1", "a", "1-2-3", "1.5", "5-3"])
+def test_texts_that_are_no_numbers(text: str) -> None:
+    with pytest.raises(ValueError, match="--seeds must be numbers and ranges"):
+        numbers("--seeds", text)
+
+
+# The process ----------------------------------------------------------------------------------------------------------
+
+WITHOUT_TYPER = """
+import sys
+sys.modules["typer"] = None
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name == "typer" else found(name)
+from stylelayers.cli import main
+main()
+"""
+
+
+def test_the_module_is_the_command(workplace: Path) -> None:
+    arguments = [sys.executable, "-m", "stylelayers", "generate", "runs/RUN", "x.png", "--seeds=0-3"]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(arguments, cwd=workplace, capture_output=True, text=True, timeout=200, env=environment)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "x.png\n", "")
+    succeed("generate", "runs/RUN", "y.png", "--seeds=0-3")
+    assert Path("x.png").read_bytes() == Path("y.png").read_bytes()
+
+
+def test_a_missing_typer_is_told_in_one_line(workplace: Path) -> None:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    arguments = [sys.executable, "-c", WITHOUT_TYPER]
+    ended = subprocess.run(arguments, cwd=workplace, capture_output=True, text=True, timeout=200, env=environment)
+    assert ended.returncode == 1
+    assert ended.stderr == 'stylelayers: the command line needs typer: pip install "stylelayers[cli]"\n'

@@ -1,0 +1,27 @@
+"""A generator that is small enough for every test, and is neither blank nor glaring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from stylelayers import Generator, ToRGB
+from stylelayers.layers import NoiseInjection
+
+__all__ = ["tiny_generator"]
+
+
+def tiny_generator(resolution: int | tuple[int, int] = 8, *, labels: int = 0, **options: Any) -> Generator:
+    torch.manual_seed(0)
+    sizes = {"latent_dim": 6, "style_dim": 5, "channel_base": 64, "mapping_layers": 2, "mapping_lr_multiplier": 1.0}
+    generator = Generator(resolution, num_labels=labels, **{**sizes, **options})
+    for module in generator.modules():
+        if isinstance(module, NoiseInjection):
+            torch.nn.init.constant_(module.strength, 0.2)
+    z = torch.randn(64, 6).to(generator.synthesis.input.const)
+    images = generator(z, torch.arange(64) % labels if labels else None)  # moves the mean of w
+    for module in generator.modules():
+        if isinstance(module, ToRGB):  # images are linear in them, and are to lie in [-1, 1]
+            module.conv.weight.data.div_(images.detach().abs().max() * 1.2)
+    return generator.eval()
