@@ -1,6 +1,6 @@
 """StyleGAN-style layers for PyTorch: differentiable any number of times, on every device, with torch alone."""
 
-from . import checkpoints, functional, losses, testing
+from . import augment, checkpoints, functional, losses, testing
 from ._version import __version__ as __version__
 from .layers import (
     BiasAct,
@@ -37,6 +37,7 @@ __all__ = [
     "SynthesisNetwork",
     "ToRGB",
     "Upsample2d",
+    "augment",
     "checkpoints",
     "functional",
     "losses",

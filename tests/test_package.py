@@ -32,7 +32,7 @@ CLASSES = [
     "ToRGB",
     "Upsample2d",
 ]
-SUBMODULES = ["checkpoints", "functional", "losses", "testing"]
+SUBMODULES = ["augment", "checkpoints", "functional", "losses", "testing"]
 OPERATORS = [
     "activation_names",
     "bias_act",

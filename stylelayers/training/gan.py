@@ -16,7 +16,7 @@ from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
 from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
-from .network_calls import NetworkCalls
+from .network_calls import AugmentedDiscriminator, NetworkCalls
 from .objective import StyleGAN2Objective
 from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
 from .random_state import random_states, start_random_state
@@ -48,8 +48,12 @@ class GAN(LightningModule):
         initialize_from, initialize_strict: networks to begin with; see :func:`initialize`.
         freeze: names of what is not trained; see :func:`freeze`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
+        augment: changes every image that the discriminator sees, real or generated, in its own steps, in the
+            generator's and in penalties, whose gradients are with respect to the images before; see
+            :mod:`stylelayers.augment`.
 
     Attributes:
+        critic: the discriminator behind the augmentation: what losses and penalties call.
         images_seen: real images that training has used, over all ranks; in the checkpoint.
         iterations: iterations done; in the checkpoint.
         guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
@@ -73,13 +77,15 @@ class GAN(LightningModule):
         initialize_strict: bool = True,
         freeze: Sequence[str] = (),
         max_skipped_steps: int = 20,
+        augment: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
         if not isinstance(micro_batches, int) or micro_batches < 1:
             raise ValueError(f"model.micro_batches must be an int of at least 1, got {micro_batches!r}")
-        self.generator, self.discriminator, self.loss = generator, discriminator, loss
+        self.generator, self.discriminator, self.loss, self.augment = generator, discriminator, loss, augment
+        self._critic = (AugmentedDiscriminator(discriminator, augment),)  # a tuple: its parts are submodules already
         loss.path_length_penalty.decay = 1 - (1 - loss.path_length_decay) ** (1 / micro_batches)
         self.generator_optimizer = lazy_optimizer(generator_optimizer, mean_interval(loss.generator_penalties))
         self.discriminator_optimizer = lazy_optimizer(
@@ -96,6 +102,10 @@ class GAN(LightningModule):
         self.iterations = 0
         self._latest: dict[str, Tensor] = {}
         self._random_states: list[dict[str, Any]] = []
+
+    @property
+    def critic(self) -> Discriminator:
+        return self.discriminator if self.augment is None else cast(Discriminator, self._critic[0])  # called alike
 
     def configure_optimizers(self) -> list[Optimizer]:
         return [
@@ -161,7 +171,7 @@ class GAN(LightningModule):
     ) -> None:
         """One step of an optimiser; what is logged of a penalty is that of its latest step."""
         optimizer.zero_grad()
-        loss, logged = accumulate(losses, self.generator, self.discriminator, parts, backward)
+        loss, logged = accumulate(losses, self.generator, self.critic, parts, backward)
         self._latest.update(logged)
         if self._is_shared():
             average_gradients(optimizer)

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import losses
 from ..models import Discriminator, Generator
 
-__all__ = ["NetworkCalls"]
+__all__ = ["AugmentedDiscriminator", "NetworkCalls"]
 
 
 class NetworkCalls:
@@ -35,6 +35,18 @@ class NetworkCalls:
         self.lengths = prepare(_lengths_vjp if compiled else _lengths)
         self.square_norm = prepare(_square_norm_vjp if compiled else _square_norm)
         self.gradient_penalty = prepare(_gradient_penalty_vjp if compiled else _gradient_penalty)
+
+
+class AugmentedDiscriminator(nn.Module):
+    """``discriminator(augment(images), labels)``."""
+
+    def __init__(self, discriminator: nn.Module, augment: nn.Module | None) -> None:
+        super().__init__()
+        self.discriminator, self.augment = discriminator, augment
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        seen = images if self.augment is None else self.augment(images)
+        return cast(Tensor, self.discriminator(seen, labels))
 
 
 def _synthesize(generator: Generator, ws: Tensor) -> Tensor:

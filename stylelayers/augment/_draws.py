@@ -1,0 +1,54 @@
+"""Random draws of the augmentations, one a sample, from torch's global generator of the images' device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .operations import cutout
+
+__all__ = ["chosen", "integers", "is_zero", "keep_or_change", "normal", "random_cutout", "uniform"]
+
+
+def uniform(images: Tensor) -> Tensor:
+    """``(N,)`` numbers in [0, 1), of float32 at least."""
+    return torch.rand(len(images), device=images.device, dtype=_dtype(images))
+
+
+def normal(images: Tensor) -> Tensor:
+    """``(N,)`` unit normal numbers, of float32 at least."""
+    return torch.randn(len(images), device=images.device, dtype=_dtype(images))
+
+
+def integers(images: Tensor, low: int, high: int) -> Tensor:
+    """``(N,)`` whole numbers from `low` up to `high - 1`."""
+    return torch.randint(low, high, (len(images),), device=images.device)
+
+
+def chosen(images: Tensor, p: Tensor | float) -> Tensor:
+    """``(N,)``: for each sample, true with probability `p`."""
+    return uniform(images) < p
+
+
+def keep_or_change(change: Tensor, images: Tensor, changed: Tensor) -> Tensor:
+    """The samples of `changed` where `change` ``(N,)`` is true, and elsewhere the images, bit for bit."""
+    return torch.where(change.view(-1, *[1] * (images.ndim - 1)), changed, images)
+
+
+def is_zero(p: Tensor | float) -> bool:
+    """Whether `p` is known to be 0, without waiting for a device or breaking a graph."""
+    if isinstance(p, Tensor):
+        return p.device.type == "cpu" and not torch.compiler.is_compiling() and not float(p)
+    return p == 0
+
+
+def random_cutout(images: Tensor, share: float, fill: float) -> Tensor:
+    """Cut `share` of height and width out of each image, around any of its pixels."""
+    height, width = images.shape[2:]
+    size = (int(height * share + 0.5), int(width * share + 0.5))
+    corner = torch.stack([integers(images, 0, height) - size[0] // 2, integers(images, 0, width) - size[1] // 2], 1)
+    return cutout(images, corner, size, fill=fill)
+
+
+def _dtype(images: Tensor) -> torch.dtype:
+    return torch.promote_types(images.dtype, torch.float32)

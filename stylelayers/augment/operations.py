@@ -1,0 +1,138 @@
+"""Simple augmentations as functions of the images and of one number (or pair) a sample.
+
+Nothing here draws random numbers, so each is a function that can be tested and differentiated any number of times with
+respect to the images. Images are ``(N, C, H, W)``, usually in [-1, 1], of any channel count.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._pixels import check_padding, check_per_sample, take_pixels
+
+__all__ = [
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_saturation",
+    "cutout",
+    "flip_and_turn",
+    "translate_pixels",
+]
+
+
+def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
+    """Add `offset` ``(N,)`` to each image.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    check_per_sample("adjust_brightness", "offset", offset, images)
+    return images + _spread(offset, images)
+
+
+def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
+    """Scale each pixel's distance from the mean of its channels by `factor` ``(N,)``; grey images stay as they are.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    check_per_sample("adjust_saturation", "factor", factor, images)
+    if images.shape[1] == 1:
+        return images
+    grey = images.mean(1, keepdim=True)
+    return grey + (images - grey) * _spread(factor, images)
+
+
+def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Scale each image's distance from its mean by `factor` ``(N,)``.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    check_per_sample("adjust_contrast", "factor", factor, images)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return mean + (images - mean) * _spread(factor, images)
+
+
+def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
+    """Move each image by whole pixels.
+
+    Args:
+        images: ``(N, C, H, W)``.
+        shift: ``(N, 2)`` whole numbers of pixels, down and right.
+        padding_mode: what comes in at the border: ``"reflect"`` and ``"replicate"`` continue the image, ``"constant"``
+            is `fill`.
+        fill: value outside the image under ``"constant"``.
+
+    Raises:
+        ValueError: shapes that do not fit, a fractional shift, or an unknown mode.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import translate_pixels
+        >>> translate_pixels(torch.arange(4.0).view(1, 1, 1, 4), torch.tensor([[0, 1]]), padding_mode="replicate")
+        tensor([[[[0., 0., 1., 2.]]]])
+    """
+    check_per_sample("translate_pixels", "shift", shift, images, 2)
+    check_padding("translate_pixels", padding_mode)
+    if shift.is_floating_point():
+        raise ValueError(
+            f"translate_pixels: shift must hold integers, got {shift.dtype}; use affine_warp for fractions"
+        )
+    rows, columns = _grid(images)
+    return take_pixels(images, rows - shift[:, :1, None], columns - shift[:, 1:, None], padding_mode, fill)
+
+
+def flip_and_turn(images: Tensor, flip: Tensor, turns: Tensor) -> Tensor:
+    """Mirror left and right where `flip`, then turn by quarters; exact.
+
+    Args:
+        images: ``(N, C, H, W)``.
+        flip: ``(N,)`` booleans.
+        turns: ``(N,)`` integers, quarter turns counterclockwise as ``torch.rot90`` makes them. Images that are not
+            square turn by halves only: an odd number is taken for the even one below.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    check_per_sample("flip_and_turn", "flip", flip, images)
+    check_per_sample("flip_and_turn", "turns", turns, images)
+    height, width = images.shape[2:]
+    rows, columns = (axis.expand(len(images), height, width) for axis in _grid(images))
+    half, quarter = (turns.remainder(4) >= 2).view(-1, 1, 1), (turns.remainder(2) == 1).view(-1, 1, 1)
+    rows, columns = torch.where(half, height - 1 - rows, rows), torch.where(half, width - 1 - columns, columns)
+    if height == width:  # out[r, c] = in[c, W - 1 - r]
+        rows, columns = torch.where(quarter, columns, rows), torch.where(quarter, width - 1 - rows, columns)
+    columns = torch.where(flip.view(-1, 1, 1), width - 1 - columns, columns)
+    return take_pixels(images, rows, columns, "replicate", 0.0)
+
+
+def cutout(images: Tensor, corner: Tensor, size: tuple[int, int], *, fill: float = 0.0) -> Tensor:
+    """Replace a rectangle of each image by `fill`.
+
+    Args:
+        images: ``(N, C, H, W)``.
+        corner: ``(N, 2)``, row and column of the rectangle's first pixel, which may lie outside.
+        size: height and width of the rectangle in pixels.
+        fill: the value inside of it.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    check_per_sample("cutout", "corner", corner, images, 2)
+    rows, columns = _grid(images)
+    rows, columns = rows - corner[:, :1, None], columns - corner[:, 1:, None]
+    cut = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
+    return torch.where(cut.unsqueeze(1), fill, images)
+
+
+def _spread(value: Tensor, images: Tensor) -> Tensor:
+    return value.to(images.dtype).view(-1, 1, 1, 1)
+
+
+def _grid(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column numbers, ``(1, H, 1)`` and ``(1, 1, W)``."""
+    height, width = images.shape[2:]
+    device = images.device
+    return torch.arange(height, device=device).view(1, -1, 1), torch.arange(width, device=device).view(1, 1, -1)
