@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, sqrt
+from math import ceil, floor, sqrt
 from typing import Any
 
 import numpy as np
@@ -246,3 +246,77 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
         for channel, block in enumerate(deviation.chunk(num_channels)):
             appended[members, channel] = block.mean()
     return torch.cat([x, appended], dim=1)
+
+
+# Augmentation ----------------------------------------------------------------------------------------------------
+
+
+def affine_warp(x: Tensor, matrix: Tensor, *, padding_mode: str, fill: float, kernel: Sequence[float]) -> Tensor:
+    """Pixel by pixel, as formulas: the doubled signal, its bilinear samples, the reversed filter."""
+    taps = np.asarray(kernel, dtype=np.float64) / np.sum(kernel)
+    count, (height, width) = len(taps), x.shape[2:]
+    centre, margin = float((taps * np.arange(count)).sum()), count // 2
+    first = count - 1 - 2 * margin  # of the doubled samples that are kept
+    results = torch.zeros_like(x)
+
+    def pixel(image: np.ndarray, row: int, column: int) -> float:
+        if padding_mode == "constant" and not (0 <= row < height and 0 <= column < width):
+            return fill
+        return image[_continued(row, height, padding_mode), _continued(column, width, padding_mode)]
+
+    def doubled(image: np.ndarray, row: int, column: int) -> float:
+        return 4 * sum(
+            taps[row - 2 * i] * taps[column - 2 * j] * pixel(image, i, j)
+            for i in range(-(-(row - count + 1) // 2), row // 2 + 1)
+            for j in range(-(-(column - count + 1) // 2), column // 2 + 1)
+        )
+
+    def place(position: float, size: int) -> float:
+        """Where among the doubled samples; what lies beyond those that are kept is folded back as a position."""
+        last = 2 * (size + 2 * margin) - count + first
+        index = 2 * position + centre
+        if padding_mode != "constant" and not first <= index <= last:
+            index = 2 * _continued(position, size, padding_mode) + centre
+        return index
+
+    for n in range(len(x)):
+        for c in range(x.shape[1]):
+            image = x[n, c].numpy()
+            known: dict[tuple[int, int], float] = {}
+
+            def sample(row: int, column: int, image: np.ndarray = image, known: dict[Any, float] = known) -> float:
+                limits = [2 * (size + 2 * margin) - count + first for size in (height, width)]
+                if not (first <= row <= limits[0] and first <= column <= limits[1]):
+                    if padding_mode == "constant":
+                        return fill
+                    row, column = min(max(row, first), limits[0]), min(max(column, first), limits[1])
+                if (row, column) not in known:
+                    known[row, column] = doubled(image, row, column)
+                return known[row, column]
+
+            def warped(j: int, k: int, n: int = n, sample: Any = sample) -> float:
+                v = np.array([(k - centre) / 2 - (width - 1) / 2, (j - centre) / 2 - (height - 1) / 2, 1.0])
+                column, row, _ = matrix[n].numpy() @ v
+                row, column = place(row + (height - 1) / 2, height), place(column + (width - 1) / 2, width)
+                top, left = floor(row), floor(column)
+                return sum(
+                    abs(1 - a - (row - top)) * abs(1 - b - (column - left)) * sample(top + a, left + b)
+                    for a in (0, 1)
+                    for b in (0, 1)
+                )
+
+            plane = {
+                (j, k): warped(j, k) for j in range(2 * (height - 1) + count) for k in range(2 * (width - 1) + count)
+            }
+            for i, j in np.ndindex(height, width):
+                results[n, c, i, j] = sum(
+                    taps[a] * taps[b] * plane[2 * i + a, 2 * j + b] for a in range(count) for b in range(count)
+                )
+    return results
+
+
+def _continued(position: Any, size: int, padding_mode: str) -> Any:
+    if padding_mode == "reflect":
+        while size > 1 and not 0 <= position <= size - 1:
+            position = -position if position < 0 else 2 * (size - 1) - position
+    return min(max(position, 0), size - 1)

@@ -1,20 +1,30 @@
 """Augmentation of everything that a discriminator sees, differentiable any number of times; torch only."""
 
+from .adaptive import AdaptiveAugment
 from .diffaugment import DiffAugment
 from .operations import (
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,
+    color_transform,
     cutout,
     flip_and_turn,
     translate_pixels,
 )
+from .pipeline import GROUPS, STRENGTHS, AugmentPipeline
+from .warp import affine_warp
 
 __all__ = [
+    "GROUPS",
+    "STRENGTHS",
+    "AdaptiveAugment",
+    "AugmentPipeline",
     "DiffAugment",
     "adjust_brightness",
     "adjust_contrast",
     "adjust_saturation",
+    "affine_warp",
+    "color_transform",
     "cutout",
     "flip_and_turn",
     "translate_pixels",

@@ -15,6 +15,7 @@ __all__ = [
     "adjust_brightness",
     "adjust_contrast",
     "adjust_saturation",
+    "color_transform",
     "cutout",
     "flip_and_turn",
     "translate_pixels",
@@ -53,6 +54,25 @@ def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     check_per_sample("adjust_contrast", "factor", factor, images)
     mean = images.mean((1, 2, 3), keepdim=True)
     return mean + (images - mean) * _spread(factor, images)
+
+
+def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
+    """Map each colour ``(r, g, b, 1)`` by `matrix` ``(N, 4, 4)``; of one channel, the grey that it stands for.
+
+    Raises:
+        ValueError: shapes that do not fit, or images of neither 1 nor 3 channels.
+    """
+    check_per_sample("color_transform", "matrix", matrix, images, 4, 4)
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"color_transform: images must have 1 or 3 channels, got {images.shape[1]}")
+    rows = matrix[:, :3].to(images.dtype)
+    if images.shape[1] == 1:  # what the three channels have in common
+        rows = rows.mean(1, keepdim=True)
+        rows = torch.cat([rows[..., :3].sum(2, keepdim=True), rows[..., 3:]], 2)
+    *columns, offset = rows.unsqueeze(-1).unsqueeze(-1).unbind(2)  # each (N, C, 1, 1)
+    for channel, column in enumerate(columns):
+        offset = offset + column * images[:, channel : channel + 1]
+    return offset
 
 
 def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:

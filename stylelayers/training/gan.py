@@ -12,6 +12,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
 from .distributed import average_gradients, average_over_processes, without_reducer
@@ -122,17 +123,17 @@ class GAN(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
         with without_reducer(self.trainer):
-            self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
+            parts = self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
         self._agree()
         self.iterations += 1
         self.images_seen += len(images) * self.trainer.world_size
         self.average.update(self.generator, len(images) * self.trainer.world_size, self.images_seen)
-        self.log_dict({**self._latest, "progress/images": float(self.images_seen)})
+        self.log_dict({**self._latest, **self._adapt(parts), "progress/images": float(self.images_seen)})
 
     def iterate(
         self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
-    ) -> None:
-        """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
+    ) -> list[Part]:
+        """The steps that are due at ``self.iterations``; counters, averages and log are left to the caller."""
         parts = split(images, labels if self.generator.num_labels else None, self.micro_batches)
         generator_step, discriminator_step = (
             partial(self._step, optimizer, backward, parts) for optimizer in optimizers
@@ -146,6 +147,7 @@ class GAN(LightningModule):
         if self.iterations % DIVERSITY_INTERVAL == 0:
             fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
             self._latest["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
+        return parts
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
@@ -183,6 +185,13 @@ class GAN(LightningModule):
         if self._is_shared():
             w_mean = self.generator.mapping.w_mean
             average_over_processes([*([] if w_mean is None else [w_mean]), *self._latest.values()])
+
+    def _adapt(self, parts: Sequence[Part]) -> dict[str, Tensor]:
+        """Lead the augmentation's probability by the iteration's logits of real images; what to log of it."""
+        if not isinstance(self.augment, AdaptiveAugment):
+            return {}
+        self.augment.observe(torch.cat([cast(Tensor, part.real_logits) for part in parts]))
+        return {"augment/p": self.augment.p.clone(), "augment/sign": self.augment.sign.clone()}
 
     def _is_shared(self) -> bool:
         """Whether other processes train the same model; a rehearsal, without a trainer, is each one's own."""

@@ -157,10 +157,11 @@ class StyleGAN2Objective(nn.Module):
         return loss, {"loss/generator": loss}
 
     def discriminator_loss(self, generator: Generator, discriminator: Discriminator, part: Part) -> Value:
-        """The discriminator's adversarial loss on real images and those of the generator's step."""
+        """The discriminator's adversarial loss on real images, whose logits `part` keeps, and generated ones."""
         real_logits, fake_logits = (
             self.calls.judge(discriminator, images, part.labels) for images in (part.images, part.fakes)
         )
+        part.real_logits = real_logits.detach()
         loss = self.discriminator_criterion(real_logits, fake_logits)
         logits = {"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()}
         return loss, {"loss/discriminator": loss, **logits}

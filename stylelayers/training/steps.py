@@ -21,11 +21,13 @@ class Part:
     Attributes:
         images, labels: real ones; labels are None in unconditional training.
         fakes: the images that the generator's step made, without their graph.
+        real_logits: of `images` in the discriminator's step, without their graph.
     """
 
     images: Tensor
     labels: Tensor | None
     fakes: Tensor | None = None
+    real_logits: Tensor | None = None
 
 
 Loss = Callable[[Generator, Discriminator, Part], tuple[Tensor, dict[str, Tensor]]]  # to minimise; to log

@@ -20,6 +20,7 @@ import torch
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from PIL import Image
+from torch import nn
 from torch.utils.data import TensorDataset
 
 import train
@@ -88,14 +89,14 @@ def image_files(folder: Path, count: int = 6) -> Path:
     return folder
 
 
-def tiny_gan(*, labels: int = 0, optimizer: Any = None, **loss: Any) -> GAN:
+def tiny_gan(*, labels: int = 0, optimizer: Any = None, augment: nn.Module | None = None, **loss: Any) -> GAN:
     """A GAN of 8x8 grey images; `loss` are arguments of the objective."""
     generator = Generator(
         8, latent_dim=4, style_dim=4, num_labels=labels, image_channels=1, channel_base=32, mapping_layers=2
     )
     discriminator = Discriminator(8, num_labels=labels, image_channels=1, channel_base=32, label_layers=2)
     optimizer = optimizer or partial(torch.optim.Adam, lr=0.01, betas=(0.0, 0.99))
-    return GAN(generator, discriminator, StyleGAN2Objective(**loss), optimizer, optimizer)
+    return GAN(generator, discriminator, StyleGAN2Objective(**loss), optimizer, optimizer, augment=augment)
 
 
 def tiny_data(*, labels: int = 0) -> ImageDataModule:

@@ -1,0 +1,184 @@
+"""The random augmentations of adaptive discriminator augmentation (arXiv:2006.06676, appendix B).
+
+Differences from the published pipeline:
+
+- images that are not square turn by 180 degrees and not by 90, and integer and fractional shifts follow each side;
+- there are no random filters of frequency bands, which the paper found to help little;
+- noise and cutout are the group ``"corrupt"``, off as in the paper's default ``"bgc"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import pi
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from . import matrices
+from ._draws import chosen, integers, is_zero, keep_or_change, normal, random_cutout, uniform
+from ._pixels import check_choices, check_images, check_padding
+from .operations import color_transform, flip_and_turn, translate_pixels
+from .warp import affine_warp
+
+__all__ = ["GROUPS", "STRENGTHS", "AugmentPipeline"]
+
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "blit": ("flip", "turn", "translate"),
+        "geometric": ("scale", "rotate", "stretch", "shift"),
+        "color": ("brightness", "contrast", "luma_flip", "hue", "saturation"),
+        "corrupt": ("noise", "cutout"),
+    }
+)
+STRENGTHS: Mapping[str, float] = MappingProxyType(
+    {
+        "translate": 0.125,  # largest shift, in shares of each side
+        "scale": 0.2,  # deviation of the binary logarithm
+        "rotate": 1.0,  # largest angle, in half turns
+        "stretch": 0.2,  # deviation of the binary logarithm for the width; the height gets the inverse
+        "shift": 0.125,  # deviation, in shares of each side
+        "brightness": 0.2,  # deviation
+        "contrast": 0.5,  # deviation of the binary logarithm
+        "hue": 1.0,  # largest angle, in half turns
+        "saturation": 1.0,  # deviation of the binary logarithm
+        "noise": 0.1,  # deviation of the deviation
+        "cutout": 0.5,  # side, in shares of each side
+    }
+)
+
+
+class AugmentPipeline(nn.Module):
+    """Random flips, turns, warps and colours of images, each with probability `p` (arXiv:2006.06676, appendix B).
+
+    Geometric operations are one affine warp, colours one matrix. Each sample has draws of its own from torch's global
+    generator; samples of which nothing was chosen stay as they are, bit for bit. In evaluation mode all do.
+
+    Args:
+        groups: which of ``"blit"`` (flip, turn, translate), ``"geometric"`` (scale, rotate, stretch, shift),
+            ``"color"`` (brightness, contrast, luma_flip, hue, saturation), ``"corrupt"`` (noise, cutout).
+        probabilities: of single operations of these groups, in [0, 1], as factors of `p`; 1 unless named here.
+        strengths: of single operations, where they are not the paper's (`STRENGTHS`).
+        padding_mode: what lies outside the image: ``"reflect"``, ``"replicate"``, or ``"constant"``, which is `fill`.
+        fill: value of what is cut out, and of what lies outside under ``"constant"``.
+
+    Shape:
+        `images` ``(N, C, H, W)`` → the same, C being 1 or 3 for colours; `p` is a number or a scalar tensor.
+
+    Raises:
+        ValueError: an unknown name, or a value out of range.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import AugmentPipeline
+        >>> augment = AugmentPipeline(("blit", "color"), probabilities={"turn": 0.0}, strengths={"translate": 0.05})
+        >>> augment(torch.randn(4, 3, 16, 24), p=0.3).shape
+        torch.Size([4, 3, 16, 24])
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[str] = ("blit", "geometric", "color"),
+        *,
+        probabilities: Mapping[str, float] | None = None,
+        strengths: Mapping[str, float] | None = None,
+        padding_mode: str = "reflect",
+        fill: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.groups = check_choices("AugmentPipeline", "groups", groups, GROUPS)
+        names = [name for group in self.groups for name in GROUPS[group]]
+        self.probabilities = dict.fromkeys(names, 1.0)
+        self.probabilities |= _checked("probabilities", probabilities, names, 1.0)
+        self.strengths = {**STRENGTHS, **_checked("strengths", strengths, STRENGTHS, float("inf"))}
+        check_padding("AugmentPipeline", padding_mode)
+        self.padding_mode, self.fill = padding_mode, fill
+
+    def forward(self, images: Tensor, p: Tensor | float = 1.0) -> Tensor:
+        check_images("AugmentPipeline", images)
+        if not self.training or is_zero(p):
+            return images
+        for group in GROUPS:
+            if group in self.groups:
+                images = getattr(self, f"_{group}")(images, p)
+        return images
+
+    def _chosen(self, name: str, images: Tensor, p: Tensor | float) -> Tensor:
+        return chosen(images, p * self.probabilities[name])
+
+    def _value(self, name: str, images: Tensor, p: Tensor | float, draw: Callable[[Tensor], Tensor]) -> Tensor:
+        """``(N,)`` draws times the strength, and 0 where the operation was not chosen."""
+        return self._chosen(name, images, p) * draw(images) * self.strengths[name]
+
+    def _blit(self, images: Tensor, p: Tensor | float) -> Tensor:
+        flip = self._chosen("flip", images, p) & (integers(images, 0, 2) == 1)
+        images = flip_and_turn(images, flip, integers(images, 0, 4) * self._chosen("turn", images, p))
+        apply = self._chosen("translate", images, p)
+        limits = [self.strengths["translate"] * side for side in images.shape[2:]]
+        shift = torch.stack([(_symmetric(images) * limit).round() * apply for limit in limits], 1).long()
+        return translate_pixels(images, shift, padding_mode=self.padding_mode, fill=self.fill)
+
+    def _geometric(self, images: Tensor, p: Tensor | float) -> Tensor:
+        height, width = images.shape[2:]
+        scale = self._value("scale", images, p, normal).exp2()
+        stretch = self._value("stretch", images, p, normal).exp2()
+        apply = self._chosen("shift", images, p) * self.strengths["shift"]
+        inverse = matrices.chain(
+            matrices.scaling(scale, scale),
+            self._rotation(images, p),
+            matrices.scaling(stretch, 1 / stretch),
+            self._rotation(images, p),
+            matrices.translation(normal(images) * apply * width, normal(images) * apply * height),
+        )
+        warped = affine_warp(images, inverse, padding_mode=self.padding_mode, fill=self.fill)
+        return keep_or_change(_not_identity(inverse), images, warped)
+
+    def _rotation(self, images: Tensor, p: Tensor | float) -> Tensor:
+        """One of two, so that a sample is turned with probability `p` in all."""
+        share = 1 - (1 - p * self.probabilities["rotate"]) ** 0.5
+        return matrices.rotation(chosen(images, share) * _symmetric(images) * (pi * self.strengths["rotate"]))
+
+    def _color(self, images: Tensor, p: Tensor | float) -> Tensor:
+        brightness = self._value("brightness", images, p, normal)
+        contrast = self._value("contrast", images, p, normal).exp2()
+        luma_flip = self._chosen("luma_flip", images, p) & (integers(images, 0, 2) == 1)
+        matrix = matrices.chain(
+            matrices.saturation(self._value("saturation", images, p, normal).exp2()),
+            matrices.hue(self._value("hue", images, p, _symmetric) * pi),
+            matrices.luma_flip(luma_flip.to(contrast.dtype)),
+            matrices.scaling(contrast, contrast, contrast),
+            matrices.translation(brightness, brightness, brightness),
+        )
+        return keep_or_change(_not_identity(matrix), images, color_transform(images, matrix))
+
+    def _corrupt(self, images: Tensor, p: Tensor | float) -> Tensor:
+        deviation = self._value("noise", images, p, normal).abs().to(images.dtype).view(-1, 1, 1, 1)
+        images = images + deviation * torch.randn_like(images)
+        cut = random_cutout(images, self.strengths["cutout"], self.fill)
+        return keep_or_change(self._chosen("cutout", images, p), images, cut)
+
+    def extra_repr(self) -> str:
+        changed = {name: share for name, share in self.probabilities.items() if share != 1}
+        return f"{', '.join(self.groups)}, probabilities={changed}, padding_mode={self.padding_mode}"
+
+
+def _symmetric(images: Tensor) -> Tensor:
+    return 2 * uniform(images) - 1
+
+
+def _not_identity(matrix: Tensor) -> Tensor:
+    """``(N,)``: whether the sample's matrix does anything."""
+    return (matrix != torch.eye(matrix.shape[-1], device=matrix.device, dtype=matrix.dtype)).flatten(1).any(1)
+
+
+def _checked(
+    name: str, values: Mapping[str, float] | None, known: Sequence[str] | Mapping[str, float], most: float
+) -> dict[str, float]:
+    values = dict(values or {})
+    check_choices("AugmentPipeline", name, values, known)
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            bounds = "at least 0" if most == float("inf") else "in [0, 1]"
+            raise ValueError(f"AugmentPipeline: {name}.{key} must be {bounds}, got {value!r}")
+    return {key: float(value) for key, value in values.items()}

@@ -1,0 +1,231 @@
+"""The controller of the augmentations' probability, alone, over ranks and in training."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
+
+import train
+from stylelayers.augment import AdaptiveAugment, AugmentPipeline, DiffAugment
+from stylelayers.training.rehearsal import rehearse
+from tests.training.tiny import BATCH, fit, tiny_config, tiny_gan
+
+KNOWN, UNKNOWN = torch.ones(10, 1), torch.tensor([[1.0], [-1.0]]).repeat(5, 1)
+
+
+class Doubling(nn.Module):
+    """A pipeline that shows what it was called with."""
+
+    def forward(self, images: Tensor, p: Tensor) -> Tensor:
+        return images * (1 + p)
+
+
+def test_p_goes_up_and_down_by_the_images_and_stays_between_zero_and_one() -> None:
+    augment = AdaptiveAugment(p=0.5, interval=2, speed=100)
+    for step, expected in enumerate([0.5, 0.7, 0.7, 0.9, 0.9, 1.0, 1.0, 1.0], 1):
+        augment.observe(KNOWN)
+        assert float(augment.p) == pytest.approx(expected), step
+    assert float(augment.sign) == 1
+    for _ in range(20):
+        augment.observe(UNKNOWN)
+    assert (float(augment.p), float(augment.sign)) == (0, 0)
+
+
+def test_the_mean_sign_is_compared_with_the_target() -> None:
+    logits = torch.tensor([5.0, 0.1, 2.0, -9.0])  # a mean sign of 0.5
+    for target, expected in ((0.4, 0.54), (0.5, 0.5), (0.6, 0.46), (None, 0.5)):
+        augment = AdaptiveAugment(p=0.5, target=target, interval=1, speed=100)
+        augment.observe(logits)
+        assert float(augment.p) == pytest.approx(expected)
+        assert float(augment.sign) == 0.5
+
+
+def test_the_published_speed() -> None:
+    augment = AdaptiveAugment()
+    for _ in range(4):
+        augment.observe(torch.ones(64, 1))
+    assert float(augment.p) == pytest.approx(4 * 64 / 500_000)
+
+
+def test_logits_that_are_not_numbers_do_no_harm() -> None:
+    augment = AdaptiveAugment(p=0.5, interval=1, speed=100)
+    augment.observe(torch.tensor([float("nan"), float("inf"), 1.0]))
+    assert float(augment.sign) == pytest.approx(2 / 3)
+    assert float(augment.p) == pytest.approx(0.53)
+    augment.observe(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
+    assert not augment.p.requires_grad
+
+
+def test_the_pipeline_is_called_with_p_in_training_only() -> None:
+    x = torch.randn(2, 1, 4, 4)
+    assert torch.equal(AdaptiveAugment(Doubling(), p=0.25)(x), x * 1.25)
+    assert AdaptiveAugment(Doubling())(x) is x
+    assert AdaptiveAugment(Doubling(), p=0.25).eval()(x) is x
+    assert isinstance(AdaptiveAugment().pipeline, AugmentPipeline)
+
+
+def test_the_state_dict_goes_on_where_it_was() -> None:
+    first, second = (AdaptiveAugment(p=p, interval=3, speed=100) for p in (0.2, 0.9))
+    first.observe(KNOWN)
+    assert set(first.state_dict()) == {"p", "sign", "totals"}
+    second.load_state_dict(first.state_dict())
+    for augment in (first, second):
+        augment.observe(KNOWN)
+        augment.observe(KNOWN)
+        assert float(augment.p) == pytest.approx(0.5)
+    with torch.device("meta"):
+        third = AdaptiveAugment(p=0.3)
+    third.to_empty(device="cpu").reset_parameters()  # type: ignore[operator]
+    assert [value.tolist() for value in third.state_dict().values()] == [pytest.approx(0.3), 0, [0, 0, 0]]
+
+
+def observe_on_a_rank(rank: int, folder: str) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    augment = AdaptiveAugment(p=0.5, target=0.4, interval=2, speed=100)
+    for _ in range(2):
+        augment.observe((KNOWN, UNKNOWN)[rank])
+    torch.save(augment.state_dict(), f"{folder}/{rank}")
+    torch.distributed.destroy_process_group()
+
+
+def test_ranks_agree_and_count_all_images(tmp_path: Path) -> None:
+    spawn(observe_on_a_rank, (str(tmp_path),), nprocs=2)
+    for rank in range(2):
+        state = torch.load(tmp_path / str(rank), weights_only=True)
+        assert (float(state["sign"]), float(state["p"])) == (0.5, pytest.approx(0.9))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"p": 1.5}, r"AdaptiveAugment: p must be in \[0, 1\], got 1.5"),
+        ({"target": 2}, r"target must be in \[-1, 1\], or None for a fixed p, got 2"),
+        ({"interval": 0}, "interval must be an int of at least 1, got 0"),
+        ({"interval": 1.5}, "interval must be an int of at least 1, got 1.5"),
+        ({"speed": 0}, "speed must be above 0 images, got 0"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AdaptiveAugment(**options)
+
+
+# Training ----------------------------------------------------------------------------------------------------------
+
+
+class Spy(nn.Module):
+    """Notes what it is given, and passes on twice of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images.detach().clone())
+        return 2 * images
+
+
+def test_the_discriminator_sees_nothing_but_augmented_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Spy()
+    model = tiny_gan(augment=spy, r1_interval=1, path_length_interval=1)
+    judged: list[Tensor] = []
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: judged.append(inputs[0].detach().clone()))
+    fit(model, 1)
+    assert len(spy.seen) == 4  # the generator's step, real and generated images of the discriminator's, R1
+    assert len(judged) == 4
+    for before, after in zip(spy.seen, judged, strict=True):
+        assert torch.equal(2 * before, after)
+
+
+def test_r1_is_of_the_images_before_the_augmentation() -> None:
+    model = tiny_gan(augment=Spy(), r1_gamma=2.0)
+    images = torch.randn(BATCH, 1, 8, 8)
+    _, found = model.loss.r1(model.critic, images, None)
+    x = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model.discriminator(2 * x, None).sum(), x)
+    torch.testing.assert_close(found, gradient.square().sum() / BATCH)
+
+
+def test_the_probability_is_in_the_checkpoint_and_its_state_is_not_twice_there() -> None:
+    model = tiny_gan(augment=AdaptiveAugment(p=0.3))
+    names = [name for name in model.state_dict() if "augment" in name or "critic" in name]
+    assert sorted(names) == ["augment.p", "augment.sign", "augment.totals"]
+    assert not [name for name in tiny_gan().state_dict() if "augment" in name]
+
+
+class Logged(Callback):
+    def __init__(self) -> None:
+        self.values: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        self.values.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+
+
+def test_p_and_sign_are_logged_and_move_by_the_observed_images() -> None:
+    logged = Logged()
+    model = tiny_gan(augment=AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=10 * BATCH))
+    with torch.no_grad():
+        list(model.discriminator.parameters())[-1].fill_(100)  # the bias: all images are taken for real
+    fit(model, 2, logged)
+    assert [values["augment/p"] for values in logged.values] == [pytest.approx(0.6), pytest.approx(0.7)]
+    assert [values["augment/sign"] for values in logged.values] == [1, 1]
+
+
+def test_the_rehearsal_does_not_move_p() -> None:
+    model = tiny_gan(augment=AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=BATCH))
+    with torch.no_grad():
+        list(model.discriminator.parameters())[-1].fill_(100)
+
+    class Rehearse(Callback):
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            before = torch.get_rng_state()
+            rehearse(trainer, pl_module)
+            assert torch.equal(torch.get_rng_state(), before)
+            assert (float(pl_module.augment.p), float(pl_module.augment.totals[2])) == (0.5, 0)
+
+    fit(model, 1, Rehearse())
+    assert float(model.augment.totals[2]) == 0  # type: ignore[union-attr, index]
+    assert float(model.augment.p) == 1  # type: ignore[union-attr, arg-type]
+
+
+@pytest.mark.parametrize("override", ["augment=ada", "augment=diffaugment", "augment=none"])
+def test_an_override_of_the_command_line_trains_with_it(override: str, tmp_path: Path) -> None:
+    extra = ("augment.p=0.5", "augment.speed=100") if override == "augment=ada" else ()
+    metrics = train.train(tiny_config(tmp_path / "run", override, *extra))
+    assert ("augment/p" in metrics) == (override == "augment=ada")
+    state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert ("augment.p" in state) == (override == "augment=ada")
+
+
+def test_the_kinds_of_the_configuration(tmp_path: Path) -> None:
+    kinds = {"none": type(None), "ada": AdaptiveAugment, "diffaugment": DiffAugment}
+    for name, kind in kinds.items():
+        _, model, _ = train.build(tiny_config(tmp_path, f"augment={name}"))
+        assert type(model.augment) is kind
+    with pytest.raises(Exception, match=r"AdaptiveAugment: target must be in \[-1, 1\]"):
+        train.build(tiny_config(tmp_path, "augment=ada", "augment.target=3"))
+
+
+def test_compiled_training_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_ = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda function, *, options=None, **rest: compile_(function, backend="aot_eager", **rest)
+    )
+    torch._dynamo.reset()
+    states = []
+    for compiled in (False, True):
+        torch.manual_seed(3)
+        augment = AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=100)
+        model = tiny_gan(augment=augment, optimizer=partial(torch.optim.SGD, lr=0.01))
+        model.compiles = compiled
+        fit(model, 2)
+        states.append(model.state_dict())
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-6)
