@@ -17,6 +17,7 @@ from stylelayers.functional import activation_names
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "double_backward.md"
+PAGES = (PAGE, ROOT / "docs" / "augmentation.md")
 NAMES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -196,23 +197,51 @@ def test_every_script_says_how_to_run_it_and_has_a_test_and_a_place_on_the_page(
     assert f"    python examples/{name}.py --output " in source
     assert len(source.splitlines()) < 150
     assert f"def test_{name}(" in Path(__file__).read_text(encoding="utf-8")
-    page = PAGE.read_text(encoding="utf-8")
-    assert f"python examples/{name}.py" in page
-    assert f"](../examples/{name}.py)" in page
+    assert any(
+        f"python examples/{name}.py" in page and f"](../examples/{name}.py)" in page
+        for page in (path.read_text(encoding="utf-8") for path in PAGES)
+    )
+
+
+def run_blocks(page: Path) -> list[dict[str, Any]]:
+    """The names after each of the page's blocks of code, run in order."""
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {"__name__": page.stem}
+    return [_run(f"<block {number} of {page.name}>", block, names) for number, block in enumerate(blocks, 1)]
+
+
+def _run(place: str, block: str, names: dict[str, Any]) -> dict[str, Any]:
+    exec(compile(block, place, "exec"), names)
+    return names
 
 
 def test_the_pages_code_runs_in_order() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 5
-    names: dict[str, Any] = {"__name__": "double_backward"}
-    for number, block in enumerate(blocks, 1):
-        exec(compile(block, f"<block {number} of {PAGE.name}>", "exec"), names)
-    assert names["penalty"].mean > 0
+    results = run_blocks(PAGE)
+    assert len(results) == 5
+    assert results[-1]["penalty"].mean > 0
+
+
+def test_the_code_about_augmentation_runs_in_order() -> None:
+    results = run_blocks(PAGES[1])
+    assert len(results) == 2
+    assert 0 < float(results[-1]["augment"].p) < 1
+
+
+def test_augmentations(tmp_path: Path) -> None:
+    changes = load("augmentations").main(tmp_path)
+    assert changes.pop("nothing") == 0
+    assert min(changes.values()) > 0.01
+    assert changes["ADA, p = 0.2"] < changes["ADA, p = 0.8"]
+    assert_picture(tmp_path / "augmentations.png")
 
 
 def test_the_pages_links_lead_somewhere_and_its_pictures_are_small() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text(encoding="utf-8"))
-    local = [(PAGE.parent / link).resolve() for link in links if "://" not in link]
+    local = [
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        if "://" not in link
+    ]
     assert [path for path in local if not path.is_file()] == []
     figures = {path.resolve() for path in (ROOT / "docs" / "figures").iterdir()}
     assert figures <= set(local)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,11 @@ import pytest
 import torch
 from lightning import Callback
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import spawn
 
 import train
 from stylelayers.augment import AdaptiveAugment, AugmentPipeline, DiffAugment
 from stylelayers.training.rehearsal import rehearse
-from tests.training.tiny import BATCH, fit, tiny_config, tiny_gan
+from tests.training.tiny import BATCH, REPOSITORY, fit, tiny_config, tiny_gan
 
 KNOWN, UNKNOWN = torch.ones(10, 1), torch.tensor([[1.0], [-1.0]]).repeat(5, 1)
 
@@ -86,20 +87,24 @@ def test_the_state_dict_goes_on_where_it_was() -> None:
     assert [value.tolist() for value in third.state_dict().values()] == [pytest.approx(0.3), 0, [0, 0, 0]]
 
 
-def observe_on_a_rank(rank: int, folder: str) -> None:
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    augment = AdaptiveAugment(p=0.5, target=0.4, interval=2, speed=100)
-    for _ in range(2):
-        augment.observe((KNOWN, UNKNOWN)[rank])
-    torch.save(augment.state_dict(), f"{folder}/{rank}")
-    torch.distributed.destroy_process_group()
+ON_A_RANK = """
+import sys, torch
+from stylelayers.augment import AdaptiveAugment
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+augment = AdaptiveAugment(p=0.5, target=0.4, interval=2, speed=100)
+for _ in range(2):
+    augment.observe(torch.tensor([[1.0], [1.0 - 2 * rank]]).repeat(5, 1))
+print(float(augment.sign), round(float(augment.p), 6))
+torch.distributed.destroy_process_group()
+"""
 
 
 def test_ranks_agree_and_count_all_images(tmp_path: Path) -> None:
-    spawn(observe_on_a_rank, (str(tmp_path),), nprocs=2)
-    for rank in range(2):
-        state = torch.load(tmp_path / str(rank), weights_only=True)
-        assert (float(state["sign"]), float(state["p"])) == (0.5, pytest.approx(0.9))
+    commands = [[sys.executable, "-c", ON_A_RANK, str(rank), str(tmp_path)] for rank in range(2)]
+    ranks = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) for command in commands]
+    assert [rank.communicate(timeout=240)[0].split() for rank in ranks] == [["0.5", "0.9"]] * 2
 
 
 @pytest.mark.parametrize(
@@ -213,7 +218,10 @@ def test_the_kinds_of_the_configuration(tmp_path: Path) -> None:
         train.build(tiny_config(tmp_path, "augment=ada", "augment.target=3"))
 
 
-def test_compiled_training_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "pipeline", [Doubling(), pytest.param(AugmentPipeline(), marks=pytest.mark.slow)], ids=["doubling", "bgc"]
+)
+def test_compiled_training_takes_the_same_steps(pipeline: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     compile_ = torch.compile
     monkeypatch.setattr(
         torch, "compile", lambda function, *, options=None, **rest: compile_(function, backend="aot_eager", **rest)
@@ -222,7 +230,7 @@ def test_compiled_training_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch)
     states = []
     for compiled in (False, True):
         torch.manual_seed(3)
-        augment = AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=100)
+        augment = AdaptiveAugment(pipeline, p=0.5, target=-1.0, interval=1, speed=100)
         model = tiny_gan(augment=augment, optimizer=partial(torch.optim.SGD, lr=0.01))
         model.compiles = compiled
         fit(model, 2)

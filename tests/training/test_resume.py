@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import torch
 from lightning import Callback, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 import train
+from stylelayers.augment import AdaptiveAugment
 from stylelayers.training import GAN, ImageDataModule, LatestCheckpoint
 from stylelayers.training.random_state import random_states, set_random_state
 from stylelayers.training.resuming import find_checkpoint
@@ -58,12 +59,14 @@ class State(Callback):
                 self.tensors |= {f"{i}.{j}.{name}": torch.as_tensor(value).clone() for name, value in moments.items()}
 
 
-def run(iterations: int, folder: Path, *, workers: int, resume: Path | None = None) -> State:
+def run(
+    iterations: int, folder: Path, *, workers: int, resume: Path | None = None, augment: nn.Module | None = None
+) -> State:
     """Part of a training in which every random part is on."""
     torch.manual_seed(0 if resume is None else 99)
     random.seed(0 if resume is None else 99)
     data = ImageDataModule(Flipped(), batch_size=BATCH, num_workers=workers, num_labels=LABELS)
-    model = tiny_gan(labels=LABELS, r1_interval=3, path_length_interval=2, style_mixing=0.5)
+    model = tiny_gan(labels=LABELS, r1_interval=3, path_length_interval=2, style_mixing=0.5, augment=augment)
     torch.nn.init.constant_(model.generator.synthesis.blocks[0].conv1.noise.strength, 0.1)  # type: ignore[union-attr, arg-type]
     state = State()
     fit(model, iterations, state, LatestCheckpoint(folder), resume=resume, data=data)
@@ -80,6 +83,18 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(before: int, workers
     for ours, theirs in zip(first.batches + second.batches, whole.batches, strict=True):
         assert torch.equal(ours, theirs)
     assert second.tensors.keys() == whole.tensors.keys()
+    assert [name for name, value in whole.tensors.items() if not torch.equal(second.tensors[name], value)] == []
+
+
+def test_a_resumed_run_with_augmentation_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
+    def part(iterations: int, name: str, resume: Path | None = None) -> State:
+        augment = AdaptiveAugment(p=0.5, target=0.0, interval=2, speed=20 * BATCH)
+        return run(iterations, tmp_path / name, workers=0, resume=resume, augment=augment)
+
+    whole = part(6, "whole")
+    part(3, "parts")  # between two adjustments
+    second = part(3, "parts", tmp_path / "parts" / "checkpoints" / "last.ckpt")
+    assert whole.tensors["augment.p"] != 0.5
     assert [name for name, value in whole.tensors.items() if not torch.equal(second.tensors[name], value)] == []
 
 
