@@ -105,6 +105,13 @@ def test_rectangles_keep_their_shape_and_any_channels_pass_blit_and_geometry() -
         AugmentPipeline()(x)
 
 
+def test_a_batch_of_no_samples_passes() -> None:
+    x = torch.zeros(0, 3, 8, 8, requires_grad=True)
+    y = AugmentPipeline(tuple(GROUPS))(x)
+    assert y.shape == x.shape
+    y.sum().backward()
+
+
 def test_grey_images_stay_grey_under_colours() -> None:
     x = torch.randn(50, 1, 4, 4).expand(-1, 3, -1, -1)
     y = AugmentPipeline("color")(x)
