@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import train
 from stylelayers.augment import AdaptiveAugment, AugmentPipeline, DiffAugment
 from stylelayers.training.rehearsal import rehearse
+from stylelayers.training.steps import Part
 from tests.training.tiny import BATCH, REPOSITORY, fit, tiny_config, tiny_gan
 
 KNOWN, UNKNOWN = torch.ones(10, 1), torch.tensor([[1.0], [-1.0]]).repeat(5, 1)
@@ -152,10 +153,10 @@ def test_the_discriminator_sees_nothing_but_augmented_images(monkeypatch: pytest
 def test_r1_is_of_the_images_before_the_augmentation() -> None:
     model = tiny_gan(augment=Spy(), r1_gamma=2.0)
     images = torch.randn(BATCH, 1, 8, 8)
-    _, found = model.loss.r1(model.critic, images, None)
+    _, logged = model.loss.r1(model.generator, model.critic, Part(images, None))
     x = images.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model.discriminator(2 * x, None).sum(), x)
-    torch.testing.assert_close(found, gradient.square().sum() / BATCH)
+    torch.testing.assert_close(logged["r1/gradient_square_norm"], gradient.square().sum() / BATCH)
 
 
 def test_the_probability_is_in_the_checkpoint_and_its_state_is_not_twice_there() -> None:
@@ -176,6 +177,7 @@ class Logged(Callback):
 def test_p_and_sign_are_logged_and_move_by_the_observed_images() -> None:
     logged = Logged()
     model = tiny_gan(augment=AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=10 * BATCH))
+    model.micro_batches = 2  # which makes no difference
     with torch.no_grad():
         list(model.discriminator.parameters())[-1].fill_(100)  # the bias: all images are taken for real
     fit(model, 2, logged)
