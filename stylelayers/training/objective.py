@@ -157,7 +157,7 @@ class StyleGAN2Objective(nn.Module):
         return loss, {"loss/generator": loss}
 
     def discriminator_loss(self, generator: Generator, discriminator: Discriminator, part: Part) -> Value:
-        """The discriminator's adversarial loss on real images and those of the generator's step."""
+        """The discriminator's adversarial loss on real images, whose logits `part` keeps, and generated ones."""
         real_logits, fake_logits = (
             self.calls.judge(discriminator, images, part.labels) for images in (part.images, part.fakes)
         )
