@@ -53,7 +53,7 @@ def test_every_file_of_a_group_makes_something_or_changes_what_another_makes() -
             continue
         defaults = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path))).get("defaults", [])
         changes = [name for name in defaults if name != "_self_"]
-        assert bool(of_group(path)) != bool(changes) or path.stem == "none", path
+        assert bool(of_group(path)) != bool(changes), path
         group, chosen = path.parent.name, compose("~experiment", f"{path.parent.name}={path.stem}")
         for name in changes:
             other = compose("~experiment", f"{group}={name}")

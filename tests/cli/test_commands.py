@@ -25,6 +25,7 @@ from stylelayers.explore import load_directions, sample, tile, to_pixels
 from tests.explore.tiny import tiny_generator
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
+README = Path(__file__).parents[2] / "README.md"
 GUIDE = Path(__file__).parents[2] / "docs" / "using_a_generator.md"
 SHORTER = {"project": "--steps=3", "interpolate": "--frames=2"}
 
@@ -69,7 +70,8 @@ def lines(text: str) -> list[str]:
 
 
 EXAMPLES = sorted(
-    {line for module in commands.COMMANDS for line in lines(module.EXAMPLES)} | set(lines(GUIDE.read_text()))
+    {line for module in commands.COMMANDS for line in lines(module.EXAMPLES)}
+    | set(lines(GUIDE.read_text() + README.read_text()))
 )
 
 
