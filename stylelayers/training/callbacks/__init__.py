@@ -1,4 +1,4 @@
-"""Callbacks: checks, pictures, files, limits, schedules, speed, progress, warnings and signals."""
+"""Callbacks: checks, pictures, files, quality, limits, schedules, speed, progress, warnings and signals."""
 
 from .checkpoint import LatestCheckpoint
 from .files import GeneratorFile
@@ -7,6 +7,7 @@ from .health import Health
 from .limits import StopAfterImages, Throughput
 from .preflight import Preflight
 from .progress import TrainingProgress
+from .quality import QualityMetrics
 from .schedules import Schedules
 from .stopping import StopOnSignal
 
@@ -16,6 +17,7 @@ __all__ = [
     "ImageGrid",
     "LatestCheckpoint",
     "Preflight",
+    "QualityMetrics",
     "Schedules",
     "StopAfterImages",
     "StopOnSignal",

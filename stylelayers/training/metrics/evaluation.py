@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,42 +26,43 @@ from .report import QualityReport
 __all__ = ["METRICS", "QualityMeter", "evaluate"]
 
 METRICS = ("fid", "kid", "precision_recall", "path_length", "recognised")
+MAX_DEFAULT_SAMPLES = 10_000
 DEFAULT = ("fid", "kid", "precision_recall")
 
 
+@dataclass
 class QualityMeter:
     """Measures generators against one data set, whose features it computes once; arguments as of :func:`evaluate`."""
 
-    def __init__(
-        self,
-        data: ImageDataModule,
-        *,
-        features: str | nn.Module | FeatureSpace = "inception",
-        metrics: Sequence[str] = DEFAULT,
-        samples: int = 10_000,
-        max_real: int = 50_000,
-        truncation_psi: float = 1.0,
-        resize_filter: str = "tensorflow",
-        similarity: str | nn.Module = "features",
-        batch_size: int = 64,
-        seed: int = 0,
-        cache: str | os.PathLike[str] | None = "auto",
-    ) -> None:
-        _check(metrics, samples, max_real, batch_size, similarity)
-        self.data, self.metrics, self.samples = data, tuple(metrics), samples
-        self.truncation_psi, self.similarity, self.batch_size, self.seed = truncation_psi, similarity, batch_size, seed
-        self.cache = cache_folder() if cache == "auto" else None if cache is None else Path(cache)
-        self.images = RealImages(data, limit=max_real, batch_size=batch_size)
-        self.space = feature_space(
-            features,
-            resolution=data.resolution,
-            image_channels=data.image_channels,
-            labelled=self.images.labelled,
-            resize_filter=resize_filter,
-            seed=seed,
+    data: ImageDataModule
+    _: KW_ONLY
+    features: str | nn.Module | FeatureSpace = "auto"
+    metrics: Sequence[str] | None = None
+    samples: int | None = None
+    max_real: int = 50_000
+    truncation_psi: float = 1.0
+    resize_filter: str = "tensorflow"
+    similarity: str | nn.Module = "features"
+    batch_size: int = 64
+    seed: int = 0
+    cache: str | os.PathLike[str] | None = "auto"
+
+    def __post_init__(self) -> None:
+        self._check()
+        self._images = RealImages(self.data, limit=self.max_real, batch_size=self.batch_size)
+        self._space = feature_space(
+            _own_features(self.data) if isinstance(self.features, str) and self.features == "auto" else self.features,
+            resolution=self.data.resolution,
+            image_channels=self.data.image_channels,
+            labelled=self._images.labelled,
+            resize_filter=self.resize_filter,
+            seed=self.seed,
         )
-        if "recognised" in self.metrics and self.space.head is None:
-            raise ValueError(f"metrics: recognised needs the features of a classifier, got {self.space.name}")
+        self._samples = min(len(self._images), MAX_DEFAULT_SAMPLES) if self.samples is None else self.samples
+        classifies = self._space.head is not None
+        self._wanted = set(self.metrics or (DEFAULT if not classifies else (*DEFAULT, "recognised")))
+        if "recognised" in self._wanted and not classifies:
+            raise ValueError(f"metrics: recognised needs the features of a classifier, got {self._space.name}")
         self._summary: tuple[str, Tensor] | None = None
         self._real: Tensor | None = None
 
@@ -74,65 +76,67 @@ class QualityMeter:
             z, labels = self._latents(generator, device)
             fake = self._generated(generator, z, labels)
             found = self._compare(real, fake)
-            if "recognised" in self.metrics:
+            if "recognised" in self._wanted:
                 found |= self._recognition(fake, labels, generator.num_labels)
-            if "path_length" in self.metrics:
+            if "path_length" in self._wanted:
                 found |= self._path_length(generator, z, labels)
         return QualityReport(**self._settings(), **found)
 
     def _prepare(self, device: torch.device) -> Tensor:
-        self.space.to(device)
+        """The features of the real images, which are read at the first call."""
+        self._space.to(device)
         if self._real is None:
-            content, _ = self.summary()
-            self._real = real_features(self.images, content, self.space, device=device, cache=self.cache)
+            folder = None if self.cache is None else cache_folder() if self.cache == "auto" else Path(self.cache)
+            self._real = real_features(self._images, self._content()[0], self._space, device=device, cache=folder)
         return self._real.to(device)
 
-    def summary(self) -> tuple[str, Tensor]:
-        """See :meth:`RealImages.summary`."""
+    def _content(self) -> tuple[str, Tensor]:
         if self._summary is None:
-            self._summary = self.images.summary()
+            self._summary = self._images.summary()
         return self._summary
 
     def _latents(self, generator: Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Latents and labels of all samples: labels as often as in the data, or all alike if those have others."""
         source = torch.Generator().manual_seed(self.seed)
-        z = torch.randn(self.samples, generator.latent_dim, generator=source).to(device)
+        z = torch.randn(self._samples, generator.latent_dim, generator=source).to(device)
         if not generator.num_labels:
             return z, None
-        counts = self.summary()[1] if self.data.num_labels == generator.num_labels else torch.ones(generator.num_labels)
-        return z, torch.multinomial(counts, self.samples, replacement=True, generator=source).to(device)
+        counts = (
+            self._content()[1] if self.data.num_labels == generator.num_labels else torch.ones(generator.num_labels)
+        )
+        return z, torch.multinomial(counts, self._samples, replacement=True, generator=source).to(device)
 
     def _generated(self, generator: Generator, z: Tensor, labels: Tensor | None) -> Tensor:
         """Features of the images, with random noise."""
         asked = [None] * len(z) if labels is None else labels.split(self.batch_size)
         batches = zip(z.split(self.batch_size), asked, strict=False)
-        return torch.cat([self.space(generator(p, q, truncation_psi=self.truncation_psi)) for p, q in batches])
+        return torch.cat([self._space(generator(p, q, truncation_psi=self.truncation_psi)) for p, q in batches])
 
     def _compare(self, real: Tensor, fake: Tensor) -> dict[str, Any]:
         if not fake.isfinite().all():
             raise ValueError("evaluate: the generator's images must be finite, got values that are not")
         found: dict[str, Any] = {}
-        if "fid" in self.metrics:
+        if "fid" in self._wanted:
             found["fid"] = frechet_distance(real, fake)
-        if "kid" in self.metrics:
+        if "kid" in self._wanted:
             found["kid"], found["kid_deviation"] = kernel_distance(real, fake, seed=self.seed)
             found["kid_subset_size"] = kid_subset_size(len(real), len(fake))
-        if "precision_recall" in self.metrics:
+        if "precision_recall" in self._wanted:
             found["precision"], found["recall"] = precision_recall(real, fake)
         return found
 
     def _recognition(self, fake: Tensor, labels: Tensor | None, num_labels: int) -> dict[str, Any]:
-        assert self.space.head is not None  # checked by the constructor
-        logits = self.space.head(fake)
+        assert self._space.head is not None  # checked by the constructor
+        logits = self._space.head(fake)
         found = recognition(logits, labels if logits.shape[1] == num_labels else None)
-        return {**vars(found), "classifier_accuracy": self.space.accuracy}
+        return {**vars(found), "classifier_accuracy": self._space.accuracy}
 
     def _path_length(self, generator: Generator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         source = torch.Generator().manual_seed(self.seed + 1)
         other_ends = torch.randn(z.shape, generator=source).to(z)
         length = path_length(
             generator,
-            self.space,
+            self._space,
             (z, other_ends),
             labels,
             similarity=self.similarity,
@@ -144,15 +148,31 @@ class QualityMeter:
 
     def _settings(self) -> dict[str, Any]:
         return {
-            "features": self.space.name,
-            "resize_filter": self.space.resize_filter,
+            "features": self._space.name,
+            "resize_filter": self._space.resize_filter,
             "data_filter": getattr(self.data.dataset, "resize_filter", "unknown"),
-            "samples": self.samples,
-            "real_images": len(self.images),
+            "samples": self._samples,
+            "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
             "noise": "random",
             "seed": self.seed,
         }
+
+    def _check(self) -> None:
+        if self.metrics is not None and (
+            not self.metrics or isinstance(self.metrics, str) or not set(self.metrics) <= set(METRICS)
+        ):
+            raise ValueError(f"metrics must be some of {', '.join(METRICS)}, or None, got {self.metrics!r}")
+        for name, value, least in (
+            ("samples", 4 if self.samples is None else self.samples, 4),
+            ("max_real", self.max_real, 4),
+            ("batch_size", self.batch_size, 1),
+        ):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
+        if isinstance(self.similarity, str) and self.similarity not in SIMILARITIES:
+            known = ", ".join(SIMILARITIES)
+            raise ValueError(f"similarity must be one of {known} or an nn.Module, got {self.similarity!r}")
 
     def _check_images(self, generator: Generator) -> None:
         for name in ("resolution", "image_channels"):
@@ -165,9 +185,9 @@ def evaluate(
     generator: Generator | str | os.PathLike[str],
     data: ImageDataModule,
     *,
-    features: str | nn.Module | FeatureSpace = "inception",
-    metrics: Sequence[str] = DEFAULT,
-    samples: int = 10_000,
+    features: str | nn.Module | FeatureSpace = "auto",
+    metrics: Sequence[str] | None = None,
+    samples: int | None = None,
     max_real: int = 50_000,
     truncation_psi: float = 1.0,
     resize_filter: str = "tensorflow",
@@ -182,10 +202,11 @@ def evaluate(
     Args:
         generator: a network, which stays where it is, or what :func:`load_generator` takes.
         data: real images of the generator's size and channels.
-        features: where they are compared, see :func:`feature_space`.
+        features: where they are compared, see :func:`feature_space`; ``"auto"`` is ``"digits"`` for scikit-learn's
+            digits and ``"inception"`` for other data.
         metrics: of ``fid``, ``kid``, ``precision_recall``, ``path_length`` and, with a classifier's features,
-            ``recognised``.
-        samples: generated images.
+            ``recognised``; None for all but ``path_length``.
+        samples: generated images; None for as many as there are real ones, at most 10,000.
         max_real: real images at most.
         truncation_psi: of the styles.
         resize_filter: of Inception, see :func:`feature_space`.
@@ -215,15 +236,9 @@ def evaluate(
     return meter(network)
 
 
-def _check(metrics: Sequence[str], samples: int, max_real: int, batch_size: int, similarity: str | nn.Module) -> None:
-    unknown = [name for name in metrics if name not in METRICS]
-    if isinstance(metrics, str) or unknown or not metrics:
-        raise ValueError(f"metrics must be some of {', '.join(METRICS)}, got {metrics!r}")
-    for name, value, least in (("samples", samples, 4), ("max_real", max_real, 4), ("batch_size", batch_size, 1)):
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
-    if isinstance(similarity, str) and similarity not in SIMILARITIES:
-        raise ValueError(f"similarity must be one of {', '.join(SIMILARITIES)} or an nn.Module, got {similarity!r}")
+def _own_features(data: ImageDataModule) -> str:
+    """Those that a data set has of its own; Inception for all others."""
+    return str(getattr(data.dataset, "own_features", "inception"))
 
 
 @contextmanager
