@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shlex
@@ -21,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stylelayers.training import GAN, ImageDataModule, StopOnSignal
-from stylelayers.training.checks import check_run
+from stylelayers.training.checks import check_objective, check_run
 from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
 from stylelayers.training.guard import DivergedError
 from stylelayers.training.resuming import check_resumable, find_checkpoint
@@ -71,18 +72,25 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
-def run(cfg: DictConfig) -> dict[str, float]:
-    """One run as Hydra starts it; says at its end where everything is, also if it ended before its time."""
+def run(cfg: DictConfig) -> dict[str, float] | float:
+    """One run as Hydra starts it; says at its end where everything is, also if it ended before its time.
+
+    Returns:
+        The metrics, or the one that `cfg.objective` names, which a sweep minimises.
+    """
     precision, multirun = cfg.trainer.precision, HydraConfig.get().mode == RunMode.MULTIRUN
     try:
         parts = build(cfg)
         check_run(*parts, multirun=multirun, precision=precision)
+        check_objective(cfg.objective, parts[0])
     except CONFIGURATION_ERRORS as error:
         sys.exit(f"train.py: {explain(error)}")
     closing = closing_lines(cfg, HydraConfig.get().overrides.task)
     try:
         metrics = fit(cfg, *parts)
     except (PreflightError, DivergedError, OSError) as error:
+        if isinstance(error, DivergedError) and multirun and cfg.objective is not None:
+            return _worst(error)
         sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
     except Exception:
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
@@ -90,7 +98,13 @@ def run(cfg: DictConfig) -> dict[str, float]:
     if parts[0].is_global_zero:  # the others, as they would be killed for an error, end without
         print(closing)
         _exit_if_interrupted(parts[0])
-    return metrics
+    return metrics if cfg.objective is None else metrics.get(cfg.objective, math.inf)
+
+
+def _worst(error: DivergedError) -> float:
+    """The value of a sweep's run that diverged; the sweep goes on."""
+    print(f"train.py: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
+    return math.inf
 
 
 def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:

@@ -6,11 +6,11 @@ from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import DDPStrategy
 
-from .callbacks import Schedules
+from .callbacks import QualityMetrics, Schedules
 from .data import ImageDataModule
 from .gan import GAN
 
-__all__ = ["check_run"]
+__all__ = ["check_objective", "check_run"]
 
 
 def check_run(
@@ -31,6 +31,13 @@ def check_run(
     _check_schedules(trainer, model)
     _check_precision(trainer, str(trainer.precision if precision is None else precision))
     _check_processes(trainer, multirun)
+
+
+def check_objective(objective: str | None, trainer: Trainer) -> None:
+    """Raise a ValueError for a metric of quality that nothing measures."""
+    measures = any(isinstance(callback, QualityMetrics) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    if objective is not None and objective.startswith("quality/") and not measures:
+        raise ValueError(f"objective={objective} is measured by callbacks=metrics, which is not among the callbacks")
 
 
 def _check_images(model: GAN, data: ImageDataModule) -> None:

@@ -1,4 +1,4 @@
-"""Callbacks: checks, pictures, files, limits, schedules, speed, progress, warnings and signals."""
+"""Callbacks: checks, pictures, files, quality, limits, schedules, speed, progress, warnings and signals."""
 
 from ...explore.pictures import save_grid
 from .checkpoint import LatestCheckpoint
@@ -8,6 +8,7 @@ from .health import Health
 from .limits import StopAfterImages, Throughput
 from .preflight import Preflight
 from .progress import TrainingProgress
+from .quality import QualityMetrics
 from .schedules import Schedules
 from .stopping import StopOnSignal
 
@@ -17,6 +18,7 @@ __all__ = [
     "ImageGrid",
     "LatestCheckpoint",
     "Preflight",
+    "QualityMetrics",
     "Schedules",
     "StopAfterImages",
     "StopOnSignal",

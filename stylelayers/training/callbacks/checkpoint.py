@@ -71,6 +71,7 @@ class LatestCheckpoint(Callback):
             self._try_to_write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._keep_best(trainer)
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

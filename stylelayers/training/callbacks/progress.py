@@ -25,6 +25,7 @@ _SHOWN = {
     "penalty/r2": ("R2 ", "", ".3f"),
     "penalty/gradient": ("GP ", "", ".3f"),
     "penalty/path_length": ("PL ", "", ".3f"),
+    "quality/fid": ("FID ", "", ".1f"),
 }
 
 

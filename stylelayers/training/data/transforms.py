@@ -141,6 +141,9 @@ class TransformedImages(Dataset[tuple[Tensor, int]]):
         self.source = source
         self.transform = transform
         self.labels = labels
+        self.resize_filter = (
+            f"Lanczos, antialiased, {transform.resize}"  # what a measurement of quality says of its data
+        )
 
     def __len__(self) -> int:
         return len(self.source)

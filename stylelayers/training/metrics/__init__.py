@@ -1,0 +1,32 @@
+"""The quality of generated images: distances to real ones, path lengths, what a classifier recognises."""
+
+from .classifier import SmallClassifier, train_classifier
+from .distances import frechet_distance, kernel_distance, precision_recall
+from .evaluation import METRICS, QualityMeter, evaluate
+from .feature_space import FEATURES, RESIZE_FILTERS, FeatureSpace, classifier_of_digits, feature_space
+from .path_length import path_length
+from .real_features import cache_folder
+from .recognition import CONFIDENCE, Recognition, recognition
+from .report import QualityReport
+
+__all__ = [
+    "CONFIDENCE",
+    "FEATURES",
+    "METRICS",
+    "RESIZE_FILTERS",
+    "FeatureSpace",
+    "QualityMeter",
+    "QualityReport",
+    "Recognition",
+    "SmallClassifier",
+    "cache_folder",
+    "classifier_of_digits",
+    "evaluate",
+    "feature_space",
+    "frechet_distance",
+    "kernel_distance",
+    "path_length",
+    "precision_recall",
+    "recognition",
+    "train_classifier",
+]

@@ -1,0 +1,5 @@
+"""``python -m stylelayers.training.metrics``."""
+
+from .command import main
+
+main()
