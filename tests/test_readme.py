@@ -16,12 +16,13 @@ from stylelayers.functional import activations
 from tests.training.tiny import REPOSITORY, compose
 
 README = REPOSITORY / "README.md"
-DOCUMENTS = [README, REPOSITORY / "CONTRIBUTING.md"]
+DOCUMENTS = [README, REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 SOURCES = [
     *DOCUMENTS,
     REPOSITORY / "configs" / "train.yaml",
     *sorted((REPOSITORY / "configs" / "experiment").iterdir()),
 ]
+PLUGINS = {"optuna": "hydra_plugins.hydra_optuna_sweeper", "slurm": "hydra_plugins.hydra_submitit_launcher"}
 OPTIONS = {"--help", "-m", "--multirun"}
 
 
@@ -36,7 +37,8 @@ def command_lines() -> dict[str, set[str]]:
     """What follows ``python train.py`` in the sources, and the names of the sources."""
     found: dict[str, set[str]] = {}
     for source in SOURCES:
-        for command in re.findall(r"python train\.py([^`\n]*)", source.read_text()):
+        text = re.sub(r"\\\n\s*", "", source.read_text())  # continued lines
+        for command in re.findall(r"python train\.py([^`\n#]*)", text):
             found.setdefault(command.strip(), set()).add(source.name)
     return found
 
@@ -73,6 +75,9 @@ def test_command_lines_compose(command: str, tmp_path: Path) -> None:
     arguments = shlex.split(command)
     options = [argument for argument in arguments if argument.startswith("-")]
     assert set(options) <= OPTIONS
+    for name, plugin in PLUGINS.items():
+        if f"={name}" in command:
+            pytest.importorskip(plugin)
     runs = list(single_runs([argument for argument in arguments if argument not in options]))
     assert len(runs) == 1 or {"-m", "--multirun"} & set(options)
     for overrides in runs:

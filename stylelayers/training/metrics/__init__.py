@@ -8,6 +8,7 @@ from .path_length import path_length
 from .real_features import cache_folder
 from .recognition import CONFIDENCE, Recognition, recognition
 from .report import QualityReport
+from .saved import data_for
 
 __all__ = [
     "CONFIDENCE",
@@ -21,6 +22,7 @@ __all__ = [
     "SmallClassifier",
     "cache_folder",
     "classifier_of_digits",
+    "data_for",
     "evaluate",
     "feature_space",
     "frechet_distance",

@@ -1,5 +1,0 @@
-"""``python -m stylelayers.training.metrics``."""
-
-from .command import main
-
-main()

@@ -1,0 +1,84 @@
+"""``stylelayers metrics``: the numbers of `evaluate`, the data of a run, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from typer.testing import CliRunner
+
+from stylelayers import Generator
+from stylelayers.checkpoints import save_generator
+from stylelayers.cli import app as commands
+from stylelayers.cli import metrics
+from stylelayers.training.metrics import classifier, data_for, evaluate
+from tests.training.tiny import image_files
+
+QUICK = ("--samples=8", "--metrics=fid,recognised")
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STYLELAYERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+
+
+def tiny(labels: int = 0) -> Generator:
+    return Generator(8, latent_dim=4, style_dim=4, num_labels=labels, image_channels=1, channel_base=32).eval()
+
+
+def run_of(folder: Path) -> Path:
+    """A run's folder that was trained on digits."""
+    save_generator(tiny(labels=10), folder / "generator.safetensors")
+    data = {"_target_": "stylelayers.training.data.digits", "resolution": [8, 8], "labels": True}
+    OmegaConf.save({"data": data}, folder / "config.yaml")
+    return folder
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(commands.app, ["metrics", *arguments])
+
+
+def test_a_run_is_compared_with_its_own_data(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "run")
+    first, second = (run(str(path), *QUICK, "--json") for path in (folder, folder / "generator.safetensors"))
+    report = evaluate(folder, data_for(folder, None, tiny()), samples=8, metrics=["fid", "recognised"])
+    assert json.loads(first.stdout) == json.loads(second.stdout) == json.loads(json.dumps(report.as_dict()))
+    assert json.loads(first.stdout)["features"] == "classifier of digits"
+    assert "seed                 1" in run(str(folder), *QUICK, "--seed=1").stdout
+
+
+@pytest.mark.parametrize("example", metrics.EXAMPLES.strip().splitlines())
+def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_of(tmp_path / "runs" / "RUN")
+    save_generator(tiny(labels=10), tmp_path / "generator.safetensors")
+    result = run(*shlex.split(example)[2:], "--samples=4")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "fid" in result.stdout
+
+
+def test_any_folder_of_images_is_data(tmp_path: Path) -> None:
+    folder = image_files(tmp_path / "images")
+    data = data_for(tmp_path / "a.safetensors", folder, tiny())
+    assert (data.resolution, data.image_channels, data.num_labels) == ((8, 8), 1, 0)
+    assert data_for(tmp_path, folder, tiny(labels=2)).num_labels == 2
+    assert data_for(tmp_path, "digits", tiny()).num_labels == 10
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    save_generator(tiny(), tmp_path / "a.safetensors")
+    file, digits = str(tmp_path / "a.safetensors"), "--data=digits"
+    for arguments, code, message in (
+        ((str(tmp_path),), 1, "load_generator: path must be"),
+        ((file,), 1, "data must be digits or a folder of images, since "),
+        ((file, digits, "--features=vgg"), 2, "features must be inception, classifier, digits"),
+        ((file, digits, "--metrics=fid,ssim"), 2, "metrics must be some of fid, "),
+    ):
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert message in result.stderr and result.stderr.count("\n") == 1
