@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
-from ..checkpoints import load_generator, load_stylegan2
+from ..checkpoints import load_networks
+from ..checkpoints.loading import kind_of, read_torch_file
 from .resuming import find_checkpoint
 
 __all__ = ["freeze", "initialize"]
@@ -55,7 +53,7 @@ def initialize(model: nn.Module, path: str | os.PathLike[str], *, strict: bool =
     Args:
         model: a :class:`GAN`.
         path: a checkpoint or a run's folder, whose newest checkpoint has everything; a generator file, which also
-            becomes the averaged generator; or an official StyleGAN2 pickle.
+            becomes the averaged generator; an official StyleGAN2 pickle, or a checkpoint of the PyTorch port.
         strict: every tensor must fit. Otherwise those that do not are left as they are, and a warning tells them;
             blocks of a discriminator are matched from the smallest resolution up.
 
@@ -88,34 +86,21 @@ def _networks(path: Path) -> dict[str, Tensors]:
     if path.is_dir():
         checkpoints = any((path / "checkpoints").glob("*.ckpt"))
         path = (find_checkpoint(path, path) or path) if checkpoints else path / "generator.safetensors"
-    if not path.is_file():
-        raise ValueError(f"model.initialize_from must be a file of networks or a run's folder, got {str(path)!r}")
-    if path.suffix == ".safetensors":
-        generator = load_generator(path).state_dict()
-        return {"generator": generator, "average.module": generator}
-    if zipfile.is_zipfile(path):
-        return _of_checkpoint(path)
-    official = load_stylegan2(path)
-    generator = official["generator"].state_dict()
-    return {
-        "generator": generator,
-        "average.module": generator,
-        "discriminator": official["discriminator"].state_dict(),
+    if path.is_file() and kind_of(path) == "torch file":
+        contents = read_torch_file(path)
+        if "state_dict" in contents:
+            return _of_checkpoint(contents["state_dict"], path)
+    networks = load_networks(path, who="model.initialize_from")
+    generator = networks.generator.state_dict()
+    found = {"generator": generator, "average.module": generator}
+    return found if networks.discriminator is None else {**found, "discriminator": networks.discriminator.state_dict()}
+
+
+def _of_checkpoint(state: Tensors, path: Path) -> dict[str, Tensors]:
+    parts = {
+        part: {name.removeprefix(f"{part}."): state[name] for name in state if name.startswith(f"{part}.")}
+        for part in _PARTS
     }
-
-
-def _of_checkpoint(path: Path) -> dict[str, Tensors]:
-    """Read as tensors and plain values alone, never as code."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        parts = {
-            part: {name.removeprefix(f"{part}."): state[name] for name in state if name.startswith(f"{part}.")}
-            for part in _PARTS
-        }
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"model.initialize_from must be a checkpoint of train.py, got {path}, which is none"
-        ) from error
     if not parts["generator"]:
         raise ValueError(f"model.initialize_from must be a checkpoint of train.py, got {path}, without a generator")
     return {part: tensors for part, tensors in parts.items() if tensors}

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from stylelayers import Discriminator, Generator
-from stylelayers.checkpoints import StyleGAN2, save_generator
+from stylelayers.checkpoints import load_stylegan2, save_generator
 from stylelayers.training import GAN, StyleGAN2Objective
 from stylelayers.training.resuming import check_resumable
+from stylelayers.training.transfer import initialize
 from tests.training.tiny import LABELS, fit, tiny_gan
 
+OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
 NETWORKS = ("generator", "discriminator", "average.module")
 
 
@@ -70,15 +72,17 @@ def test_a_generator_file_is_the_generator_and_its_average(run: tuple[Path, GAN]
     assert same(gan(initialize_from=tmp_path).generator, before.average.module)
 
 
-def test_an_official_pickle_has_both(run: tuple[Path, GAN], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading such a file has tests of its own."""
-    (tmp_path / "network.pkl").write_bytes(b"\x80\x04")
-    networks: StyleGAN2 = {"generator": run[1].generator, "discriminator": run[1].discriminator}
-    monkeypatch.setattr("stylelayers.training.transfer.load_stylegan2", lambda path: networks)
-    model = gan(initialize_from=tmp_path / "network.pkl")
-    assert same(model.generator, run[1].generator)
-    assert same(model.average.module, run[1].generator)
-    assert same(model.discriminator, run[1].discriminator)
+def test_an_official_pickle_has_both() -> None:
+    official, other = load_stylegan2(OFFICIAL), load_stylegan2(OFFICIAL)
+    for network in other.values():
+        cast(Any, network).reset_parameters()
+    adam = partial(Adam, lr=0.01)
+    model = GAN(**other, loss=StyleGAN2Objective(), generator_optimizer=adam, discriminator_optimizer=adam)
+    assert not same(model.generator, official["generator"])
+    initialize(model, OFFICIAL)
+    assert same(model.generator, official["generator"])
+    assert same(model.average.module, official["generator"])
+    assert same(model.discriminator, official["discriminator"])
 
 
 # What does not fit -------------------------------------------------------------------------------------------------
@@ -129,10 +133,10 @@ def test_a_file_of_which_nothing_fits_is_refused_also_if_little_would_do(tmp_pat
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"^model\.initialize_from must be a file of networks or a run's folder, got"),
+        (None, r"^model\.initialize_from: path must be a generator file, a run's folder, .* which is no file"),
         ({"state_dict": {}}, r"^model\.initialize_from must be a checkpoint of train\.py, got .*, without a generator"),
-        ({"weights": 1}, r"^model\.initialize_from must be a checkpoint of train\.py, got .*, which is none"),
-        (b"words", r"load_stylegan2: .*file"),
+        ({"weights": 1}, r"must have state_dict \(train\.py\) or g_ema \(the PyTorch port\), got \['weights'\]"),
+        (b"words", r"^model\.initialize_from: .*file"),
     ],
 )
 def test_other_files_are_refused(content: Any, message: str, tmp_path: Path) -> None:
