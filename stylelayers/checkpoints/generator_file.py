@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from .._version import __version__
 from ..models import Generator
 from ._building import arguments_of, assembled
 from .networks import Networks
-from .whole_files import whole_file
+from .whole_files import save_tensors
 
 __all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "save_generator"]
 
@@ -61,7 +60,6 @@ def save_generator(
     Returns:
         The path.
     """
-    path = Path(path)
     metadata = {
         "format": _FORMAT,
         "version": str(_VERSION),
@@ -70,11 +68,7 @@ def save_generator(
         "resolution": json.dumps(generator.resolution),
         "summary": json.dumps(dict(summary or {})),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    with whole_file(path) as unfinished:
-        save_file(tensors, unfinished, metadata)
-        _sort_metadata(unfinished)
-    return path
+    return save_tensors(generator.state_dict(), path, metadata=metadata)
 
 
 def read_generator_file(path: Path) -> Networks:
@@ -111,17 +105,6 @@ def read_header(path: Path) -> Header:
         )
     arguments, summary = (_json_object(path, metadata, name) for name in ("arguments", "summary"))
     return Header(int(metadata["version"]), metadata.get("writer", ""), arguments, summary, tensors)
-
-
-def _sort_metadata(path: Path) -> None:
-    """Put them in order, which safetensors leaves to chance, so that the same generator makes the same bytes."""
-    with path.open("r+b") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        file.seek(8)
-        file.write(text.ljust(length))
 
 
 def _json_object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..checkpoints import load_generator
 from ..export import export_onnx, export_program
+from .options import Model
+from .support import load
 
 EXAMPLES = """
 stylelayers export runs/RUN generator.onnx
@@ -18,12 +19,7 @@ _FORMATS = {"onnx": export_onnx, "pt2": export_program}
 
 
 def export(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, help="Generator file, run's folder, checkpoint or official pickle.", show_default=False
-        ),
-    ],
+    model: Model,
     output: Annotated[Path, typer.Argument(help="The file.", show_default=False)],
     format: Annotated[str, typer.Option(help="onnx, or pt2 (a torch.export program).")] = "onnx",
     half: Annotated[bool, typer.Option("--half", help="Compute images in float16.")] = False,
@@ -36,5 +32,5 @@ def export(
     """
     if format not in _FORMATS:
         raise ValueError(f"--format must be one of {', '.join(_FORMATS)}, got {format!r}")
-    done = _FORMATS[format](load_generator(model), output, noise=noise, half=half)
+    done = _FORMATS[format](load(model, "cpu"), output, noise=noise, half=half)
     typer.echo(f"{done.path}: inputs {', '.join(done.inputs)}; images differ by at most {done.difference:.1e}")

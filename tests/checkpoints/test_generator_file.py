@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from stylelayers import Generator, __version__
-from stylelayers.checkpoints import describe, generator_file, load_generator, save_generator
+from stylelayers.checkpoints import describe, load_generator, save_generator, whole_files
 from tests.conftest import assert_same
 
 DATA = Path(__file__).parents[1] / "data"
@@ -126,7 +126,7 @@ def test_a_failure_leaves_no_half_written_file(
         raise OSError("disk full")
 
     if fault == "disk full":
-        monkeypatch.setattr(generator_file, "save_file", half)
+        monkeypatch.setattr(whole_files, "save_file", half)
     with pytest.raises((OSError, TypeError)):
         save_generator(make(), path, summary={"bad": object()} if fault == "summary" else None)
     assert [file.name for file in tmp_path.iterdir()] == (["g.safetensors"] if existing else [])

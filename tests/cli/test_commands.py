@@ -216,6 +216,7 @@ WRONG_ARGUMENTS = {
 FAILURES = {
     "generate picture.png x.png": "load_generator: 'picture.png'",
     "generate runs x.png": "load_generator:",
+    "export picture.png x.onnx": "load_generator: 'picture.png'",
     "generate runs/RUN picture.png/x.png": "picture.png",
     "info picture.png": "describe: 'picture.png'",
     "convert picture.png x.safetensors": "picture.png",
