@@ -92,7 +92,7 @@ def _networks(path: Path) -> dict[str, Tensors]:
             return _of_checkpoint(contents["state_dict"], path)
     networks = load_networks(path, who="model.initialize_from")
     generator = networks.generator.state_dict()
-    found = {"generator": generator, "average.module": generator}
+    found: dict[str, Tensors] = {"generator": generator, "average.module": generator}
     return found if networks.discriminator is None else {**found, "discriminator": networks.discriminator.state_dict()}
 
 
