@@ -56,6 +56,16 @@ def test_generating_is_compared_with_the_network(
     assert {row[0] for row in rows} >= {"network", "one grid", "a file a seed"}
 
 
+def test_a_picture_of_the_page_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio", reason='the page needs gradio: pip install "stylelayers[demo]"')
+    from benchmarks import demo
+
+    rows = table(demo.main, monkeypatch, capsys, "--rounds=1")
+    assert {row[0] for row in rows} >= {"picture made", "asked for over HTTP"}
+
+
 def test_growth_is_fitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(growth, "BATCHES", (1, 2))
     monkeypatch.setattr(growth, "RESOLUTIONS", (8, 16))

@@ -57,6 +57,7 @@ HEAVY = [
     "sklearn",
     "scipy",
     "PIL",
+    "gradio",
     "matplotlib",
     "huggingface_hub",
     "onnx",

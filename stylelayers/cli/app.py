@@ -13,11 +13,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from . import convert, directions, export, generate, info, interpolate, metrics, mix, project
+from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
 
 __all__ = ["COMMANDS", "app"]
 
-COMMANDS = (generate, interpolate, mix, project, directions, metrics, info, convert, export)
+COMMANDS = (generate, interpolate, mix, project, directions, demo, metrics, info, convert, export)
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1
 

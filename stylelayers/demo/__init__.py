@@ -1,0 +1,5 @@
+"""A page to explore a generator in the browser. Pictures need Pillow; the page needs the extra ``demo`` (Gradio)."""
+
+from .rendering import Explorer, Settings, layer_names, render
+
+__all__ = ["Explorer", "Settings", "layer_names", "render"]
