@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 __all__ = ["save_tensors", "whole_file"]
@@ -19,24 +19,20 @@ def save_tensors(
 ) -> Path:
     """Write one safetensors file, whole or not at all, the same bytes for the same tensors and metadata.
 
-    The library writes the metadata in an order that changes from call to call; here the header is sorted.
+    The library writes the metadata in an order that changes from call to call, and files that only their owner can
+    read; here the header is sorted, and the file has the permissions of any other.
     """
     path = Path(path)
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as unfinished:
-        held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(held, unfinished, dict(metadata or {}))
-        _sort_header(unfinished)
+        unfinished.write_bytes(_with_sorted_header(save(held, dict(metadata or {}))))
     return path
 
 
-def _sort_header(path: Path) -> None:
-    with path.open("r+b") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) <= length:
-            file.seek(8)
-            file.write(text.ljust(length))
+def _with_sorted_header(file: bytes) -> bytes:
+    end = 8 + int.from_bytes(file[:8], "little")
+    text = json.dumps(json.loads(file[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return file[:8] + text.ljust(end - 8) + file[end:] if 8 + len(text) <= end else file
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from stylelayers import Generator, __version__
-from stylelayers.checkpoints import describe, load_generator, save_generator, whole_files
+from stylelayers.checkpoints import describe, load_generator, save_generator
 from tests.conftest import assert_same
 
 DATA = Path(__file__).parents[1] / "data"
@@ -100,6 +100,11 @@ def test_the_same_generator_makes_the_same_bytes(tmp_path: Path) -> None:
     assert describe(files[0]).summary == summary
 
 
+def test_whoever_reads_other_files_reads_these(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"")
+    assert save_generator(make(), tmp_path / "x").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_files_of_version_1_are_read_for_ever() -> None:
     path = DATA / "generator_version_1.safetensors"
     generator = load_generator(path)
@@ -121,12 +126,13 @@ def test_a_failure_leaves_no_half_written_file(
         save_generator(make(), path)
     before = path.read_bytes() if existing else None
 
-    def half(_: Any, file: Path, *rest: Any) -> None:
-        Path(file).write_bytes(b"half")
+    def half(file: Path, content: bytes) -> None:
+        with file.open("wb") as stream:
+            stream.write(content[: len(content) // 2])
         raise OSError("disk full")
 
     if fault == "disk full":
-        monkeypatch.setattr(whole_files, "save_file", half)
+        monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises((OSError, TypeError)):
         save_generator(make(), path, summary={"bad": object()} if fault == "summary" else None)
     assert [file.name for file in tmp_path.iterdir()] == (["g.safetensors"] if existing else [])

@@ -11,11 +11,10 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ...checkpoints.whole_files import whole_file
+from ...checkpoints.whole_files import save_tensors
 from ..data import ImageDataModule
 from ..data.order import SeededImages
 from .feature_space import FeatureSpace
@@ -140,7 +139,6 @@ def _write(path: Path | None, features: Tensor, space: FeatureSpace) -> None:
         return
     metadata = {"features": space.name, "resize_filter": space.resize_filter}
     try:
-        with whole_file(path) as unfinished:
-            save_file({"features": features.contiguous()}, unfinished, metadata)
+        save_tensors({"features": features}, path, metadata=metadata)
     except OSError as error:
         warnings.warn(f"features of real images were not kept: {error}", stacklevel=3)
