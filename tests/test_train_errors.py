@@ -50,7 +50,7 @@ WRONG = {
     ),
     "unequal parts": (("model.micro_batches=3",), r"model\.micro_batches must divide data\.batch_size=4 .* got 3"),
     "no parts": (("model.micro_batches=0",), r"model\.micro_batches must be an int of at least 1, got 0"),
-    "nothing to begin with": (("model.initialize_from=absent",), r"model\.initialize_from must be .* got 'absent'"),
+    "nothing to begin with": (("model.initialize_from=absent",), r"model\.initialize_from: path must be .* got 'absent'"),
     "networks of other sizes": (
         ("model.initialize_from=last.ckpt", "model.generator.style_dim=5"),
         r"model\.initialize_from=last\.ckpt does not fit: .*model\.initialize_strict=false",
@@ -60,7 +60,10 @@ WRONG = {
         ("callbacks.schedules.learning_rate=[[9,1],[3,0]]",),
         r"callbacks\.schedules\.learning_rate must have points of images .* increase, got",
     ),
-    "a schedule of nothing": (("callbacks.schedules.r2_gamma=[[0,1]]",), r"callbacks\.schedules\.r2_gamma needs"),
+    "a schedule of nothing": (
+        ("loss.r2_gamma=0", "callbacks.schedules.r2_gamma=[[0,1]]"),
+        r"callbacks\.schedules\.r2_gamma needs",
+    ),
     "unknown activation": (
         ("model.generator.activation=lreluu",),
         r"activation must be one of linear, .* got 'lreluu' \(configuration: model\.generator\)",

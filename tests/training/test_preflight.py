@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 from stylelayers.training import GAN, ImageDataModule, LatestCheckpoint, Preflight, StopAfterImages
 from stylelayers.training.callbacks.preflight import checkpoint_bytes, seconds_left
 from stylelayers.training.rehearsal import amortised, rehearse
+from stylelayers.training.steps import Part
 from tests.training.tiny import BATCH, fit, tiny_gan
 
 GIB = 2**30
@@ -118,9 +119,9 @@ def test_a_run_with_it_is_the_run_without(tmp_path: Path) -> None:
 def test_the_copy_shares_nothing_that_it_trains_and_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, iterate = list[tuple[weakref.ref[GAN], int, bool]](), GAN.iterate
 
-    def spy(model: GAN, *arguments: Any) -> None:
-        iterate(model, *arguments)
+    def spy(model: GAN, *arguments: Any) -> list[Part]:
         seen.append((weakref.ref(model), model.iterations, model._trainer is None))
+        return iterate(model, *arguments)
 
     monkeypatch.setattr(GAN, "iterate", spy)
 
