@@ -60,10 +60,7 @@ WRONG = {
         ("callbacks.schedules.learning_rate=[[9,1],[3,0]]",),
         r"callbacks\.schedules\.learning_rate must have points of images .* increase, got",
     ),
-    "a schedule of nothing": (
-        ("loss.r2_gamma=0", "callbacks.schedules.r2_gamma=[[0,1]]"),
-        r"callbacks\.schedules\.r2_gamma needs",
-    ),
+    "a schedule of nothing": (("callbacks.schedules.r2_gamma=[[0,1]]",), r"callbacks\.schedules\.r2_gamma needs"),
     "unknown activation": (
         ("model.generator.activation=lreluu",),
         r"activation must be one of linear, .* got 'lreluu' \(configuration: model\.generator\)",
