@@ -50,7 +50,10 @@ WRONG = {
     ),
     "unequal parts": (("model.micro_batches=3",), r"model\.micro_batches must divide data\.batch_size=4 .* got 3"),
     "no parts": (("model.micro_batches=0",), r"model\.micro_batches must be an int of at least 1, got 0"),
-    "nothing to begin with": (("model.initialize_from=absent",), r"model\.initialize_from: path must be .* got 'absent'"),
+    "nothing to begin with": (
+        ("model.initialize_from=absent",),
+        r"model\.initialize_from: path must be .* got 'absent'",
+    ),
     "networks of other sizes": (
         ("model.initialize_from=last.ckpt", "model.generator.style_dim=5"),
         r"model\.initialize_from=last\.ckpt does not fit: .*model\.initialize_strict=false",
