@@ -21,6 +21,7 @@ NOT_OPERATORS = {
     "functional.activation_names": "lists names",
     "functional.fir_kernel": "makes a constant and refuses taps that require grad",
     "functional.register_activation": "adds a name; tests/test_testing.py checks what it adds",
+    "losses.interpolates": "makes images without a graph",
 }
 
 MODES = {
@@ -157,8 +158,8 @@ def of_live_images(penalty: Callable[[Tensor, Tensor], Tensor], x: Tensor, *weig
     return penalty(critic(x, *weights), x)
 
 
-def r1_vjp(x: Tensor, *weights: Tensor) -> Tensor:
-    return losses.r1_penalty_vjp(lambda images: critic(images, *weights), x)
+def by_vjp(penalty: Callable[[Callable[..., Tensor], Tensor], Tensor], x: Tensor, *weights: Tensor) -> Tensor:
+    return penalty(lambda images: critic(images, *weights), x)
 
 
 def lengths(w: Tensor, noise: Tensor, *weights: Tensor) -> Tensor:
@@ -215,7 +216,21 @@ ROWS = (
     Row("losses.path_lengths_vjp", lengths_vjp, [(2, 2), (1, 4, 4)], PAINTER),
     Row("losses.r1_penalty", partial(of_live_images, losses.r1_penalty), [(1, 2, 2)], CRITIC, left_out=OF_LIVE_IMAGES),
     Row("losses.r2_penalty", partial(of_live_images, losses.r2_penalty), [(1, 2, 2)], CRITIC, left_out=OF_LIVE_IMAGES),
-    Row("losses.r1_penalty_vjp", r1_vjp, [(1, 2, 2)], CRITIC, left_out=OF_A_BATCH),
+    Row("losses.r1_penalty_vjp", partial(by_vjp, losses.r1_penalty_vjp), [(1, 2, 2)], CRITIC, left_out=OF_A_BATCH),
+    Row(
+        "losses.gradient_penalty",
+        partial(of_live_images, losses.gradient_penalty),
+        [(1, 2, 2)],
+        CRITIC,
+        left_out=OF_LIVE_IMAGES,
+    ),
+    Row(
+        "losses.gradient_penalty_vjp",
+        partial(by_vjp, losses.gradient_penalty_vjp),
+        [(1, 2, 2)],
+        CRITIC,
+        left_out=OF_A_BATCH,
+    ),
 )
 
 
