@@ -20,7 +20,7 @@ from ..explore import (
     to_pixels,
 )
 from .options import Batch, Cutoff, Device, FixedNoise, Folder, Labels, Model, Psi, Zoom
-from .support import check_choice, counted, load, numbers
+from .support import counted, load, numbers_if_given
 
 EXAMPLES = """
 stylelayers directions runs/RUN folder
@@ -49,9 +49,8 @@ def directions(
     They follow from the weights alone. The folder gets directions.safetensors, and directions.png: a direction a row,
     from one end to the other.
     """
-    chosen = None if layers is None else numbers("--layers", layers)
-    classes = None if labels is None else numbers("--labels", labels)
-    check_choice("--noise", noise, ("const", "none"))
+    chosen = numbers_if_given("--layers", layers)
+    classes = numbers_if_given("--labels", labels)
     generator = load(model, device)
     found = factorize(generator, layers=chosen, count=min(count, generator.style_dim))
     options = {"labels": classes, "truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}

@@ -10,9 +10,8 @@ import typer
 
 from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
 from ..explore.pictures import check_ending
-from ..layers.noise import NOISE_MODES
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
-from .support import check_choice, counted, load, numbers, square
+from .support import check_choice, counted, load, numbers, numbers_if_given, square
 
 EXAMPLES = """
 stylelayers generate runs/RUN pictures.png
@@ -40,8 +39,7 @@ def generate(
     A seed has the same latent and noise in any batch.
     """
     wanted = numbers("--seeds", seeds)
-    classes = None if labels is None else numbers("--labels", labels)
-    check_choice("--noise", noise, NOISE_MODES)
+    classes = numbers_if_given("--labels", labels)
     check_choice("--format", file_format, [ending[1:] for ending in PICTURES])
     if output.suffix:
         check_ending(output, PICTURES)

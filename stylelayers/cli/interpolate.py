@@ -11,7 +11,7 @@ from ..explore import save_video, synthesize, to_pixels, walk_styles
 from ..explore.videos import check_video
 from ..explore.walks import WALKS
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Seeds, Zoom
-from .support import check_choice, counted, load, numbers
+from .support import check_choice, counted, load, numbers, numbers_if_given
 
 EXAMPLES = """
 stylelayers interpolate runs/RUN walk.gif --seeds 0-5 --loop
@@ -37,8 +37,7 @@ def interpolate(
 ) -> None:
     """A walk from seed to seed as a GIF or MP4 video."""
     wanted = numbers("--seeds", seeds)
-    classes = None if labels is None else numbers("--labels", labels)
-    check_choice("--noise", noise, ("const", "none"))
+    classes = numbers_if_given("--labels", labels)
     check_choice("--space", space, WALKS)
     check_video(output, fps)
     generator = load(model, device)

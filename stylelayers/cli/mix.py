@@ -13,7 +13,7 @@ from ..explore import PICTURES, mixing_table, save_picture, styles_of_seeds, til
 from ..explore.mixing import check_layers
 from ..explore.pictures import check_ending
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Zoom
-from .support import check_choice, counted, load, numbers
+from .support import counted, load, numbers, numbers_if_given
 
 EXAMPLES = """
 stylelayers mix runs/RUN mix.png
@@ -44,8 +44,7 @@ def mix(
     """
     seeds = numbers("--rows", rows), numbers("--columns", columns)
     replaced = [numbers("--layers", each) for each in layers or []]
-    classes = None if labels is None else numbers("--labels", labels)
-    check_choice("--noise", noise, ("const", "none"))
+    classes = numbers_if_given("--labels", labels)
     check_ending(output, PICTURES)
     generator = load(model, device)
     replaced = replaced or [list(range(generator.num_ws // 2))]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ..layers.noise import NOISE_MODES
+from .support import check_choice
 
 __all__ = [
     "Batch",
@@ -20,6 +24,11 @@ __all__ = [
     "Seeds",
     "Zoom",
 ]
+
+
+def _one_of(*modes: str) -> Callable[[str], str]:
+    return lambda noise: check_choice("--noise", noise, modes)
+
 
 Model = Annotated[
     Path,
@@ -36,8 +45,10 @@ Psi = Annotated[
     float, typer.Option("--truncation-psi", "--psi", help="Draws styles towards their mean: 1 not at all, 0 fully.")
 ]
 Cutoff = Annotated[int | None, typer.Option("--truncation-cutoff", help="Only the first so many styles are drawn.")]
-Noise = Annotated[str, typer.Option(help="const (stored), random (of the seed) or none.")]
-FixedNoise = Annotated[str, typer.Option("--noise", help="const (stored) or none.")]
+Noise = Annotated[
+    str, typer.Option(callback=_one_of(*NOISE_MODES), help="const (stored), random (of the seed) or none.")
+]
+FixedNoise = Annotated[str, typer.Option("--noise", callback=_one_of("const", "none"), help="const (stored) or none.")]
 Batch = Annotated[int | None, typer.Option(min=1, help="Images at once; halved when memory runs out.")]
 Zoom = Annotated[int, typer.Option(min=1, help="Pixels of the file for one of the image, a side.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")]

@@ -12,7 +12,7 @@ from ..explore import load_distance, read_picture, save_picture, save_projection
 from ..explore import project as fit_styles
 from ..explore.projection import SPACES
 from .options import Device, Folder, Labels, Model, Zoom
-from .support import check_choice, load, numbers, progress
+from .support import check_choice, load, numbers_if_given, progress
 
 EXAMPLES = """
 stylelayers project runs/RUN picture.png folder --steps 200
@@ -42,7 +42,7 @@ def project(
     on the left, the picture on the right.
     """
     check_choice("--space", space, SPACES)
-    classes = None if labels is None else numbers("--labels", labels)
+    classes = numbers_if_given("--labels", labels)
     generator = load(model, device)
     place = generator.synthesis.input.const
     target = read_picture(image, generator.resolution, generator.image_channels).to(place)

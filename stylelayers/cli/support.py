@@ -16,7 +16,17 @@ from torch import Tensor
 from ..checkpoints import load_generator
 from ..models import Generator
 
-__all__ = ["FailedError", "check_choice", "counted", "failing", "load", "numbers", "progress", "square"]
+__all__ = [
+    "FailedError",
+    "check_choice",
+    "counted",
+    "failing",
+    "load",
+    "numbers",
+    "numbers_if_given",
+    "progress",
+    "square",
+]
 
 _MOST_NUMBERS = 10_000_000
 
@@ -45,6 +55,11 @@ def numbers(option: str, text: str) -> list[int]:
             raise ValueError(f"{option} must be at most {_MOST_NUMBERS:,} numbers, got {text!r}")
         found += range(first, last + 1)
     return found
+
+
+def numbers_if_given(option: str, text: str | None) -> list[int] | None:
+    """:func:`numbers` of an option that may be left out."""
+    return None if text is None else numbers(option, text)
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> str:
