@@ -10,17 +10,15 @@ from .adversarial import (
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
 )
-from .regularization import (
-    PathLengthPenalty,
+from .gradient_penalties import (
     gradient_penalty,
     gradient_penalty_vjp,
     interpolates,
-    path_lengths,
-    path_lengths_vjp,
     r1_penalty,
     r1_penalty_vjp,
     r2_penalty,
 )
+from .path_length import PathLengthPenalty, path_lengths, path_lengths_vjp
 
 __all__ = [
     "PathLengthPenalty",

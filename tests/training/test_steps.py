@@ -109,7 +109,7 @@ def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """The draws inside of the penalties, which differ between a batch and its parts."""
     monkeypatch.setattr("torch.randn_like", torch.ones_like)
     rand: Callable[..., Tensor] = torch.rand
-    monkeypatch.setattr("stylelayers.losses.regularization.torch.rand", lambda *size, **k: rand(*size, **k) * 0 + 0.3)
+    monkeypatch.setattr("torch.rand", lambda *size, **k: rand(*size, **k) * 0 + 0.3)
 
 
 @pytest.mark.usefixtures("no_chance")

@@ -14,7 +14,7 @@ from lightning import Callback, Trainer
 from ...checkpoints import save_generator
 from ..data import ImageDataModule
 from ..errors import PreflightError
-from ..metrics.evaluation import QualityMeter
+from ..metrics.meter import QualityMeter
 from ..metrics.report import QualityReport
 from .stopping import StopOnSignal
 

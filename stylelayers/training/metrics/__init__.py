@@ -2,8 +2,9 @@
 
 from .classifier import SmallClassifier, train_classifier
 from .distances import frechet_distance, kernel_distance, precision_recall
-from .evaluation import METRICS, QualityMeter, evaluate
+from .evaluation import evaluate
 from .feature_space import FEATURES, RESIZE_FILTERS, FeatureSpace, classifier_of_digits, feature_space
+from .meter import METRICS, QualityMeter
 from .path_length import path_length
 from .real_features import cache_folder
 from .recognition import CONFIDENCE, Recognition, recognition

@@ -1,0 +1,65 @@
+"""Gradients of networks that can be differentiated again, with errors that say who asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+__all__ = ["at_least_float32", "gradient_of", "vjp"]
+
+_COMPILED_FORM = {
+    "r1_penalty": "r1_penalty_vjp",
+    "r2_penalty": "r1_penalty_vjp on generated images",
+    "gradient_penalty": "gradient_penalty_vjp",
+    "path_lengths": "path_lengths_vjp",
+}
+
+
+def gradient_of(who: str, output: Tensor, source: Tensor, source_name: str, output_name: str) -> Tensor:
+    """The gradient of a scalar, with a graph; errors name the penalty `who` and the two tensors as its caller does."""
+    if not source.requires_grad:
+        raise ValueError(
+            f"{who}: {source_name} must require grad before the network is called, got a tensor that does not; "
+            f"use {source_name}.requires_grad_()"
+        )
+    if not output.requires_grad:
+        raise ValueError(f"{who}: {output_name} have no graph; they were computed under no_grad or detached")
+    (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
+    if gradient is None:
+        raise ValueError(f"{who}: {output_name} were not computed from these {source_name}")
+    if gradient.dtype == torch.float16 and not gradient.isfinite().all():
+        raise ValueError(
+            f"{who}: the gradient overflows float16; compute {output_name} for the penalty in float32 or bfloat16"
+        )
+    if _is_compiled(gradient):
+        raise ValueError(
+            f"{who}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
+            f"again; use {_COMPILED_FORM[who]} inside one torch.compile(fullgraph=True), or the network uncompiled"
+        )
+    return gradient
+
+
+def _is_compiled(gradient: Tensor) -> bool:
+    """Whether a compiled function's backward made part of `gradient`, which torch tells only when it is too late."""
+    seen, stack = set(), [gradient.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        if "CompiledFunctionBackwardBackward" in node.name():
+            return True
+        seen.add(node)
+        stack += [parent for parent, _ in node.next_functions]
+    return False
+
+
+def vjp(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    """:func:`torch.func.vjp`, of one argument."""
+    return cast(Any, torch.func.vjp(function, x))
+
+
+def at_least_float32(gradient: Tensor) -> Tensor:
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32))  # squares overflow float16 from 256 on

@@ -1,0 +1,113 @@
+"""Path-length regularisation (arXiv:1912.04958, section 3.2), from a live graph or, as ``*_vjp``, from a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from .differentiation import at_least_float32, gradient_of, vjp
+
+__all__ = ["PathLengthPenalty", "path_lengths", "path_lengths_vjp"]
+
+
+def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -> Tensor:
+    r"""How far each image moves a unit of its latent: :math:`\|J_w^T y\|` (arXiv:1912.04958, equation 4).
+
+    With several latents a sample the mean of squares over them is taken: :math:`\sqrt{\frac1L\sum_l\|J_{w_l}^T y\|^2}`.
+
+    Args:
+        images: ``(N, C, H, W)`` computed from `latents`, by any generator.
+        latents: ``(N, D)`` or ``(N, L, D)``, requiring grad before the generator was called.
+        noise: unit normal, of the images' shape, None to draw it; divided by ``sqrt(H * W)`` here.
+
+    Returns:
+        ``(N,)`` lengths that can be differentiated again.
+
+    Raises:
+        ValueError: shapes that do not fit, or images made without a graph to the latents.
+    """
+    direction = _direction(images, noise)
+    gradient = gradient_of("path_lengths", (images * direction).sum(), latents, "latents", "images")
+    return _lengths(gradient, len(images))
+
+
+def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
+    """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
+    images, pull_back = vjp(synthesis, latents)
+    (gradient,) = pull_back(_direction(images, noise))
+    return _lengths(gradient, len(images))
+
+
+class PathLengthPenalty(nn.Module):
+    r"""Mean squared distance of path lengths from their running mean (arXiv:1912.04958, equation 4).
+
+    Args:
+        decay: weight of a new batch in the running mean, in (0, 1].
+
+    Shape:
+        `lengths` ``(N,)`` → scalar.
+
+    Attributes:
+        mean: scalar buffer, initially 0; moved in training mode, by finite lengths, averaged over the ranks of a
+            process group.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import PathLengthPenalty
+        >>> PathLengthPenalty(decay=1.0)(torch.tensor([1.0, 3.0]))
+        tensor(1.)
+    """
+
+    mean: Tensor
+
+    def __init__(self, decay: float = 0.01) -> None:
+        super().__init__()
+        if not 0 < decay <= 1:
+            raise ValueError(f"PathLengthPenalty: decay must be in (0, 1], got {decay}")
+        self.decay = decay
+        self.register_buffer("mean", torch.empty(()))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.mean)
+
+    def forward(self, lengths: Tensor) -> Tensor:
+        if self.training:
+            # A new tensor: after a change in place, inductor's backward pass (torch 2.15) would move the mean again.
+            batch_mean = _mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype)
+            moved = torch.lerp(self.mean, batch_mean, self.decay)
+            self.mean = torch.where(moved.isfinite(), moved, self.mean)
+        return (lengths - self.mean).square().mean()
+
+    def extra_repr(self) -> str:
+        return f"decay={self.decay}"
+
+
+def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
+    if images.ndim != 4 or (noise is not None and noise.shape != images.shape):
+        got = None if noise is None else tuple(noise.shape)
+        raise ValueError(
+            f"path_lengths: images must be (N, C, H, W) and noise of their shape, got {tuple(images.shape)} and {got}"
+        )
+    noise = torch.randn_like(images) if noise is None else noise
+    return noise / sqrt(images.shape[2] * images.shape[3])
+
+
+def _lengths(gradient: Tensor, batch: int) -> Tensor:
+    if gradient.ndim not in (2, 3) or len(gradient) != batch:
+        raise ValueError(
+            f"path_lengths: latents must be (N, D) or (N, L, D) for N = {batch} images, got {tuple(gradient.shape)}"
+        )
+    squares = at_least_float32(gradient).square().sum(-1)
+    return (squares if squares.ndim == 1 else squares.mean(1)).sqrt()
+
+
+def _mean_over_ranks(value: Tensor) -> Tensor:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    value = value.clone()
+    torch.distributed.all_reduce(value)
+    return value / torch.distributed.get_world_size()
