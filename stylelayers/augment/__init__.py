@@ -1,6 +1,7 @@
 """Augmentation of everything that a discriminator sees, differentiable any number of times; torch only."""
 
 from .adaptive import AdaptiveAugment
+from .bands import amplify_bands
 from .diffaugment import DiffAugment
 from .operations import (
     adjust_brightness,
@@ -24,6 +25,7 @@ __all__ = [
     "adjust_contrast",
     "adjust_saturation",
     "affine_warp",
+    "amplify_bands",
     "color_transform",
     "cutout",
     "flip_and_turn",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "check_images",
     "check_padding",
     "check_per_sample",
+    "extended",
     "fold",
     "take_pixels",
 ]
@@ -55,6 +57,16 @@ def fold(index: Tensor, size: int, padding_mode: str) -> Tensor:
         index = index.remainder(period)
         index = torch.minimum(index, period - index)
     return index.clamp(0, size - 1)
+
+
+def extended(x: Tensor, margin: int, padding_mode: str, fill: float) -> Tensor:
+    """`margin` more pixels on each side, of which there may be more than the image has."""
+    if padding_mode == "constant":
+        return F.pad(x, (margin,) * 4, value=fill)
+    for dim in (2, 3):
+        index = torch.arange(-margin, x.shape[dim] + margin, device=x.device)
+        x = x.index_select(dim, fold(index, x.shape[dim], padding_mode))
+    return x
 
 
 def take_pixels(images: Tensor, rows: Tensor, columns: Tensor, padding_mode: str, fill: float) -> Tensor:

@@ -3,8 +3,8 @@
 Differences from the published pipeline:
 
 - images that are not square turn by 180 degrees and not by 90, and integer and fractional shifts follow each side;
-- there are no random filters of frequency bands, which the paper found to help little;
-- noise and cutout are the group ``"corrupt"``, off as in the paper's default ``"bgc"``.
+- frequency bands are split by symmetric filters; images continue beyond their border as `padding_mode` says;
+- noise and cutout are the group ``"corrupt"``, off like ``"filter"``, as in the paper's default ``"bgc"``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from . import matrices
 from ._draws import chosen, integers, is_zero, keep_or_change, normal, random_cutout, uniform
 from ._pixels import check_choices, check_images, check_padding
+from .bands import amplify_bands
 from .operations import color_transform, flip_and_turn, translate_pixels
 from .warp import affine_warp
 
@@ -29,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "blit": ("flip", "turn", "translate"),
         "geometric": ("scale", "rotate", "stretch", "shift"),
         "color": ("brightness", "contrast", "luma_flip", "hue", "saturation"),
+        "filter": ("band_0", "band_1", "band_2", "band_3"),
         "corrupt": ("noise", "cutout"),
     }
 )
@@ -43,10 +45,12 @@ STRENGTHS: Mapping[str, float] = MappingProxyType(
         "contrast": 0.5,  # deviation of the binary logarithm
         "hue": 1.0,  # largest angle, in half turns
         "saturation": 1.0,  # deviation of the binary logarithm
+        **dict.fromkeys(("band_0", "band_1", "band_2", "band_3"), 1.0),  # deviations of the binary logarithm
         "noise": 0.1,  # deviation of the deviation
         "cutout": 0.5,  # side, in shares of each side
     }
 )
+BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # shares of natural images, low frequencies first
 
 
 class AugmentPipeline(nn.Module):
@@ -57,7 +61,8 @@ class AugmentPipeline(nn.Module):
 
     Args:
         groups: which of ``"blit"`` (flip, turn, translate), ``"geometric"`` (scale, rotate, stretch, shift),
-            ``"color"`` (brightness, contrast, luma_flip, hue, saturation), ``"corrupt"`` (noise, cutout).
+            ``"color"`` (brightness, contrast, luma_flip, hue, saturation), ``"filter"`` (band_0 to band_3, from low to
+            high frequencies), ``"corrupt"`` (noise, cutout).
         probabilities: of single operations of these groups, in [0, 1], as factors of `p`; 1 unless named here.
         strengths: of single operations, where they are not the paper's (`STRENGTHS`).
         padding_mode: what lies outside the image: ``"reflect"``, ``"replicate"``, or ``"constant"``, which is `fill`.
@@ -151,6 +156,14 @@ class AugmentPipeline(nn.Module):
             matrices.translation(brightness, brightness, brightness),
         )
         return keep_or_change(_not_identity(matrix), images, color_transform(images, matrix))
+
+    def _filter(self, images: Tensor, p: Tensor | float) -> Tensor:
+        """Each band that is amplified takes its part of the power that images usually have from all of them."""
+        factors = torch.stack([self._value(name, images, p, normal).exp2() for name in GROUPS["filter"]], 1)
+        power = 1 + factors.new_tensor(BAND_POWER) * (factors.square() - 1)
+        gains = factors / power.prod(1, keepdim=True).sqrt()
+        filtered = amplify_bands(images, gains, padding_mode=self.padding_mode, fill=self.fill)
+        return keep_or_change((gains != 1).any(1), images, filtered)
 
     def _corrupt(self, images: Tensor, p: Tensor | float) -> Tensor:
         deviation = self._value("noise", images, p, normal).abs().to(images.dtype).view(-1, 1, 1, 1)

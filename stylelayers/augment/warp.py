@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..functional import fir_kernel, upfirdn2d
-from ._pixels import check_padding, check_per_sample, fold
+from ._pixels import check_padding, check_per_sample, extended, fold
 
 __all__ = ["SYM6", "affine_warp"]
 
@@ -67,21 +67,11 @@ def affine_warp(
     taps = fir_kernel(kernel, like=x)
     if taps.ndim != 1:
         raise ValueError(f"affine_warp: kernel must be 1-D, got {tuple(taps.shape)}")
-    doubled = _resampled(_extended(x, len(taps) // 2, padding_mode, fill), taps, up=2, gain=4.0)
+    doubled = _resampled(extended(x, len(taps) // 2, padding_mode, fill), taps, up=2, gain=4.0)
     rows, columns = _positions(images, matrix.detach().to(x.dtype), taps, doubled.shape, padding_mode)
     if padding_mode == "constant":  # a frame, which the nearest pixel is wherever there is none
         doubled, rows, columns = F.pad(doubled, (1, 1, 1, 1), value=fill), rows + 1, columns + 1
     return _resampled(_bilinear(doubled, rows, columns), taps, down=2, flip_kernel=True).to(images.dtype)
-
-
-def _extended(x: Tensor, margin: int, padding_mode: str, fill: float) -> Tensor:
-    """`margin` more pixels on each side, of which there may be more than the image has."""
-    if padding_mode == "constant":
-        return F.pad(x, (margin,) * 4, value=fill)
-    for dim in (2, 3):
-        index = torch.arange(-margin, x.shape[dim] + margin, device=x.device)
-        x = x.index_select(dim, fold(index, x.shape[dim], padding_mode))
-    return x
 
 
 def _positions(

@@ -100,7 +100,7 @@ def test_fractional_shifts_follow_each_side() -> None:
 
 def test_rectangles_keep_their_shape_and_any_channels_pass_blit_and_geometry() -> None:
     x = torch.randn(5, 4, 6, 9)
-    assert AugmentPipeline(("blit", "geometric", "corrupt"))(x).shape == x.shape
+    assert AugmentPipeline(("blit", "geometric", "filter", "corrupt"))(x).shape == x.shape
     with pytest.raises(ValueError, match="images must have 1 or 3 channels, got 4"):
         AugmentPipeline()(x)
 
@@ -132,7 +132,7 @@ def critic() -> nn.Module:
 
 
 def test_r1_and_its_gradient_are_those_of_finite_differences() -> None:
-    network, augment = critic(), AugmentPipeline(("blit", "geometric", "color", "corrupt"))
+    network, augment = critic(), AugmentPipeline(tuple(GROUPS))
     x = torch.randn(2, 1, 6, 6, dtype=torch.float64, requires_grad=True)
     logits = seeded(lambda y: network(augment(y)))
 
@@ -171,7 +171,7 @@ def test_a_seed_repeats_and_samples_differ() -> None:
 
 
 def test_one_graph_of_the_compiler_has_the_same_numbers() -> None:
-    augment, network = AugmentPipeline(("blit", "geometric", "color", "corrupt")), critic()
+    augment, network = AugmentPipeline(tuple(GROUPS)), critic()
     x, p = torch.randn(2, 1, 6, 6, dtype=torch.float64), torch.tensor(0.7)
 
     def penalty(x: Tensor, p: Tensor) -> Tensor:

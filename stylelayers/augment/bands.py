@@ -1,0 +1,68 @@
+"""Amplifying frequency bands of images, linear in the image (arXiv:2006.06676, appendix B, image-space filtering).
+
+The bands are an undecimated wavelet transform's: a half-band low-pass filter, spread by 1, 2 and 4 pixels, splits
+frequencies at pi/2, pi/4 and pi/8 along each axis; what passes and what does not sum to the image.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..functional._autocast import without_autocast
+from ._pixels import check_padding, check_per_sample, extended
+
+__all__ = ["BANDS", "amplify_bands"]
+
+BANDS = 4
+# The half-band filter that the symlet with two vanishing moments makes with its mirror image, times 32.
+HALF_BAND = (-1.0, 0.0, 9.0, 16.0, 9.0, 0.0, -1.0)
+SPREADS = (1, 2, 4)
+MARGIN = sum(len(HALF_BAND) // 2 * spread for spread in SPREADS)
+
+
+def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
+    """Scale each image's frequencies, by rows and by columns.
+
+    Args:
+        images: ``(N, C, H, W)``.
+        gains: ``(N, 4)`` factors of the frequencies up to pi/8, from there to pi/4, to pi/2, and to pi a pixel. Along
+            both axes: a frequency that is in one band across and in another one down is scaled by the product. All
+            ones change nothing but the last digits. They get no gradient.
+        padding_mode: what lies outside the image: ``"reflect"`` and ``"replicate"`` continue it, ``"constant"`` is
+            `fill`.
+        fill: value outside the image under ``"constant"``.
+
+    Raises:
+        ValueError: shapes that do not fit, or an unknown mode.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import amplify_bands
+        >>> grey = torch.full((1, 1, 8, 8), 0.5)
+        >>> amplify_bands(grey, torch.tensor([[2.0, 1.0, 1.0, 1.0]])).mean()  # doubled along both axes
+        tensor(2.)
+    """
+    check_per_sample("amplify_bands", "gains", gains, images, BANDS)
+    check_padding("amplify_bands", padding_mode)
+    if not len(images):
+        return images
+    x = extended(images.to(torch.promote_types(images.dtype, torch.float32)), MARGIN, padding_mode, fill)
+    with without_autocast(x):
+        taps = (gains.detach().to(x.dtype) @ _band_filters(x)).repeat_interleave(x.shape[1], 0).unsqueeze(1)
+        y = x.reshape(1, -1, *x.shape[2:])
+        y = F.conv2d(F.conv2d(y, taps.unsqueeze(3), groups=len(taps)), taps.unsqueeze(2), groups=len(taps))
+    return y.view(images.shape).to(images.dtype)
+
+
+def _band_filters(like: Tensor) -> Tensor:
+    """``(4, 43)`` odd, symmetric filters, one a band, from low to high frequencies; their sum is an impulse."""
+    half_band = like.new_tensor(HALF_BAND).view(1, 1, -1) / 32
+    passed = [F.pad(like.new_ones(1, 1, 1), (MARGIN, MARGIN))]
+    for spread in SPREADS:
+        passed.append(F.conv1d(passed[-1], half_band, padding=len(HALF_BAND) // 2 * spread, dilation=spread))
+    bands = [wide - narrow for wide, narrow in pairwise(passed)]
+    return torch.cat([passed[-1], *reversed(bands)]).squeeze(1)
