@@ -84,6 +84,7 @@ def run(rank: int, count: int, folder: Path, iterations: int, *callbacks: Any, *
     dataset = TensorDataset(images.float(), torch.arange(len(images)) % LABELS)
     data = ImageDataModule(dataset, batch_size=BATCH // count, num_labels=LABELS)
     model = gan(**options.pop("loss", {}))
+    model.compiles = options.pop("compiles", False)
     trainer = fit(model, iterations, *callbacks, data=data, **{"devices": count, **options})
     state = {"model": model.state_dict(), "skipped": model.guard.skipped, "seen": model.images_seen}
     state |= {"metrics": dict(trainer.callback_metrics), "strategy": type(trainer.strategy).__name__}
@@ -144,6 +145,22 @@ def lonely(rank: int, count: int, folder: Path) -> None:
 def test_without_averaged_gradients_the_processes_go_apart(tmp_path: Path) -> None:
     in_processes(2, lonely, tmp_path)
     assert len(different(*results(tmp_path))) > 20
+
+
+def eager_and_compiled(rank: int, count: int, folder: Path) -> None:
+    without_code = partial(torch.compile, backend="aot_eager", fullgraph=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", lambda function, **_: without_code(function))
+        run(rank, count, folder / "compiled", 4, compiles=True)
+    torch.manual_seed(0)  # the order of images
+    run(rank, count, folder / "eager", 4)
+
+
+def test_two_processes_take_the_same_steps_compiled(tmp_path: Path) -> None:
+    in_processes(2, eager_and_compiled, tmp_path)
+    first, second = results(tmp_path / "compiled")
+    assert different(first, second) == []
+    torch.testing.assert_close(first["model"], results(tmp_path / "eager")[0]["model"], rtol=1e-4, atol=1e-5)
 
 
 # What they agree on, and what not -----------------------------------------------------------------------------------
