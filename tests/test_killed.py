@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(kills: int, tmp_p
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """In a shell's background job SIGINT is ignored, by what the job starts too, unless there is a handler to undo."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_run_with_all_its_files_and_the_command_to_resume(number: int, tmp_path: Path) -> None:
     run = process(tmp_path, *ENDLESS)

@@ -39,7 +39,7 @@ def test_any_batch_gives_the_same_images(noise: str, batch: int) -> None:
 def test_random_noise_belongs_to_the_seed() -> None:
     labels = [1]
     drawn = images(noise="random", labels=labels)
-    assert torch.equal(drawn[0], drawn[4])
+    assert_same(drawn[0], drawn[4])
     assert_same(drawn[2], images([7], noise="random", labels=labels)[0])
     assert (drawn - images(noise="const", labels=labels)).abs().amax() > 1e-3
     assert (drawn - images(noise="none", labels=labels)).abs().amax() > 1e-3
