@@ -6,10 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import OmegaConf
 
 from stylelayers.functional import activations
@@ -47,14 +49,18 @@ COMMANDS = command_lines()
 
 
 def single_runs(overrides: list[str]) -> Iterator[list[str]]:
-    """The overrides of one run for each value of a sweep (of which there is one at most)."""
+    """The overrides of one run for each combination of swept values; of an interval those are its ends."""
     parsed = OverridesParser.create().parse_overrides(overrides)
-    swept = [index for index, override in enumerate(parsed) if override.is_sweep_override()]
-    if not swept:
-        yield overrides
-    for index in swept:
-        for value in parsed[index].sweep_string_iterator():
-            yield [*overrides[:index], f"{parsed[index].get_key_element()}={value}", *overrides[index + 1 :]]
+    yield from map(list, product(*map(values, overrides, parsed)))
+
+
+def values(text: str, override: Override) -> list[str]:
+    """An override as it is, or one for each of its values."""
+    if not override.is_sweep_override():
+        return [text]
+    sweep = override.value()
+    found = [sweep.start, sweep.end] if isinstance(sweep, IntervalSweep) else override.sweep_string_iterator()
+    return [f"{override.get_key_element()}={value}" for value in found]
 
 
 def test_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
