@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,11 @@ ENDLESS = (
 
 
 def seen(folder: Path) -> int:
-    """Images in the newest checkpoint; 0 before the first."""
-    path = folder / "run" / "checkpoints" / "last.ckpt"
-    return int(torch.load(path, weights_only=True)["images_seen"]) if path.is_file() else 0
+    """Images in the newest checkpoint, which a kill while renaming leaves under another name; 0 before the first."""
+    for name in ("new.ckpt", "last.ckpt", "last-1.ckpt"):
+        with suppress(FileNotFoundError):
+            return int(torch.load(folder / "run" / "checkpoints" / name, weights_only=True)["images_seen"])
+    return 0
 
 
 def wait_for(condition: object, run: subprocess.Popen[str], seconds: float = 120.0) -> None:
