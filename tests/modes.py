@@ -226,14 +226,14 @@ def no_samples(row: Row) -> None:
     assert all(gradient.isfinite().all() for gradient in (*first, *second))
 
 
-def compiled(row: Row) -> None:
+def compiled(row: Row, backend: str = "aot_eager") -> None:
     """Traced and differentiated by `torch.compile`, without its code generator; tests/test_compile.py has that."""
     it = subject(row)
     torch._dynamo.reset()
     function: Any = it.call if it.module is None else partial(it.module, **row.options)
     others = it.leaves[len(it.inputs) :] if it.module is None else list(it.module.parameters())
     results = []
-    for call in (torch.compile(function, fullgraph=True, backend="aot_eager"), function):
+    for call in (torch.compile(function, fullgraph=True, backend=backend), function):
         inputs = it.leaves[: len(it.inputs)]
         y = call(*inputs, *([] if it.module else others))
         results.append([[y], list(torch.autograd.grad(energy(y), [*inputs, *others], materialize_grads=True))])

@@ -19,8 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from stylelayers import Discriminator, Generator
+from stylelayers import Discriminator, EqualLinear, Generator
+from stylelayers.functional import activation_names
 from stylelayers.losses import PathLengthPenalty, path_lengths_vjp, r1_penalty_vjp
+from tests.matrix import ROWS, Row
+from tests.modes import compiled
 
 TOLERANCE = 1e-5  # relative
 SINGLE, DOUBLE = torch.float32, torch.float64
@@ -124,6 +127,29 @@ def test_parameter_gradients_of_a_compiled_penalty(
     seconds = compare_with_eager(module, draw, backend, dtype)
     record_property("compile_seconds", round(seconds, 1))
     print(f"{type(module).__name__} at {size}x{size}: {seconds:.1f} s to compile with {backend}")
+
+
+class Dense(nn.Module):
+    """A layer for every activation: a bias added to a matrix product, scaled by the activation's gain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EqualLinear(4, 4, bias_init=0.5, activation=name) for name in activation_names())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([layer(x) for layer in self.layers]).sin().sum()
+
+
+@needs_a_compiler
+def test_inductor_keeps_the_gain_of_an_activation_after_a_matrix_product() -> None:
+    compare_with_eager(Dense(), lambda: (torch.randn(3, 4),), "inductor")
+
+
+@needs_a_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row.reason("compile") is None], ids=str)
+def test_inductor_agrees_with_eager_mode_on_every_row_of_the_matrix(row: Row) -> None:
+    compiled(row, "inductor")
 
 
 # That silently wrong gradients are noticed ------------------------------------------------------------------------

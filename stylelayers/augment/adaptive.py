@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..functional._buffers import move_buffer
 from ._draws import is_zero
 from .pipeline import AugmentPipeline
 
@@ -93,14 +94,14 @@ class AdaptiveAugment(nn.Module):
         signs = real_logits.detach().sign().nan_to_num().to(self.totals.dtype)
         images = torch.full_like(signs.sum(), signs.numel())
         calls = torch.ones_like(images)
-        self.totals += torch.cat([_sum_over_ranks(torch.stack([signs.sum(), images])), calls.unsqueeze(0)])
-        total, images, calls = self.totals.unbind()
+        totals = self.totals + torch.cat([_sum_over_ranks(torch.stack([signs.sum(), images])), calls.unsqueeze(0)])
+        total, images, calls = totals.unbind()
         due = calls >= self.interval
-        self.sign.copy_(torch.where(due, total / images.clamp(min=1), self.sign))
+        move_buffer(self, "sign", torch.where(due, total / images.clamp(min=1), self.sign))
         if self.target is not None:
             moved = self.p + (self.sign - self.target).sign() * images / self.speed
-            self.p.copy_(torch.where(due, moved.clamp(0, 1), self.p))
-        self.totals.mul_(~due)
+            move_buffer(self, "p", torch.where(due, moved.clamp(0, 1), self.p))
+        move_buffer(self, "totals", totals * ~due)
 
     def extra_repr(self) -> str:
         return f"start={self.start}, target={self.target}, interval={self.interval}, speed={self.speed}"

@@ -160,7 +160,7 @@ def _forward(x: Tensor, bias: Tensor | None, spec: _Spec, in_place: bool = False
     """`in_place` overwrites what is made on the way, for calls that leave no graph."""
     activation = spec.activation
     early, late = (spec.gain, 1.0) if activation.homogeneous else (1.0, spec.gain)
-    y = _scale(x, early) if bias is None else torch.add(_scale(bias, early), x, alpha=early)
+    y = _scale(x, early) if bias is None else _scaled_sum(x, bias, early)
     in_place = in_place and y is not x and activation.in_place is not None
     function = cast(Any, activation.in_place if in_place else activation.function)
     y = function(y, *spec.alpha)
@@ -168,6 +168,12 @@ def _forward(x: Tensor, bias: Tensor | None, spec: _Spec, in_place: bool = False
     if spec.clamp is not None:
         y = y.clamp(-spec.clamp, spec.clamp)
     return y
+
+
+def _scaled_sum(x: Tensor, bias: Tensor, factor: float) -> Tensor:
+    if torch.compiler.is_compiling():
+        return _scale(x + bias, factor)  # inductor of torch 2.11 to 2.14 loses `alpha` if x is a matrix product
+    return torch.add(_scale(bias, factor), x, alpha=factor)
 
 
 def _scale(x: Tensor, factor: float, in_place: bool = False) -> Tensor:

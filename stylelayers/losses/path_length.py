@@ -8,6 +8,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from ..functional._buffers import move_buffer
 from .differentiation import at_least_float32, gradient_of, vjp
 
 __all__ = ["PathLengthPenalty", "path_lengths", "path_lengths_vjp"]
@@ -76,10 +77,9 @@ class PathLengthPenalty(nn.Module):
 
     def forward(self, lengths: Tensor) -> Tensor:
         if self.training:
-            # A new tensor: after a change in place, inductor's backward pass (torch 2.15) would move the mean again.
             batch_mean = _mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype)
             moved = torch.lerp(self.mean, batch_mean, self.decay)
-            self.mean = torch.where(moved.isfinite(), moved, self.mean)
+            move_buffer(self, "mean", torch.where(moved.isfinite(), moved, self.mean))
         return (lengths - self.mean).square().mean()
 
     def extra_repr(self) -> str:

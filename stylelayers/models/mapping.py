@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..functional import pixel_norm
+from ..functional._buffers import move_buffer
 from ..layers import EqualLinear
 from ..layers.equalized import check_sizes
 
@@ -113,7 +114,8 @@ class MappingNetwork(nn.Module):
         if self.training and self.w_mean is not None and self.w_mean_decay is not None and len(w):
             with torch.no_grad():
                 mean = w.mean(0).to(self.w_mean.dtype)
-                self.w_mean.lerp_(torch.where(mean.isfinite(), mean, self.w_mean), 1 - self.w_mean_decay)
+                moved = self.w_mean.lerp(mean, 1 - self.w_mean_decay)
+                move_buffer(self, "w_mean", torch.where(moved.isfinite(), moved, self.w_mean))
         ws = w.unsqueeze(1).expand(-1, self.num_ws, -1)
         if truncation_psi == 1:
             return ws
