@@ -21,7 +21,15 @@ from torch.nn.functional import softplus
 
 from stylelayers import Discriminator, EqualLinear, Generator
 from stylelayers.functional import activation_names
-from stylelayers.losses import PathLengthPenalty, path_lengths_vjp, r1_penalty_vjp
+from stylelayers.losses import (
+    PathLengthPenalty,
+    gradient_penalty,
+    path_lengths,
+    path_lengths_vjp,
+    r1_penalty,
+    r1_penalty_vjp,
+    r2_penalty,
+)
 from tests.matrix import ROWS, Row
 from tests.modes import compiled
 
@@ -150,6 +158,47 @@ def test_inductor_keeps_the_gain_of_an_activation_after_a_matrix_product() -> No
 @pytest.mark.parametrize("row", [row for row in ROWS if row.reason("compile") is None], ids=str)
 def test_inductor_agrees_with_eager_mode_on_every_row_of_the_matrix(row: Row) -> None:
     compiled(row, "inductor")
+
+
+# What is asked of the wrong form ----------------------------------------------------------------------------------
+
+
+class Quadratic(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.flatten(1) @ self.weight).square()
+
+
+LIVE_FORMS: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "r1_penalty": lambda net, x: r1_penalty(net(x), x),
+    "r2_penalty": lambda net, x: r2_penalty(net(x), x),
+    "gradient_penalty": lambda net, x: gradient_penalty(net(x), x),
+    "path_lengths": lambda net, x: path_lengths(net(x).unflatten(1, (1, 2, 2)), x).sum(),
+}
+
+
+@pytest.mark.parametrize("fullgraph", [False, True])
+@pytest.mark.parametrize("name", LIVE_FORMS)
+def test_a_compiled_live_form_names_the_form_that_compiles(name: str, fullgraph: bool) -> None:
+    torch._dynamo.reset()
+    network, x = Quadratic(), torch.randn(3, 4, requires_grad=True)
+    compiled_form = torch.compile(lambda x: LIVE_FORMS[name](network, x), fullgraph=fullgraph, backend="aot_eager")
+    expected = "r1_penalty_vjp" if name == "r2_penalty" else f"{name}_vjp"
+    with pytest.raises(Exception, match=rf"{name}: .*use {expected}"):
+        compiled_form(x).backward()
+
+
+def test_an_error_of_the_network_is_not_taken_for_a_compiled_one() -> None:
+    x = torch.randn(3, 4, requires_grad=True)
+    y = x.exp()
+    logits = y * 2
+    with torch.no_grad():
+        y.mul_(2)  # exp saved its result
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        r1_penalty(logits, x)
 
 
 # That silently wrong gradients are noticed ------------------------------------------------------------------------

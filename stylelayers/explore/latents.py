@@ -58,10 +58,8 @@ def slerp(start: Tensor, end: Tensor, t: Tensor | float) -> Tensor:
     """
     t = torch.as_tensor(t, dtype=start.dtype, device=start.device)
     lengths = start.norm(dim=-1, keepdim=True) * end.norm(dim=-1, keepdim=True)
-    cosine = (start * end).sum(-1, keepdim=True) / lengths.clamp_min(torch.finfo(start.dtype).tiny)
-    angle = cosine.clamp(-1, 1).acos()
-    sine = angle.sin()
-    parallel = sine < torch.finfo(start.dtype).eps ** 0.5
-    safe = torch.where(parallel, torch.ones_like(sine), sine)
-    curved = (((1 - t) * angle).sin() * start + (t * angle).sin() * end) / safe
-    return torch.where(parallel, torch.lerp(start, end, t.expand_as(sine * t)), curved)
+    cosine = (start * end).sum(-1, keepdim=True) / torch.where(lengths > 0, lengths, 1.0)
+    parallel = 1 - cosine.square() < torch.finfo(start.dtype).eps
+    angle = torch.where(parallel, 0.0, cosine).acos()
+    curved = (((1 - t) * angle).sin() * start + (t * angle).sin() * end) / angle.sin()
+    return torch.where(parallel, torch.lerp(start, end, t.expand_as(angle * t)), curved)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-__all__ = ["at_least_float32", "gradient_of", "vjp"]
+__all__ = ["at_least_float32", "gradient_norms", "gradient_of", "vjp"]
 
 _COMPILED_FORM = {
     "r1_penalty": "r1_penalty_vjp",
@@ -20,6 +20,8 @@ _COMPILED_FORM = {
 
 def gradient_of(who: str, output: Tensor, source: Tensor, source_name: str, output_name: str) -> Tensor:
     """The gradient of a scalar, with a graph; errors name the penalty `who` and the two tensors as its caller does."""
+    if torch.compiler.is_compiling():
+        raise ValueError(_compiled(who, output_name))
     if not source.requires_grad:
         raise ValueError(
             f"{who}: {source_name} must require grad before the network is called, got a tensor that does not; "
@@ -27,29 +29,38 @@ def gradient_of(who: str, output: Tensor, source: Tensor, source_name: str, outp
         )
     if not output.requires_grad:
         raise ValueError(f"{who}: {output_name} have no graph; they were computed under no_grad or detached")
-    (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
+    try:
+        (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
+    except RuntimeError as error:
+        if _passes_compiled_code(output):
+            raise ValueError(_compiled(who, output_name)) from error
+        raise
     if gradient is None:
         raise ValueError(f"{who}: {output_name} were not computed from these {source_name}")
     if gradient.dtype == torch.float16 and not gradient.isfinite().all():
         raise ValueError(
             f"{who}: the gradient overflows float16; compute {output_name} for the penalty in float32 or bfloat16"
         )
-    if _is_compiled(gradient):
-        raise ValueError(
-            f"{who}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
-            f"again; use {_COMPILED_FORM[who]} inside one torch.compile(fullgraph=True), or the network uncompiled"
-        )
+    if _passes_compiled_code(gradient, "CompiledFunctionBackwardBackward"):
+        raise ValueError(_compiled(who, output_name))
     return gradient
 
 
-def _is_compiled(gradient: Tensor) -> bool:
-    """Whether a compiled function's backward made part of `gradient`, which torch tells only when it is too late."""
-    seen, stack = set(), [gradient.grad_fn]
+def _compiled(who: str, output_name: str) -> str:
+    return (
+        f"{who}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
+        f"again; use {_COMPILED_FORM[who]} inside one torch.compile(fullgraph=True), or the network uncompiled"
+    )
+
+
+def _passes_compiled_code(result: Tensor, node_name: str = "CompiledFunctionBackward") -> bool:
+    """Whether the graph of `result` has a node of compiled code, which torch tells only when it is too late."""
+    seen, stack = set(), [result.grad_fn]
     while stack:
         node = stack.pop()
         if node is None or node in seen:
             continue
-        if "CompiledFunctionBackwardBackward" in node.name():
+        if node_name in node.name():
             return True
         seen.add(node)
         stack += [parent for parent, _ in node.next_functions]
@@ -63,3 +74,20 @@ def vjp(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callab
 
 def at_least_float32(gradient: Tensor) -> Tensor:
     return gradient.to(torch.promote_types(gradient.dtype, torch.float32))  # squares overflow float16 from 256 on
+
+
+def gradient_norms(gradient: Tensor) -> Tensor:
+    """The Euclidean norm of each sample, ``(N, ...)`` → ``(N,)``, with finite derivatives of every order.
+
+    A sample is scaled by its largest element first, since squares underflow float32 below 1e-23 and overflow it above
+    1e19. A sample whose elements are all 0, or below the smallest normal number, has norm 0 and derivatives 0.
+    """
+    rows = at_least_float32(gradient).flatten(1)
+    if rows.shape[1] == 0:
+        return rows.sum(1)
+    largest = rows.detach().abs().amax(1, keepdim=True)
+    vanishes = largest < torch.finfo(rows.dtype).tiny
+    scale = torch.where(largest.isfinite() & ~vanishes, largest, 1.0)
+    squares = (rows / scale).square().sum(1, keepdim=True)
+    norms = torch.where(vanishes, 1.0, squares).sqrt() * scale
+    return torch.where(vanishes, 0.0, norms).squeeze(1)

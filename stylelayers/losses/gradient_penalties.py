@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .differentiation import at_least_float32, gradient_of, vjp
+from .differentiation import at_least_float32, gradient_norms, gradient_of, vjp
 
 __all__ = [
     "gradient_penalty",
@@ -115,5 +115,4 @@ def _mean_square_norm(gradient: Tensor) -> Tensor:
 
 
 def _mean_square_excess(gradient: Tensor) -> Tensor:
-    norms = torch.linalg.vector_norm(at_least_float32(gradient).flatten(1), dim=1)
-    return (norms - 1).square().mean()
+    return (gradient_norms(gradient) - 1).square().mean()

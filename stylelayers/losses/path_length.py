@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..functional._buffers import move_buffer
-from .differentiation import at_least_float32, gradient_of, vjp
+from .differentiation import gradient_norms, gradient_of, vjp
 
 __all__ = ["PathLengthPenalty", "path_lengths", "path_lengths_vjp"]
 
@@ -25,7 +25,8 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -
         noise: unit normal, of the images' shape, None to draw it; divided by ``sqrt(H * W)`` here.
 
     Returns:
-        ``(N,)`` lengths that can be differentiated again.
+        ``(N,)`` lengths that can be differentiated again. A length of 0 (a layer of zeros, dead or saturated units)
+        has derivatives 0.
 
     Raises:
         ValueError: shapes that do not fit, or images made without a graph to the latents.
@@ -101,8 +102,7 @@ def _lengths(gradient: Tensor, batch: int) -> Tensor:
         raise ValueError(
             f"path_lengths: latents must be (N, D) or (N, L, D) for N = {batch} images, got {tuple(gradient.shape)}"
         )
-    squares = at_least_float32(gradient).square().sum(-1)
-    return (squares if squares.ndim == 1 else squares.mean(1)).sqrt()
+    return gradient_norms(gradient) / sqrt(gradient.shape[1] if gradient.ndim == 3 else 1)
 
 
 def _mean_over_ranks(value: Tensor) -> Tensor:

@@ -30,6 +30,14 @@ def test_slerp_turns_by_equal_angles() -> None:
         )
 
 
+@pytest.mark.parametrize("factor", [0.0, 1.0, 2.0, -1.0])
+def test_slerp_has_finite_derivatives_at_parallel_and_zero_latents(factor: float) -> None:
+    start = torch.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    end = (start.detach() * factor).requires_grad_()
+    for gradient in torch.autograd.grad(slerp(start, end, 0.25).sum(), (start, end)):
+        assert gradient.isfinite().all()
+
+
 def test_slerp_of_parallel_latents_is_the_line_and_finite() -> None:
     start = randn(3)
     for end in (start, 2 * start, -start):
