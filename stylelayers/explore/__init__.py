@@ -4,8 +4,9 @@ from .directions import Directions, factorize, load_directions, save_directions,
 from .distances import FeatureDistance, load_distance, pixel_distance
 from .latents import latents_of_seeds, slerp
 from .mixing import mixed_styles_grid, mixing_table
-from .pictures import PICTURES, read_picture, save_each, save_grid, save_picture, tile, to_pixels
+from .pictures import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
 from .projection import Projection, project, save_projection, style_statistics
+from .reading import read_picture
 from .sampling import sample, styles_of_seeds, synthesize
 from .videos import VIDEOS, save_video
 from .walks import linear_walk, spherical_walk, walk_styles

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ...explore.reading import image_to_tensor, resize_image
 from .module import ImageDataModule
-from .transforms import image_to_tensor, resize_image
 from .validation import check_channels, check_loader, check_resolution
 
 __all__ = ["digits"]
