@@ -1,5 +1,6 @@
 """What a trained generator can be asked for: pictures, walks, mixtures, projections, directions. Needs Pillow."""
 
+from .classes import class_numbers, class_titles, parse_classes
 from .directions import Directions, factorize, load_directions, save_directions, strips
 from .distances import FeatureDistance, load_distance, pixel_distance
 from .latents import latents_of_seeds, slerp
@@ -17,6 +18,8 @@ __all__ = [
     "Directions",
     "FeatureDistance",
     "Projection",
+    "class_numbers",
+    "class_titles",
     "factorize",
     "latents_of_seeds",
     "linear_walk",
@@ -24,6 +27,7 @@ __all__ = [
     "load_distance",
     "mixed_styles_grid",
     "mixing_table",
+    "parse_classes",
     "pixel_distance",
     "project",
     "read_picture",

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def grey(dtype: type[np.generic], white: float, values: np.ndarray = RAMP) -> Im
     return Image.fromarray((values * white).astype(dtype))
 
 
-def saved(name: str, image: Image.Image, **options: object) -> tuple[str, Write]:
+def saved(name: str, image: Image.Image, **options: Any) -> tuple[str, Write]:
     return name, lambda path: image.save(path, **options)
 
 
@@ -146,9 +147,10 @@ COLOURS.paste((0, 0, 255), (SIDE // 2, 0, SIDE, SIDE))
 
 
 def lab(path: Path) -> None:
-    ImageCms.profileToProfile(
-        COLOURS, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
-    ).save(path)
+    profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    converted = ImageCms.profileToProfile(COLOURS, *profiles, outputMode="LAB")
+    assert converted is not None
+    converted.save(path)
 
 
 COLOURED = {
@@ -183,7 +185,7 @@ def test_resized_pictures_are_the_same_too(kind: str, side: tuple[int, int], tmp
     assert seen.shape == (3, *side)
 
 
-def half(image: Image.Image, **options: object) -> Write:
+def half(image: Image.Image, **options: Any) -> Write:
     def write(path: Path) -> None:
         image.save(path, **options)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
