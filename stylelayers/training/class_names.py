@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..checkpoints import describe
 
-__all__ = ["check_class_names", "class_names_of", "warn_of_other_classes"]
+__all__ = ["check_class_names", "class_names_of", "quoted", "warn_of_other_classes"]
 
 
 def check_class_names(saved: Sequence[str], own: Sequence[str], who: str = "checkpoint") -> None:
@@ -43,15 +43,16 @@ def class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
         return ()
 
 
+def quoted(names: Sequence[str], most: int = 5) -> str:
+    """The first few names for a message, and how many more there are."""
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
     """What `theirs` have and lack, or the first number that means another class."""
     missing, more = ([name for name in a if name not in b] for a, b in ((ours, theirs), (theirs, ours)))
-    parts = [f"{how} {_listed(names)}" for how, names in (("with", more), ("without", missing)) if names]
+    parts = [f"{how} {quoted(names)}" for how, names in (("with", more), ("without", missing)) if names]
     if not parts:
         number = next(number for number, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b)
         parts = [f"in another order: number {number} is {theirs[number]!r} there and {ours[number]!r} here"]
     return " and ".join(parts)
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...explore.reading import ENDINGS, is_picture
+from ..class_names import quoted
 
-__all__ = ["Listing", "class_labels", "counted", "empty_classes", "ignored_pictures", "list_folder"]
+__all__ = [
+    "Listing",
+    "class_folders",
+    "class_labels",
+    "class_name",
+    "counted",
+    "empty_classes",
+    "ignored_pictures",
+    "list_folder",
+]
 
 _OF_SYSTEMS = (
     "__MACOSX",
@@ -51,7 +61,8 @@ def list_folder(folder: Path) -> Listing:
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         files += [Path(parent, name) for name in names if not _is_hidden(name)]
-        sub_folders = sub_folders or (folders[:] if Path(parent) == folder else [])
+        if Path(parent) == folder:
+            sub_folders = list(folders)
     files.sort(key=lambda path: path.relative_to(folder).as_posix())
     images = [path for path in files if path.suffix.lower() in ENDINGS]
     return Listing(folder, images, [path for path in files if path.suffix.lower() not in ENDINGS], sub_folders)
@@ -69,7 +80,7 @@ def class_labels(paths: Sequence[Path], listing: Listing) -> tuple[list[int], li
         raise ValueError(
             f"data.labels=true needs every image below data.root in the sub-folder of its class, got {loose}"
         )
-    folders = sorted({names[0] for names in parts}, key=_class_name)
+    folders = class_folders(paths, listing)
     if len(folders) < 2:
         empty = empty_classes(paths, listing)
         raise ValueError(
@@ -77,16 +88,27 @@ def class_labels(paths: Sequence[Path], listing: Listing) -> tuple[list[int], li
             f"got only {folders[0]!r}" + (f"; {empty}" if empty else "")
         )
     numbers = {name: number for number, name in enumerate(folders)}
-    return [numbers[names[0]] for names in parts], [_class_name(name) for name in folders]
+    return [numbers[names[0]] for names in parts], [class_name(name) for name in folders]
+
+
+def class_folders(paths: Sequence[Path], listing: Listing) -> list[str]:
+    """The sub-folders that hold the pictures, sorted by the names of the classes; others do not count."""
+    parts = (path.relative_to(listing.folder).parts for path in paths)
+    return sorted({names[0] for names in parts if len(names) > 1}, key=class_name)
+
+
+def class_name(folder: str) -> str:
+    """The name of a folder as text that prints, the same on systems that write its letters otherwise."""
+    return unicodedata.normalize("NFC", os.fsencode(folder).decode("utf-8", "replace"))
 
 
 def empty_classes(paths: Sequence[Path], listing: Listing) -> str:
     """Tells which sub-folders have none of the readable pictures; empty if all have."""
-    filled = {path.relative_to(listing.folder).parts[0] for path in paths}
+    filled = class_folders(paths, listing)
     empty = [name for name in listing.sub_folders if name not in filled]
     if not empty:
         return ""
-    return f"sub-folders without readable images are no classes and have no number: {_quoted(empty)}"
+    return f"sub-folders without readable images are no classes and have no number: {quoted(empty)}"
 
 
 def ignored_pictures(listing: Listing) -> str:
@@ -108,12 +130,3 @@ def counted(paths: Iterable[Path]) -> str:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name in _OF_SYSTEMS
-
-
-def _class_name(folder: str) -> str:
-    """The name of a folder as text that prints, the same on systems that write its letters otherwise."""
-    return unicodedata.normalize("NFC", os.fsencode(folder).decode("utf-8", "replace"))
-
-
-def _quoted(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
