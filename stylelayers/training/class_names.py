@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..checkpoints import describe
 
-__all__ = ["check_class_names", "class_names_of", "quoted", "warn_of_other_classes"]
+__all__ = ["check_class_names", "class_names_of", "difference", "quoted", "warn_of_other_classes"]
 
 
 def check_class_names(saved: Sequence[str], own: Sequence[str], who: str = "checkpoint") -> None:
@@ -20,7 +20,7 @@ def check_class_names(saved: Sequence[str], own: Sequence[str], who: str = "chec
     """
     if saved and own and list(saved) != list(own):
         raise ValueError(
-            f"{who} must be of a run with the data's classes, in their order, got one {_difference(saved, own)}; "
+            f"{who} must be of a run with the data's classes, in their order, got one {difference(saved, own)}; "
             f"resume with its data, or begin a new run with model.initialize_from"
         )
 
@@ -29,7 +29,7 @@ def warn_of_other_classes(initial: Sequence[str], own: Sequence[str]) -> None:
     """Warn if the classes of the networks that training begins with were others than the data's."""
     if initial and own and list(initial) != list(own):
         warnings.warn(
-            f"model.initialize_from: its networks know the classes {_difference(initial, own)}; what they learned of a "
+            f"model.initialize_from: its networks know the classes {difference(initial, own)}; what they learned of a "
             f"class number is now of another class",
             stacklevel=2,
         )
@@ -43,12 +43,7 @@ def class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
         return ()
 
 
-def quoted(names: Sequence[str], most: int = 5) -> str:
-    """The first few names for a message, and how many more there are."""
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
+def difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
     """What `theirs` have and lack, or the first number that means another class."""
     missing, more = ([name for name in a if name not in b] for a, b in ((ours, theirs), (theirs, ours)))
     parts = [f"{how} {quoted(names)}" for how, names in (("with", more), ("without", missing)) if names]
@@ -56,3 +51,8 @@ def _difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
         number = next(number for number, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b)
         parts = [f"in another order: number {number} is {theirs[number]!r} there and {ours[number]!r} here"]
     return " and ".join(parts)
+
+
+def quoted(names: Sequence[str], most: int = 5) -> str:
+    """The first few names for a message, and how many more there are."""
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
