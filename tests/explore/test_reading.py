@@ -229,6 +229,13 @@ def test_files_that_are_no_pictures_are_told_in_one_line(kind: str, tmp_path: Pa
     assert f"'{tmp_path / name}' is not a picture that can be read: " in str(told.value)
 
 
+def test_a_picture_too_large_for_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    NOISE.save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64)
+    with pytest.raises(ValueError, match=r"x\.png' is not a picture that can be read: Image size \(4096 pixels\)"):
+        read_picture(tmp_path / "x.png", (8, 8), 3)
+
+
 def test_a_missing_picture_is_an_error_of_the_disk(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"x\.png"):
         read_picture(tmp_path / "x.png", (8, 8), 3)

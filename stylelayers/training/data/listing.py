@@ -56,10 +56,10 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """All files below `folder` but hidden ones and those of operating systems; links are followed."""
+    """All files below `folder` but hidden ones and those of operating systems; links are followed, but never back."""
     files, sub_folders = list[Path](), list[str]()
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name) and not _leads_back(Path(parent, name)))
         files += [Path(parent, name) for name in names if not _is_hidden(name)]
         if Path(parent) == folder:
             sub_folders = list(folders)
@@ -126,6 +126,11 @@ def counted(paths: Iterable[Path]) -> str:
     """How many files of each ending, most first: ``"12 .txt, 1 without ending"``."""
     endings = Counter(path.suffix.lower() or "without ending" for path in paths)
     return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
+
+
+def _leads_back(folder: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, whose files would be found again and again."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def _is_hidden(name: str) -> bool:

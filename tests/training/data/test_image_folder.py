@@ -139,6 +139,16 @@ def test_other_files_are_counted(tmp_path: Path) -> None:
         assert image_folder(tmp_path).remarks == ("other files: 2 .txt, 1 without ending, 1 .csv",)
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    for folder in ("root/a/deep", "root/b", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+        stripes().save(tmp_path / folder / "1.png")
+    for link, target in (("root/c", "elsewhere"), ("root/circle", "root"), ("root/a/deep/up", "root/a")):
+        (tmp_path / link).symlink_to(tmp_path / target, target_is_directory=True)
+    module = image_folder(tmp_path / "root", labels=True)
+    assert (module.class_names, [label for _, label in pairs(module)]) == (("a", "b", "c"), [0, 1, 2])
+
+
 def test_names_of_classes_are_texts_that_print(tmp_path: Path) -> None:
     for folder in (b"Cafe\xcc\x81", b"\xff", b"a b, c", "犬".encode()):
         path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
