@@ -29,8 +29,8 @@ def warn_of_other_classes(initial: Sequence[str], own: Sequence[str]) -> None:
     """Warn if the classes of the networks that training begins with were others than the data's."""
     if initial and own and list(initial) != list(own):
         warnings.warn(
-            f"model.initialize_from: its networks know the classes {difference(initial, own)}; what they learned of a "
-            f"class number is now of another class",
+            f"model.initialize_from: its networks were trained on other classes than the data's, "
+            f"{difference(initial, own)}; a class number does not mean what they learned",
             stacklevel=2,
         )
 

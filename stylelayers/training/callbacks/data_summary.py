@@ -27,14 +27,14 @@ class DataSummary(Callback):
             if not isinstance(value, int) or value < least:
                 raise ValueError(f"callbacks.data.{name} must be an int of at least {least}, got {value!r}")
         self.few, self.names = few, names
-        self._console = Console(soft_wrap=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         data = getattr(trainer, "datamodule", None)
         if trainer.is_global_zero and getattr(data, "dataset", None) is not None:
             text = f"data: {self._summary(data, augmented=pl_module.augment is not None)}"
-            known = text.encode(self._console.encoding, "replace").decode(self._console.encoding)
-            self._console.print(known, highlight=False, markup=False)
+            console = Console(soft_wrap=True)
+            known = text.encode(console.encoding, "replace").decode(console.encoding)
+            console.print(known, highlight=False, markup=False)
 
     def _summary(self, data: Any, *, augmented: bool) -> str:
         count, classes = len(cast(Sized, data.dataset)), getattr(data, "num_labels", 0)

@@ -117,7 +117,7 @@ def ignored_pictures(listing: Listing) -> str:
     if not pictures:
         return ""
     return (
-        f"ignored {len(pictures)} files that look like pictures ({counted(pictures)}), since their names do not end in "
+        f"ignored files that look like pictures ({counted(pictures)}), since their names do not end in "
         f"{', '.join(ENDINGS)}; the first is {pictures[0]}"
     )
 
