@@ -46,6 +46,7 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
     model = instantiate(cfg.model, _convert_="all")
+    model.name_classes(data.class_names)
     if cfg.resume is not None:
         checkpoint = find_checkpoint(cfg.resume, cfg.output)
         cfg.resume = None if checkpoint is None else str(checkpoint)

@@ -14,7 +14,7 @@ from ..models import Generator
 from ._building import arguments_of, on_meta
 from .generator_file import read_header
 from .loading import kind_of, load_networks, network_file, read_torch_file
-from .training_checkpoint import stored_arguments, training_summary
+from .training_checkpoint import CLASS_NAMES, stored_arguments, training_summary
 
 __all__ = ["Description", "describe"]
 
@@ -30,6 +30,7 @@ class Description:
         writer: what wrote the file, empty where it does not say.
         arguments: of the generator's constructor.
         parameters: how many numbers are learned in ``mapping``, ``synthesis`` and ``generator`` as a whole.
+        class_names: in the order of their numbers; empty where they are not known.
         summary: of the training, such as ``images_seen``.
         notes: what of the file is not understood or would not be kept, a sentence each.
     """
@@ -40,6 +41,7 @@ class Description:
     writer: str
     arguments: Mapping[str, Any]
     parameters: Mapping[str, int]
+    class_names: tuple[str, ...] = ()
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -61,11 +63,13 @@ def describe(path: str | os.PathLike[str]) -> Description:
         if kind == "generator file":
             header = read_header(file)
             generator = on_meta(Generator, header.arguments, len(header.tensors))
+            generator.class_names = header.class_names
             return _description(file, kind, generator, header.summary, version=header.version, writer=header.writer)
         contents = read_torch_file(file, device="meta") if kind == "torch file" else {}
         if "state_dict" in contents:
             arguments = stored_arguments(contents, file)["generator"]
             generator = on_meta(Generator, arguments, len(contents["state_dict"]))
+            generator.class_names = contents.get(CLASS_NAMES, ())
             return _description(file, "training checkpoint", generator, training_summary(contents))
     except ValueError as error:
         raise ValueError(f"describe: {str(file)!r}: {error}") from error
@@ -76,7 +80,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
 def _description(file: Path, kind: str, generator: Generator, summary: Mapping[str, Any], **rest: Any) -> Description:
     parameters = {"mapping": _count(generator.mapping), "synthesis": _count(generator.synthesis)}
     parameters["generator"] = sum(parameters.values())
-    options = {"version": None, "writer": "", **rest}
+    options = {"version": None, "writer": "", "class_names": generator.class_names, **rest}
     return Description(file, kind, arguments=arguments_of(generator), parameters=parameters, summary=summary, **options)
 
 

@@ -1,8 +1,9 @@
 """A trained generator as one safetensors file, whose metadata hold what rebuilds it: no code, no pickle.
 
-Metadata, all text, the last three as JSON: ``format``, ``version``, ``writer`` (this package and its version),
-``arguments`` (of the constructor), ``resolution`` (height and width), ``summary`` (of the training). Version 1 had
-neither ``writer`` nor ``resolution``. A version stays readable for ever; an argument that a file lacks, because it is
+Metadata, all text, the last four as JSON: ``format``, ``version``, ``writer`` (this package and its version),
+``arguments`` (of the constructor), ``class_names`` (a list, empty where they are not known), ``resolution`` (height and
+width), ``summary`` (of the training). Version 1 had neither ``writer`` nor ``resolution``, and early files no
+``class_names``. A version stays readable for ever; an argument that a file lacks, because it is
 younger than the file, has its default.
 """
 
@@ -26,6 +27,7 @@ __all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "sa
 
 GENERATOR_FILE = "generator.safetensors"
 _FORMAT, _VERSION = "stylelayers.generator", 2
+_OBJECTS = ("arguments", "summary")
 _READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
 
 
@@ -37,6 +39,7 @@ class Header(NamedTuple):
         writer: what wrote the file; empty for version 1.
         arguments: of the constructor.
         summary: of the training.
+        class_names: in the order of their numbers; empty where they are not known.
         tensors: names of the tensors.
     """
 
@@ -44,6 +47,7 @@ class Header(NamedTuple):
     writer: str
     arguments: dict[str, Any]
     summary: dict[str, Any]
+    class_names: list[str]
     tensors: list[str]
 
 
@@ -53,7 +57,7 @@ def save_generator(
     """Write `generator` to one file, whole or not at all.
 
     Args:
-        generator: its constructor's arguments and its state are stored.
+        generator: its constructor's arguments, its state and the names of its classes are stored.
         path: the file; missing folders are made, an existing file is replaced at the end.
         summary: anything JSON-like to keep beside it, such as images seen in training.
 
@@ -65,6 +69,7 @@ def save_generator(
         "version": str(_VERSION),
         "writer": f"stylelayers {__version__}",
         "arguments": json.dumps(arguments_of(generator)),
+        "class_names": json.dumps(generator.class_names),
         "resolution": json.dumps(generator.resolution),
         "summary": json.dumps(dict(summary or {})),
     }
@@ -82,6 +87,7 @@ def read_generator_file(path: Path) -> Networks:
         tensors = {name: file.get_tensor(name) for name in header.tensors}
     try:
         generator = assembled(Generator, header.arguments, tensors)
+        generator.class_names = header.class_names
     except ValueError as error:
         raise ValueError(f"tensors of {str(path)!r} do not fit its arguments: {error}") from None
     return Networks("generator file", generator, summary=header.summary)
@@ -103,15 +109,16 @@ def read_header(path: Path) -> Header:
             f"{str(path)!r} must be of format {_FORMAT}, version {_VERSION} or older, "
             f"got {metadata.get('format')}, version {metadata.get('version')}"
         )
-    arguments, summary = (_json_object(path, metadata, name) for name in ("arguments", "summary"))
-    return Header(int(metadata["version"]), metadata.get("writer", ""), arguments, summary, tensors)
+    arguments, summary = (_json(path, name, metadata.get(name, ""), dict, "an object") for name in _OBJECTS)
+    class_names = _json(path, "class_names", metadata.get("class_names", "[]"), list, "a list")
+    return Header(int(metadata["version"]), metadata.get("writer", ""), arguments, summary, class_names, tensors)
 
 
-def _json_object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
+def _json(path: Path, name: str, text: str, kind: type, what: str) -> Any:
     try:
-        value = json.loads(metadata.get(name, ""))
+        value = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{str(path)!r} has no readable {name} in its metadata: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{str(path)!r} must have an object as its {name}, got {type(value).__name__}")
+    if not isinstance(value, kind):
+        raise ValueError(f"{str(path)!r} must have {what} as its {name}, got {type(value).__name__}")
     return value

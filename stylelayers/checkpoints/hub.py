@@ -48,6 +48,7 @@ class HubGenerator(
         """A copy of `generator`, in its mode, that can be published."""
         published = cls(**arguments_of(generator))
         published.load_state_dict(generator.state_dict())
+        published.class_names = generator.class_names
         published.summary = dict(summary or {})
         return cast(HubGenerator, published.train(generator.training))
 

@@ -12,9 +12,10 @@ from ..models import Discriminator, Generator
 from ._building import assembled
 from .networks import Networks
 
-__all__ = ["ARGUMENTS", "read_training_checkpoint", "stored_arguments", "training_summary"]
+__all__ = ["ARGUMENTS", "CLASS_NAMES", "read_training_checkpoint", "stored_arguments", "training_summary"]
 
 ARGUMENTS = "arguments"  # the checkpoint's entry that holds the constructors' arguments
+CLASS_NAMES = "class_names"  # and the one with the names of the classes, which earlier versions did not write
 _PREFIXES = {"generator": "average.module.", "discriminator": "discriminator."}
 _COUNTERS = ("images_seen", "iterations", "skipped_steps")
 
@@ -28,6 +29,7 @@ def read_training_checkpoint(contents: Mapping[str, Any], path: Path) -> Network
     arguments = stored_arguments(contents, path)
     tensors = {name: _below(contents["state_dict"], prefix) for name, prefix in _PREFIXES.items()}
     generator = assembled(Generator, arguments["generator"], tensors["generator"])
+    generator.class_names = contents.get(CLASS_NAMES, ())
     discriminator = assembled(Discriminator, arguments["discriminator"], tensors["discriminator"])
     notes = ("not kept: optimisers, counters and what else a run goes on from",)
     return Networks("training checkpoint", generator, discriminator, training_summary(contents), notes)

@@ -20,7 +20,7 @@ from ..explore import (
     to_pixels,
 )
 from .options import Batch, Cutoff, Device, FixedNoise, Folder, Labels, Model, Psi, Zoom
-from .support import counted, load, numbers_if_given
+from .support import classes_if_given, counted, load, numbers_if_given
 
 EXAMPLES = """
 stylelayers directions runs/RUN folder
@@ -50,8 +50,8 @@ def directions(
     from one end to the other.
     """
     chosen = numbers_if_given("--layers", layers)
-    classes = numbers_if_given("--labels", labels)
     generator = load(model, device)
+    classes = classes_if_given(generator, labels)
     found = factorize(generator, layers=chosen, count=min(count, generator.style_dim))
     options = {"labels": classes, "truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
     ws = styles_of_seeds(generator, [seed], **options)[0]  # type: ignore[arg-type]

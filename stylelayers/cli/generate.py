@@ -11,7 +11,7 @@ import typer
 from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
 from ..explore.pictures import check_ending
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
-from .support import check_choice, counted, load, numbers, numbers_if_given, square
+from .support import check_choice, classes_if_given, counted, load, numbers, square
 
 EXAMPLES = """
 stylelayers generate runs/RUN pictures.png
@@ -39,14 +39,14 @@ def generate(
     A seed has the same latent and noise in any batch.
     """
     wanted = numbers("--seeds", seeds)
-    classes = numbers_if_given("--labels", labels)
     check_choice("--format", file_format, [ending[1:] for ending in PICTURES])
     if output.suffix:
         check_ending(output, PICTURES)
+    generator = load(model, device)
     images = sample(
-        load(model, device),
+        generator,
         wanted,
-        labels=classes,
+        labels=classes_if_given(generator, labels),
         truncation_psi=truncation_psi,
         truncation_cutoff=truncation_cutoff,
         noise=noise,

@@ -11,7 +11,7 @@ from ..explore import save_video, synthesize, to_pixels, walk_styles
 from ..explore.videos import check_video
 from ..explore.walks import WALKS
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Seeds, Zoom
-from .support import check_choice, counted, load, numbers, numbers_if_given
+from .support import check_choice, classes_if_given, counted, load, numbers
 
 EXAMPLES = """
 stylelayers interpolate runs/RUN walk.gif --seeds 0-5 --loop
@@ -37,10 +37,10 @@ def interpolate(
 ) -> None:
     """A walk from seed to seed as a GIF or MP4 video."""
     wanted = numbers("--seeds", seeds)
-    classes = numbers_if_given("--labels", labels)
     check_choice("--space", space, WALKS)
     check_video(output, fps)
     generator = load(model, device)
+    classes = classes_if_given(generator, labels)
     ws = walk_styles(
         generator,
         wanted,

@@ -13,7 +13,7 @@ from ..explore import PICTURES, mixing_table, save_picture, styles_of_seeds, til
 from ..explore.mixing import check_layers
 from ..explore.pictures import check_ending
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Zoom
-from .support import counted, load, numbers, numbers_if_given
+from .support import classes_if_given, counted, load, numbers
 
 EXAMPLES = """
 stylelayers mix runs/RUN mix.png
@@ -44,9 +44,9 @@ def mix(
     """
     seeds = numbers("--rows", rows), numbers("--columns", columns)
     replaced = [numbers("--layers", each) for each in layers or []]
-    classes = numbers_if_given("--labels", labels)
     check_ending(output, PICTURES)
     generator = load(model, device)
+    classes = classes_if_given(generator, labels)
     replaced = replaced or [list(range(generator.num_ws // 2))]
     for each in replaced:
         check_layers(each, generator.num_ws)

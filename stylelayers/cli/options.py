@@ -39,7 +39,7 @@ Model = Annotated[
 Folder = Annotated[Path, typer.Argument(help="Folder for the files.", show_default=False)]
 Seeds = Annotated[str, typer.Option(help="Numbers and ranges: 0-63 or 0,5,7-9.")]
 Labels = Annotated[
-    str | None, typer.Option(help="Classes, repeated along the seeds: 3 or 0-9. All in turn if not given.")
+    str | None, typer.Option(help="Classes, repeated along the seeds: dogs,cats or 0-9. All in turn if not given.")
 ]
 Psi = Annotated[
     float, typer.Option("--truncation-psi", "--psi", help="Draws styles towards their mean: 1 not at all, 0 fully.")

@@ -12,7 +12,7 @@ from ..explore import load_distance, read_picture, save_picture, save_projection
 from ..explore import project as fit_styles
 from ..explore.projection import SPACES
 from .options import Device, Folder, Labels, Model, Zoom
-from .support import check_choice, load, numbers_if_given, progress
+from .support import check_choice, classes_if_given, load, progress
 
 EXAMPLES = """
 stylelayers project runs/RUN picture.png folder --steps 200
@@ -42,8 +42,8 @@ def project(
     on the left, the picture on the right.
     """
     check_choice("--space", space, SPACES)
-    classes = numbers_if_given("--labels", labels)
     generator = load(model, device)
+    classes = classes_if_given(generator, labels)
     place = generator.synthesis.input.const
     target = read_picture(image, generator.resolution, generator.image_channels).to(place)
     metric = load_distance(distance, device=place.device)

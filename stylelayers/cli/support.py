@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from ..checkpoints import load_generator
+from ..explore import parse_classes
 from ..models import Generator
 
 __all__ = [
     "FailedError",
     "check_choice",
+    "classes_if_given",
     "counted",
     "failing",
     "load",
@@ -60,6 +62,11 @@ def numbers(option: str, text: str) -> list[int]:
 def numbers_if_given(option: str, text: str | None) -> list[int] | None:
     """:func:`numbers` of an option that may be left out."""
     return None if text is None else numbers(option, text)
+
+
+def classes_if_given(generator: Generator, labels: str | None) -> list[int] | None:
+    """Class numbers of the option ``--labels``, which may be left out; see :func:`parse_classes`."""
+    return None if labels is None else parse_classes(generator, labels)
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
+from ..explore import class_titles
 from .rendering import Explorer, Settings, layer_names, render
 
 __all__ = ["LOOK", "build_page", "data_url"]
@@ -111,7 +112,7 @@ def _seed_and_label(explorer: Explorer, seed_name: str, seed: int, label_name: s
     another = gr.Button("Another", render=False)
     number = gr.Number(seed, label=seed_name, minimum=0, maximum=_SEEDS - 1, precision=0, buttons=[another])
     another.click(lambda: randrange(_SEEDS), None, number, queue=False, show_progress="hidden")
-    classes = [(str(label), label) for label in range(explorer.generator.num_labels)]
+    classes = [(title, label) for label, title in enumerate(class_titles(explorer.generator))]
     labels = gr.Dropdown(classes, value=0 if classes else None, label=label_name, visible=bool(classes))
     return number, labels
 

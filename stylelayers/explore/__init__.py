@@ -1,11 +1,13 @@
 """What a trained generator can be asked for: pictures, walks, mixtures, projections, directions. Needs Pillow."""
 
+from .classes import class_numbers, class_titles, parse_classes
 from .directions import Directions, factorize, load_directions, save_directions, strips
 from .distances import FeatureDistance, load_distance, pixel_distance
 from .latents import latents_of_seeds, slerp
 from .mixing import mixed_styles_grid, mixing_table
-from .pictures import PICTURES, read_picture, save_each, save_grid, save_picture, tile, to_pixels
+from .pictures import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
 from .projection import Projection, project, save_projection, style_statistics
+from .reading import read_picture
 from .sampling import sample, styles_of_seeds, synthesize
 from .videos import VIDEOS, save_video
 from .walks import linear_walk, spherical_walk, walk_styles
@@ -16,6 +18,8 @@ __all__ = [
     "Directions",
     "FeatureDistance",
     "Projection",
+    "class_numbers",
+    "class_titles",
     "factorize",
     "latents_of_seeds",
     "linear_walk",
@@ -23,6 +27,7 @@ __all__ = [
     "load_distance",
     "mixed_styles_grid",
     "mixing_table",
+    "parse_classes",
     "pixel_distance",
     "project",
     "read_picture",

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ..checkpoints.whole_files import whole_file
 
-__all__ = ["PICTURES", "check_ending", "read_picture", "save_each", "save_grid", "save_picture", "tile", "to_pixels"]
+__all__ = ["PICTURES", "check_ending", "save_each", "save_grid", "save_picture", "tile", "to_pixels"]
 
 PICTURES: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
@@ -102,25 +102,6 @@ def as_image(pixels: Tensor, zoom: int = 1) -> Image.Image:
     height, width, channels = pixels.shape
     image = Image.frombytes("L" if channels == 1 else "RGB", (width, height), pixels.numpy().tobytes())
     return image if zoom == 1 else image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
-
-
-def read_picture(path: str | os.PathLike[str], resolution: tuple[int, int], channels: int) -> Tensor:
-    """A picture file cropped around its middle and resized to ``(1, channels, *resolution)`` in [-1, 1].
-
-    Raises:
-        ValueError: a file that is no picture, or a generator of channels that pictures do not have.
-    """
-    if channels not in (1, 3):
-        raise ValueError(f"a picture has 1 or 3 channels, the generator has {channels}")
-    try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
-    except (Image.UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a picture that can be read: {error}") from None
-    height, width = resolution
-    image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(1, height, width, channels)
-    return pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
 def check_ending(path: Path, known: Iterable[str]) -> str:

@@ -56,7 +56,7 @@ def project(
     learning_rate: float = 0.1,
     fit_noise: bool = False,
     noise_weight: float = 1e5,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int | str] | None = None,
     seed: int = 0,
     on_step: Callable[[int, float], object] | None = None,
 ) -> Projection:
@@ -74,7 +74,7 @@ def project(
         distance: of two images; images above 256 pixels are halved before until they are not.
         learning_rate: its largest value.
         fit_noise: fit the noise maps too, kept from carrying signal by `noise_weight` times their correlation.
-        labels: classes that the mean of w is taken over; None for all.
+        labels: numbers or names of the classes that the mean of w is taken over; None for all.
         seed: of the mean of w, the noise on w, and the first noise maps.
         on_step: called after every step with its number, from 1, and the distance.
 
@@ -116,7 +116,7 @@ def save_projection(projection: Projection, path: str | os.PathLike[str]) -> Pat
 
 
 def style_statistics(
-    generator: Generator, *, labels: Sequence[int] | None = None, samples: int = 10_000, seed: int = 0
+    generator: Generator, *, labels: Sequence[int | str] | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """The mean of w ``(style_dim,)``, and the root of its mean squared distance from it (scalar), over random z."""
     parameter = next(generator.mapping.parameters())

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..layers.noise import NOISE_MODES, Noise
 from ..models import Generator
+from .classes import class_numbers
 from .latents import latents_of_seeds, sources_of_seeds
 
 __all__ = ["cycled_labels", "default_batch", "in_batches", "sample", "styles_of_seeds", "synthesize"]
@@ -20,7 +21,7 @@ def sample(
     generator: Generator,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int | str] | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
     noise: str = "const",
@@ -31,7 +32,7 @@ def sample(
     Args:
         generator: in evaluation mode.
         seeds: one an image; each names a latent, and with ``noise="random"`` also the noise.
-        labels: classes, repeated along the seeds; None takes all classes in turn where there are classes.
+        labels: numbers or names of classes, repeated along the seeds; None takes all in turn where there are classes.
         truncation_psi, truncation_cutoff: as in :class:`stylelayers.MappingNetwork`.
         noise: ``"random"``, ``"const"`` or ``"none"``.
         batch: images at once, None for what a small machine can do; halved when memory runs out.
@@ -63,7 +64,7 @@ def styles_of_seeds(
     generator: Generator,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int | str] | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
@@ -121,20 +122,15 @@ def _in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> 
         yield result
 
 
-def cycled_labels(generator: Generator, count: int, labels: Sequence[int] | None) -> Tensor | None:
-    """`count` class numbers: the given ones again and again, all classes if there are none given.
+def cycled_labels(generator: Generator, count: int, labels: Sequence[int | str] | None) -> Tensor | None:
+    """`count` class numbers: the given classes again and again, all classes if there are none given.
 
     Raises:
         ValueError: labels for a generator without classes, or a class that it does not have.
     """
-    classes = generator.num_labels
-    if labels is not None and not classes:
-        raise ValueError("labels were given, but the generator has no classes")
-    if labels is None and not classes:
+    if labels is None and not generator.num_labels:
         return None
-    chosen = list(range(classes)) if labels is None else list(labels)
-    if not chosen or not all(0 <= label < classes for label in chosen):
-        raise ValueError(f"labels must be in [0, {classes}), at least one, got {chosen}")
+    chosen = class_numbers(generator, range(generator.num_labels) if labels is None else labels)
     return torch.tensor([chosen[index % len(chosen)] for index in range(count)], device=_device(generator))
 
 

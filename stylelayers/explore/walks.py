@@ -24,7 +24,7 @@ def walk_styles(
     frames: int = 30,
     space: str = "z",
     loop: bool = False,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int | str] | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:

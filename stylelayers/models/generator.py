@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers.noise import Noise
+from .class_names import checked_class_names
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
 
@@ -26,6 +27,10 @@ class Generator(nn.Module):
             resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
         mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
 
+    Attributes:
+        class_names: names of the classes in the order of their numbers, empty where they are not known. Training takes
+            them from the data; files of generators and checkpoints keep them.
+
     Shape:
         `z` ``(N, latent_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
         trained to lie in [-1, 1].
@@ -37,6 +42,8 @@ class Generator(nn.Module):
         >>> generator(torch.randn(2, 64), truncation_psi=0.7, noise="const").shape
         torch.Size([2, 3, 32, 32])
     """
+
+    _class_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -97,6 +104,14 @@ class Generator(nn.Module):
         self.w_mean_decay, self.architecture, self.activation = w_mean_decay, architecture, activation
         self.padding_mode, self.resample_method = padding_mode, resample_method
         self.resample_filter, self.normalize_style, self.clamp = tuple(resample_filter), normalize_style, clamp
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str]) -> None:
+        self._class_names = checked_class_names(names, self.num_labels, "Generator")
 
     @property
     def num_ws(self) -> int:

@@ -2,6 +2,7 @@
 
 from .averaging import AveragedGenerator
 from .callbacks import (
+    DataSummary,
     GeneratorFile,
     Health,
     ImageGrid,
@@ -21,6 +22,7 @@ from .objective import StyleGAN2Objective, mixed_styles
 __all__ = [
     "GAN",
     "AveragedGenerator",
+    "DataSummary",
     "GeneratorFile",
     "Health",
     "ImageDataModule",

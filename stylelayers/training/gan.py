@@ -14,8 +14,10 @@ from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
 from ..checkpoints import arguments_of
+from ..checkpoints.training_checkpoint import CLASS_NAMES
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
+from .class_names import check_class_names, class_names_of, warn_of_other_classes
 from .critic import AugmentedDiscriminator
 from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
@@ -98,8 +100,10 @@ class GAN(LightningModule):
         self.frozen = frozen_names(self, freeze)
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
+        self._initial_classes: tuple[str, ...] = ()
         if initialize_from is not None:
             initialize(self, initialize_from, strict=initialize_strict)
+            self._initial_classes = class_names_of(initialize_from) if generator.num_labels else ()
         self.compiles, self.micro_batches = compile, micro_batches
         self.guard = NonFiniteGuard(max_skipped_steps)
         self.images_seen = 0
@@ -116,6 +120,16 @@ class GAN(LightningModule):
             self.generator_optimizer(self._trained("generator")),
             self.discriminator_optimizer(self._trained("discriminator")),
         ]
+
+    def setup(self, stage: str) -> None:
+        self.name_classes(getattr(getattr(self.trainer, "datamodule", None), "class_names", ()))
+
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Call the classes as the data do; the generator, its average and their files have the names."""
+        if names and len(names) == self.generator.num_labels:
+            warn_of_other_classes(self._initial_classes, names)
+            self._initial_classes = ()
+            self.generator.class_names = self.average.module.class_names = tuple(names)
 
     def on_fit_start(self) -> None:
         if self.compiles:
@@ -153,13 +167,14 @@ class GAN(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
-        checkpoint["automatic"] = self.loss.automatic
+        checkpoint["automatic"], checkpoint[CLASS_NAMES] = self.loss.automatic, list(self.generator.class_names)
         checkpoint["arguments"] = {
             "generator": arguments_of(self.generator),
             "discriminator": arguments_of(self.discriminator),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_class_names(checkpoint.get(CLASS_NAMES, ()), self.generator.class_names)
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..checkpoints.training_checkpoint import CLASS_NAMES
+from .class_names import check_class_names
+
 if TYPE_CHECKING:
     from .gan import GAN
 
@@ -48,7 +51,7 @@ def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[st
 
 
 def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
-    """Raise a ValueError unless `path` is a checkpoint of a model of the same sizes.
+    """Raise a ValueError unless `path` is a checkpoint of a model of the same sizes and classes.
 
     The file is read as tensors and plain values alone, never as code.
     """
@@ -58,6 +61,7 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
         checkpoint["images_seen"], checkpoint["iterations"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
+    check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, f"resume={path}")
     own = model.state_dict()
     different = [name for name in own if name not in saved or saved[name].shape != own[name].shape]
     different += [name for name in saved if name not in own]

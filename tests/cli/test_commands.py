@@ -34,7 +34,9 @@ SHORTER = {"project": "--steps=3", "interpolate": "--frames=2"}
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the examples name."""
     monkeypatch.chdir(tmp_path)
-    save_generator(tiny_generator(labels=3), tmp_path / "runs" / "RUN" / "generator.safetensors")
+    generator = tiny_generator(labels=3)
+    generator.class_names = ("cats", "dogs", "pigs")
+    save_generator(generator, tmp_path / "runs" / "RUN" / "generator.safetensors")
     (tmp_path / "generator.safetensors").write_bytes(Path("runs/RUN/generator.safetensors").read_bytes())
     (tmp_path / "runs" / "RUN" / "metrics.csv").write_text("step,quality/fid\n1,30.5\n2,20.5\n3,\n")
     unlabelled = Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2)
@@ -151,6 +153,24 @@ def test_a_generated_picture_is_projected_back() -> None:
     assert both.crop((0, 0, 16, 16)).resize((8, 8), 0).tobytes() == Image.open("folder/seed0005.png").tobytes()
 
 
+@pytest.mark.parametrize("line", [
+    "generate runs/RUN x.png", "interpolate runs/RUN x.gif", "mix runs/RUN x.png", "directions runs/RUN out",
+    "project runs/RUN picture.png out --steps=2",
+])  # fmt: skip
+def test_classes_are_numbers_or_names(line: str) -> None:
+    made = []
+    for labels in ("pigs,dogs", "2,1", "0"):
+        succeed(*shlex.split(line), "--labels", labels)
+        made.append(files())
+    assert made[0] == made[1] != made[2]
+
+
+def test_info_has_the_names_of_classes() -> None:
+    assert json.loads(succeed("info", "runs/RUN", "--json"))["class_names"] == ["cats", "dogs", "pigs"]
+    assert "class_names  ('cats', 'dogs', 'pigs')" in succeed("info", "runs/RUN")
+    assert "class_names" not in succeed("info", "official.pkl")
+
+
 def test_directions_are_saved_and_shown() -> None:
     succeed("directions", "runs/RUN", "out", "--layers=1-2", "--count=3", "--columns=5", "--seed=2")
     assert load_directions("out/directions.safetensors").layers == [1, 2]
@@ -192,6 +212,12 @@ WRONG_ARGUMENTS = {
     "generate runs/RUN x.png --seeds 0-99999999999": "--seeds must be at most 10,000,000 numbers",
     "generate runs/RUN x.png --seeds 9223372036854775808": "seeds must be in [0, 2**63)",
     "generate runs/RUN x.png --labels 3": "labels must be in [0, 3), at least one, got [3]",
+    "generate runs/RUN x.png --labels birds": "labels must be among the classes cats, dogs, pigs, got 'birds'",
+    "interpolate runs/RUN x.gif --labels dog": "among the classes cats, dogs, pigs, got 'dog'; did you mean 'dogs'?",
+    "mix runs/RUN x.png --labels 0-3": "labels must be in [0, 3)",
+    "project runs/RUN picture.png out --labels ,": "labels must be among the classes cats, dogs, pigs, got ''",
+    "directions runs/RUN out --labels 2-1": "labels must be in [0, 3)",
+    "generate faces.safetensors x.png --labels cats": "labels were given, but the generator has no classes",
     "generate runs/RUN x.png --psi 0.5 --truncation-cutoff 9": "truncation_cutoff must be in [0, 4], got 9",
     "generate runs/RUN x.png --noise some": "--noise must be one of random, const, none, got 'some'",
     "generate runs/RUN x.jpg": "the file's ending must be .png or .webp, got 'x.jpg'",

@@ -70,6 +70,52 @@ def test_any_folder_of_images_is_data(tmp_path: Path) -> None:
     assert data_for(tmp_path, "digits", tiny()).num_labels == 10
 
 
+BESIDE = (".ipynb_checkpoints/1-checkpoint.png", "__MACOSX/class0/._0.png", ".DS_Store", "empty/notes.txt", "notes.txt")
+
+
+@pytest.mark.parametrize("names", [(), ("class0", "class1")])
+@pytest.mark.parametrize("beside", BESIDE)
+def test_what_lies_beside_the_classes_leaves_the_labels_on(
+    tmp_path: Path, beside: str, names: tuple[str, ...], recwarn: pytest.WarningsRecorder
+) -> None:
+    folder, generator = image_files(tmp_path / "images"), tiny(labels=2)
+    (folder / beside).parent.mkdir(parents=True, exist_ok=True)
+    (folder / beside).write_bytes(b"none")
+    generator.class_names = names
+    data = data_for(tmp_path / "a.safetensors", folder, generator)
+    assert (data.num_labels, data.class_names) == (2, ("class0", "class1"))
+    assert [str(warning.message) for warning in recwarn if "without labels" in str(warning.message)] == []
+
+
+OTHER_FOLDERS: list[tuple[int, tuple[str, ...]]] = [
+    (3, ()),
+    (2, ("cats", "dogs")),
+    (2, ("class1", "class0")),
+    (3, ("class0", "class1", "class2")),
+]
+
+
+@pytest.mark.parametrize(("labels", "names"), OTHER_FOLDERS)
+def test_folders_of_other_classes_are_told(tmp_path: Path, labels: int, names: tuple[str, ...]) -> None:
+    folder, generator = image_files(tmp_path / "images"), tiny(labels=labels)
+    generator.class_names = names
+    with pytest.warns(UserWarning, match=rf"generator's {labels} classes.*{', '.join(map(repr, names))}.*: compared"):
+        assert data_for(tmp_path / "a.safetensors", folder, generator).num_labels == 0
+
+
+def test_loose_images_are_no_class(tmp_path: Path) -> None:
+    folder = image_files(tmp_path / "images")
+    (folder / "x.png").write_bytes((folder / "class0" / "0.png").read_bytes())
+    with pytest.warns(UserWarning, match="compared without labels"):
+        assert data_for(tmp_path / "a.safetensors", folder, tiny(labels=2)).num_labels == 0
+
+
+def test_a_missing_folder_is_told_with_and_without_classes(tmp_path: Path) -> None:
+    for generator in (tiny(), tiny(labels=2)):
+        with pytest.raises(ValueError, match="which does not exist"):
+            data_for(tmp_path / "a.safetensors", tmp_path / "missing", generator)
+
+
 def test_errors_are_one_line(tmp_path: Path) -> None:
     save_generator(tiny(), tmp_path / "a.safetensors")
     file, digits = str(tmp_path / "a.safetensors"), "--data=digits"

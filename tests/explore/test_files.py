@@ -128,16 +128,6 @@ def test_a_writer_that_fails_leaves_the_file_before(tmp_path: Path, name: str, m
     assert (tmp_path / name).read_bytes() == before
 
 
-@pytest.mark.parametrize(("mode", "channels"), [("RGBA", 3), ("P", 1), ("L", 3)])
-def test_pictures_are_cropped_around_the_middle_and_resized(tmp_path: Path, mode: str, channels: int) -> None:
-    image = Image.new("L", (40, 16), 0)
-    image.paste(255, (4, 0, 36, 16))
-    image.convert(mode).save(tmp_path / "x.png")
-    read = read_picture(tmp_path / "x.png", (8, 8), channels)
-    assert read.shape == (1, channels, 8, 8)
-    assert read.min() > 0.97
-
-
 def test_a_picture_of_the_right_size_is_read_as_it_is(tmp_path: Path) -> None:
     picture = pixels(1, 8, 8)[0]
     read = read_picture(save_picture(picture, tmp_path / "x.png"), (8, 8), 3)
@@ -175,9 +165,3 @@ def test_wrong_arguments_leave_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         call(tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_is_no_picture(tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"x.png' is not a picture that can be read"):
-        read_picture(tmp_path / "x.png", (8, 8), 3)

@@ -2,6 +2,7 @@
 
 from ...explore.pictures import save_grid
 from .checkpoint import LatestCheckpoint
+from .data_summary import DataSummary
 from .files import GeneratorFile
 from .grid import ImageGrid
 from .health import Health
@@ -13,6 +14,7 @@ from .schedules import Schedules
 from .stopping import StopOnSignal
 
 __all__ = [
+    "DataSummary",
     "GeneratorFile",
     "Health",
     "ImageGrid",

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ...explore.reading import image_to_tensor, resize_image
 from .module import ImageDataModule
-from .transforms import image_to_tensor, resize_image
 from .validation import check_channels, check_loader, check_resolution
 
 __all__ = ["digits"]
@@ -51,7 +51,10 @@ def digits(
     images = torch.stack([_enlarge(scan, size) for scan in scans.images])  # (1797, 1, H, W)
     targets = [int(target) if labels else 0 for target in scans.target]
     dataset = _ImagesInMemory(images.expand(-1, image_channels, -1, -1), targets)
-    return ImageDataModule(dataset, batch_size=batch_size, num_workers=num_workers, num_labels=10 if labels else 0)
+    names = [str(digit) for digit in range(10)] if labels else []
+    return ImageDataModule(
+        dataset, batch_size=batch_size, num_workers=num_workers, num_labels=len(names), class_names=names
+    )
 
 
 class _ImagesInMemory(Dataset[tuple[Tensor, int]]):

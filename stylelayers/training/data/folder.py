@@ -1,8 +1,7 @@
-"""A folder of JPEG, PNG or WebP files as training data."""
+"""A folder of picture files as training data."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +9,15 @@ from pathlib import Path
 
 from PIL import Image
 
+from ...explore.reading import ENDINGS, decoded, open_picture
+from .listing import Listing, class_labels, counted, empty_classes, ignored_pictures, list_folder
 from .module import ImageDataModule
-from .transforms import ImageTransform, TransformedImages, convert_image
+from .transforms import ImageTransform, TransformedImages
 from .validation import check_choice, check_loader, check_root
 
 __all__ = ["image_folder"]
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_EXPECTED = "a folder of JPEG, PNG or WebP images"
+_EXPECTED = "a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images"
 _FILES_IN_FLIGHT = 1024
 
 
@@ -35,16 +35,19 @@ def image_folder(
 ) -> ImageDataModule:
     """Every image below a folder, at any depth, in the order of their paths.
 
-    Files may be grey, RGB, RGBA or palette images of any size; the transparent parts of an image become
-    white. Hidden files and folders (``.name``) are ignored. Every file is decoded once here, by several
-    threads, so that a damaged one cannot end the training later.
+    Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (of several pictures the first), of any size and mode, see
+    :mod:`stylelayers.explore.reading`; the transparent parts of an image become white. Hidden files and folders
+    (``.name``), and those that operating systems leave, are ignored; other files are counted in the run's first line,
+    and a warning tells of pictures among them. Every file is decoded once here, by several threads, so that a
+    damaged one cannot end the training later.
 
     Args:
         root: the folder.
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (RGB).
-        labels: number the sub-folders of ``root`` that hold images from 0 in alphabetical order, and give an
-            image the number of its sub-folder as the label; if False, training is unconditional.
+        labels: number the sub-folders of ``root`` that hold readable images from 0 in alphabetical order, and give an
+            image the number of its sub-folder as the label; the classes have the names of the sub-folders, and a
+            warning names those without images. If False, training is unconditional.
         resize: ``"crop"`` covers the target and keeps the centre, ``"fit"`` adds black bars, ``"stretch"``
             changes the aspect ratio.
         horizontal_flip: mirror an image with probability 0.5 whenever it is read.
@@ -60,11 +63,21 @@ def image_folder(
     transform = ImageTransform(resolution, image_channels, resize=resize, horizontal_flip=horizontal_flip)
     check_choice("on_error", on_error, ("raise", "skip"))
     check_loader(batch_size, num_workers)
-    folder = _check_folder(root)
-    paths = _readable(_find_images(folder), folder, image_channels, on_error)
-    targets, num_labels = _class_labels(paths, folder) if labels else ([0] * len(paths), 0)
+    listing = _list_images(_check_folder(root))
+    paths, skipped = _readable(listing.images, listing.folder, image_channels, on_error)
+    targets, names = class_labels(paths, listing) if labels else ([0] * len(paths), [])
+    empty = empty_classes(paths, listing) if labels else ""
+    if warned := [text for text in (ignored_pictures(listing), skipped, empty) if text]:
+        warnings.warn(f"data.root={str(listing.folder)!r}: {'; '.join(warned)}", stacklevel=2)
     dataset = TransformedImages(_ImageFiles(paths, targets), transform, labels=labels)
-    return ImageDataModule(dataset, batch_size=batch_size, num_workers=num_workers, num_labels=num_labels)
+    return ImageDataModule(
+        dataset,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        num_labels=len(names),
+        class_names=names,
+        remarks=[f"other files: {counted(listing.ignored)}"] if listing.ignored else [],
+    )
 
 
 class _ImageFiles:
@@ -78,13 +91,7 @@ class _ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return _load(self.paths[index]), self.labels[index]
-
-
-def _load(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        image.load()
-        return image
+        return open_picture(self.paths[index]), self.labels[index]
 
 
 def _check_folder(root: str | Path | None) -> Path:
@@ -96,22 +103,19 @@ def _check_folder(root: str | Path | None) -> Path:
     return folder
 
 
-def _find_images(folder: Path) -> list[Path]:
-    """List the image files below ``folder``, sorted by their path relative to it; links are followed."""
-    found = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
-    images = [path for path in found if path.suffix.lower() in _SUFFIXES]
-    if not images:
+def _list_images(folder: Path) -> Listing:
+    """What is below `folder`, with at least one picture."""
+    listing = list_folder(folder)
+    if not listing.images:
+        others = f" but {counted(listing.ignored)}" if listing.ignored else ""
         raise ValueError(
-            f"data.root must name {_EXPECTED}, got {str(folder)!r}, which holds no {', '.join(_SUFFIXES)} file"
+            f"data.root must name {_EXPECTED}, got {str(folder)!r}, which holds no {', '.join(ENDINGS)} file{others}"
         )
-    return sorted(images, key=lambda path: path.relative_to(folder).as_posix())
+    return listing
 
 
-def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: str) -> list[Path]:
-    """Decode all files; return the paths of those that could be."""
+def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: str) -> tuple[list[Path], str]:
+    """Decode all files; return the paths of those that could be, and what to say of the others."""
     readable, unreadable = [], []
     for path, error in zip(paths, _decode_errors(paths, image_channels), strict=True):
         if error is None:
@@ -128,13 +132,9 @@ def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: st
             f"data.root must name {_EXPECTED}, got {str(folder)!r}, "
             f"where none of {len(paths)} files is readable; the first is {unreadable[0]}"
         )
-    if unreadable:
-        warnings.warn(
-            f"data.root={str(folder)!r}: skipped {len(unreadable)} unreadable files of {len(paths)}; "
-            f"the first is {unreadable[0]}",
-            stacklevel=3,
-        )
-    return readable
+    if not unreadable:
+        return readable, ""
+    return readable, f"skipped {len(unreadable)} unreadable files of {len(paths)}; the first is {unreadable[0]}"
 
 
 def _decode_errors(paths: list[Path], image_channels: int) -> Iterator[Exception | None]:
@@ -142,29 +142,11 @@ def _decode_errors(paths: list[Path], image_channels: int) -> Iterator[Exception
 
     def decode(path: Path) -> Exception | None:
         try:
-            convert_image(_load(path), image_channels)
-        except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
+            decoded(path, image_channels)
+        except (ValueError, OSError) as error:
             return error
         return None
 
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(paths), _FILES_IN_FLIGHT):
             yield from pool.map(decode, paths[start : start + _FILES_IN_FLIGHT])
-
-
-def _class_labels(paths: list[Path], folder: Path) -> tuple[list[int], int]:
-    """Return the label of each path, and how many there are."""
-    parts = [path.relative_to(folder).parts for path in paths]
-    loose = next((path for path, names in zip(paths, parts, strict=True) if len(names) == 1), None)
-    if loose is not None:
-        raise ValueError(
-            f"data.labels=true needs every image below data.root in the sub-folder of its class, got {loose}"
-        )
-    names = sorted({names[0] for names in parts})
-    if len(names) < 2:
-        raise ValueError(
-            f"data.labels=true needs at least 2 sub-folders with images in data.root={str(folder)!r}, "
-            f"got only {names[0]!r}"
-        )
-    numbers = {name: number for number, name in enumerate(names)}
-    return [numbers[names[0]] for names in parts], len(names)

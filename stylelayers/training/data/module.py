@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Any, cast
 
 import torch
@@ -10,6 +10,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ...models.class_names import checked_class_names
 from .order import ImageOrder, SeededImages
 from .validation import check_loader
 
@@ -29,6 +30,8 @@ class ImageDataModule(LightningDataModule):
         batch_size: images a batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
         num_labels: number of classes; 0 for unconditional training.
+        class_names: of the classes in the order of their numbers, if they have names; a run's generator keeps them.
+        remarks: what the first line of a run tells of the data beside the numbers of images and classes.
 
     Attributes:
         image_channels: channels of the images, read from the first of them.
@@ -53,11 +56,15 @@ class ImageDataModule(LightningDataModule):
         batch_size: int = 32,
         num_workers: int = 0,
         num_labels: int = 0,
+        class_names: Sequence[str] = (),
+        remarks: Sequence[str] = (),
     ) -> None:
         super().__init__()
         check_loader(batch_size, num_workers)
         if num_labels < 0:
             raise ValueError(f"ImageDataModule: num_labels must be 0 (unconditional) or more, got {num_labels}")
+        self.class_names = checked_class_names(class_names, num_labels, "ImageDataModule")
+        self.remarks = tuple(remarks)
         self.dataset = dataset
         self.batch_size = batch_size
         self.num_workers = num_workers

@@ -32,6 +32,7 @@ _SPLITS = {
     "USPS": ("train", "test"),
 }
 _CHOSEN_BY_TRAIN_FLAG = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "USPS")
+_DIGITS = ("SVHN", "USPS")  # whose classes are called what they show
 _CLASSES_NOT_LISTED = {"Flowers102": 102, "GTSRB": 43, "STL10": 10, "SVHN": 10, "USPS": 10}
 
 
@@ -58,7 +59,8 @@ def torchvision_dataset(
         root: the folder that holds, or will hold, the files.
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (RGB).
-        labels: give the class of an image as its label; if False, training is unconditional.
+        labels: give the class of an image as its label, named as torchvision names it; if False, training is
+            unconditional.
         split: the part of the data set, as torchvision names it: mostly ``"train"`` or ``"test"``.
         download: fetch missing files; if False, they must be there.
         resize: ``"crop"`` covers the target and keeps the centre, ``"fit"`` adds black bars, ``"stretch"``
@@ -77,9 +79,11 @@ def torchvision_dataset(
     check_loader(batch_size, num_workers)
     folder = check_root(root, "the folder that holds, or will hold, the files of the data set")
     source = _load(name, folder, split, download)
-    num_labels = _count_classes(source, name, split) if labels else 0
+    num_labels, names = _classes(source, name, split) if labels else (0, ())
     dataset = TransformedImages(source, transform, labels=labels)
-    return ImageDataModule(dataset, batch_size=batch_size, num_workers=num_workers, num_labels=num_labels)
+    return ImageDataModule(
+        dataset, batch_size=batch_size, num_workers=num_workers, num_labels=num_labels, class_names=names
+    )
 
 
 def _load(name: str, folder: Path, split: str, download: bool) -> Any:
@@ -98,8 +102,11 @@ def _load(name: str, folder: Path, split: str, download: bool) -> Any:
         ) from error
 
 
-def _count_classes(source: Any, name: str, split: str) -> int:
-    """Return the number of classes that the labels of ``source`` number from 0."""
+def _classes(source: Any, name: str, split: str) -> tuple[int, Sequence[str]]:
+    """Return the number of classes that the labels of ``source`` number from 0, and their names if they are known."""
     if "unlabeled" in split or name == "CelebA":
         raise ValueError(f"data.labels=true needs a class for every image, but split {split!r} of {name} has none")
-    return len(source.classes) if hasattr(source, "classes") else _CLASSES_NOT_LISTED[name]
+    if listed := getattr(source, "classes", None):  # STL10 has None where a file is missing
+        return len(listed), listed
+    count = _CLASSES_NOT_LISTED[name]
+    return count, [str(digit) for digit in range(count)] if name in _DIGITS else ()

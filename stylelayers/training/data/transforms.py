@@ -1,8 +1,8 @@
 """From Pillow images to the float tensors in [-1, 1] that the networks read.
 
-:func:`convert_image`, :func:`resize_image` and :func:`image_to_tensor` are the three steps;
-:class:`ImageTransform` is all of them with an optional flip, and :class:`TransformedImages` a data set seen
-through it. Resizing is Pillow's Lanczos filter, antialiased whatever the reduction.
+:class:`ImageTransform` takes the steps of :mod:`stylelayers.explore.reading`, with an optional flip, and
+:class:`TransformedImages` is a data set seen through it. Resizing is Pillow's Lanczos filter, antialiased whatever the
+reduction.
 """
 
 from __future__ import annotations
@@ -12,80 +12,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ...explore.reading import convert_image, image_to_tensor, resize_image
 from .validation import check_channels, check_choice, check_resolution
 
 __all__ = [
     "RESIZE_MODES",
     "ImageTransform",
     "TransformedImages",
-    "convert_image",
-    "image_to_tensor",
-    "resize_image",
 ]
 
 RESIZE_MODES = ("crop", "fit", "stretch")
-_ALPHA_MODES = ("RGBA", "LA", "PA")
-
-
-def convert_image(image: Image.Image, image_channels: int) -> Image.Image:
-    """Turn an image of any Pillow mode upright and into grey or RGB.
-
-    Transparent pixels are composited over white. Grey images of more than 8 bits keep their precision.
-
-    Args:
-        image: of any mode; 16-bit grey (``I``, ``I;16``) spans 0 to 65535, float grey (``F``) 0 to 255.
-        image_channels: 1 (grey) or 3 (RGB).
-
-    Returns:
-        An image of mode ``L``, ``RGB`` or, if the input has more than 8 bits, ``F``; values span 0 to 255.
-    """
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        return Image.fromarray(np.asarray(image, dtype=np.float32) / 257.0)
-    if image.mode == "F":
-        return image
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if image_channels == 1 else "RGB")
-
-
-def resize_image(
-    image: Image.Image,
-    resolution: tuple[int, int],
-    resize: str = "crop",
-    *,
-    resample: Image.Resampling = Image.Resampling.LANCZOS,
-) -> Image.Image:
-    """Resize to ``resolution``, which is ``(height, width)``.
-
-    Args:
-        resize: ``"crop"`` scales the image to cover the target and keeps its centre; ``"fit"`` keeps all of
-            it, centred between black bars; ``"stretch"`` keeps all of it and gives up its aspect ratio.
-        resample: Pillow's filter; all are antialiased.
-    """
-    height, width = resolution
-    if resize == "crop":
-        return ImageOps.fit(image, (width, height), resample)
-    if resize == "stretch":
-        return image.resize((width, height), resample)
-    scale = min(height / image.height, width / image.width)
-    inner = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), resample)
-    canvas = Image.new(image.mode, (width, height))
-    canvas.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
-    return canvas
-
-
-def image_to_tensor(image: Image.Image, image_channels: int) -> Tensor:
-    """Scale an image that :func:`convert_image` made to ``(image_channels, H, W)`` float32 in [-1, 1]."""
-    pixels = torch.from_numpy(np.array(image, dtype=np.float32)).clamp_(0.0, 255.0).div_(127.5).sub_(1.0)
-    if pixels.ndim == 2:
-        return pixels.expand(image_channels, -1, -1)
-    return pixels.permute(2, 0, 1).contiguous()
 
 
 class ImageTransform:

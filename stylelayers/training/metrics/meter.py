@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...models import Generator
+from ..class_names import difference
 from ..data import ImageDataModule
 from ..random_state import randomness_kept
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
@@ -178,6 +179,12 @@ class QualityMeter:
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:
                 raise ValueError(f"evaluate: generator and data must have the same {name}, got {ours} and {theirs}")
+        classes, others = generator.class_names, self.data.class_names
+        if len(classes) == len(others) and classes != others:
+            raise ValueError(
+                f"evaluate: the generator must have the data's classes, in their order, got one "
+                f"{difference(classes, others)}; compare with data without labels"
+            )
 
 
 def _own_features(data: ImageDataModule) -> str:

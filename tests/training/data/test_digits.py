@@ -18,7 +18,7 @@ def test_digits_are_the_scans_enlarged() -> None:
     assert error.square().mean().sqrt() < 0.15
     assert error.abs().max() < 0.6
     assert [label for _, label in pairs(module)] == load_digits().target.tolist()
-    assert module.num_labels == 10
+    assert (module.num_labels, module.class_names) == (10, tuple("0123456789"))
 
 
 def test_digits_leave_no_outline_in_the_background() -> None:
@@ -45,3 +45,4 @@ def test_digits_of_the_scans_size_are_the_scans() -> None:
     image, label = digits(resolution=8, labels=False).dataset[5]
     torch.testing.assert_close(image[0], torch.from_numpy(load_digits().images[5]).float() / 8 - 1)
     assert label == 0
+    assert digits(resolution=8, labels=False).class_names == ()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from PIL import Image
 
 from stylelayers.training.data import torchvision_dataset
 from stylelayers.training.data.torchvision_sets import _CHOSEN_BY_TRAIN_FLAG, _SPLITS
@@ -44,7 +45,7 @@ def test_mnist_is_read_through_torchvision(tmp_path: Path) -> None:
     pixels = write_mnist(tmp_path)
     module = torchvision_dataset("MNIST", tmp_path, resolution=28, image_channels=1, labels=True)
     assert [label for _, label in pairs(module)] == [7, 0, 9]
-    assert module.num_labels == 10
+    assert (module.num_labels, module.class_names[9]) == (10, "9 - nine")
     torch.testing.assert_close(module.dataset[1][0][0], torch.from_numpy(pixels[1]) / 127.5 - 1)
     held_out = torchvision_dataset("MNIST", str(tmp_path), split="test", download=False)
     assert [(tuple(image.shape), label) for image, label in pairs(held_out)] == [((3, 32, 32), 0)] * 2
@@ -55,7 +56,7 @@ def test_cifar10_is_read_through_torchvision(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5=None: os.path.isfile(path))
     module = torchvision_dataset(root=tmp_path, labels=True, download=False)
     assert [label for _, label in pairs(module)] == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]
-    assert module.num_labels == 10
+    assert (module.num_labels, module.class_names) == (10, tuple("abcdefghij"))
     torch.testing.assert_close(module.dataset[1][0], torch.from_numpy(pixels[1]) / 127.5 - 1)
 
 
@@ -78,6 +79,31 @@ def test_failed_download_says_what_happened(tmp_path: Path, monkeypatch: pytest.
     assert isinstance(caught.value.__cause__, RuntimeError)
     with pytest.raises(ValueError, match=r"^data\.name=MNIST: torchvision could not find split 'test'"):
         torchvision_dataset("MNIST", tmp_path, split="test", download=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "expected"),
+    [
+        ("SVHN", None, (10, tuple("0123456789"))),
+        ("USPS", None, (10, tuple("0123456789"))),
+        ("GTSRB", None, (43, ())),
+        ("STL10", None, (10, ())),
+        ("STL10", ["airplane", "bird"], (2, ("airplane", "bird"))),
+        ("DTD", ["banded", "blotchy"], (2, ("banded", "blotchy"))),
+    ],
+)
+def test_classes_have_the_names_of_the_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, listed: list[str] | None, expected: tuple[int, tuple]
+) -> None:
+    source = [(Image.new("L", (4, 4)), 0)]
+
+    class Source(list):  # type: ignore[type-arg]
+        classes = listed
+
+    monkeypatch.setattr(torchvision.datasets, name, lambda root, **options: Source(source))
+    module = torchvision_dataset(name, tmp_path, labels=True)
+    assert (module.num_labels, module.class_names) == expected
+    assert torchvision_dataset(name, tmp_path).class_names == ()
 
 
 def test_sets_without_classes_cannot_be_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,6 +309,24 @@ def test_generator_and_data_must_have_the_same_images(generator: Generator) -> N
         measure(broken, features=nn.Flatten())
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            "0123456798",
+            r"got one in another order: number 8 is '9' there and '8' here; compare with data without labels",
+        ),
+        ("abcdefghij", r"got one with 'a', 'b', 'c', 'd', 'e' and 5 more and without '0', "),
+    ],
+)
+def test_generator_and_data_must_have_the_same_classes(names: str, message: str) -> None:
+    generator = tiny_gan(labels=10).generator.eval()
+    generator.class_names = tuple(names)
+    with pytest.raises(ValueError, match=f"evaluate: the generator must have the data's classes, .*{message}"):
+        evaluate(generator, digits(resolution=8), samples=4, metrics=["fid"], features=Means(), cache=None)
+    evaluate(generator, digits(resolution=8, labels=False), samples=4, metrics=["fid"], features=Means(), cache=None)
+
+
 def test_weights_that_cannot_be_fetched_end_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3", reason="torch-fidelity is missing")
 

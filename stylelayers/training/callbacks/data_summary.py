@@ -1,0 +1,61 @@
+"""What a run learns from, in its first line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Sized
+from typing import TYPE_CHECKING, Any, cast
+
+from lightning import Callback, Trainer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..gan import GAN
+
+__all__ = ["DataSummary"]
+
+
+class DataSummary(Callback):
+    """Print the number of images and of classes, with their names, when training starts.
+
+    Args:
+        few: fewer images than these are told to need an augmentation, where there is none.
+        names: classes that are named at most.
+    """
+
+    def __init__(self, *, few: int = 50_000, names: int = 20) -> None:
+        for name, value, least in (("few", few, 0), ("names", names, 2)):
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"callbacks.data.{name} must be an int of at least {least}, got {value!r}")
+        self.few, self.names = few, names
+
+    def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
+        data = getattr(trainer, "datamodule", None)
+        if trainer.is_global_zero and getattr(data, "dataset", None) is not None:
+            text = f"data: {self._summary(data, augmented=pl_module.augment is not None)}"
+            console = Console(soft_wrap=True)
+            known = text.encode(console.encoding, "replace").decode(console.encoding)
+            console.print(known, highlight=False, markup=False)
+
+    def _summary(self, data: Any, *, augmented: bool) -> str:
+        count, classes = len(cast(Sized, data.dataset)), getattr(data, "num_labels", 0)
+        names = self._listed(getattr(data, "class_names", ()))
+        parts = [f"{_counted(count, 'image')}, {_counted(classes, 'class') if classes else 'no classes'}{names}"]
+        parts += getattr(data, "remarks", ())
+        if count < self.few and not augmented:
+            parts.append(
+                "few images, which a discriminator learns by heart in a long run: augment=ada (or diffaugment) helps"
+            )
+        return "; ".join(parts)
+
+    def _listed(self, names: Sequence[str]) -> str:
+        if not names:
+            return ""
+        shown = [name if name.isprintable() else repr(name) for name in names]
+        if len(shown) > self.names:
+            shown = [*shown[: self.names - 1], "...", shown[-1]]
+        return f" ({', '.join(shown)})"
+
+
+def _counted(count: int, what: str) -> str:
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"

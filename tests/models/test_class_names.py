@@ -1,0 +1,41 @@
+"""Names of a generator's classes: one for each, all different, and kept by copies."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from stylelayers import Generator
+
+
+def make(labels: int = 3) -> Generator:
+    return Generator(8, latent_dim=4, style_dim=4, num_labels=labels, channel_base=32, mapping_layers=2)
+
+
+def test_names_are_a_tuple_and_copies_have_them() -> None:
+    generator = make()
+    assert generator.class_names == ()
+    generator.class_names = ["a", "b", ""]
+    assert generator.class_names == deepcopy(generator).class_names == ("a", "b", "")
+    generator.class_names = ()
+    assert make(0).class_names == generator.class_names == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "message"),
+    [
+        (3, ["a", "b"], "class_names must be one for each of 3 classes, got 2"),
+        (0, ["a"], "one for each of 0 classes, got 1"),
+        (3, ["a", "b", "a"], "class_names must differ, got 'a' twice"),
+        (3, "abc", "a sequence of strings, got 'abc'"),
+        (3, ["a", "b", 3], "a sequence of strings, got"),
+        (3, 3, "a sequence of strings, got 3"),
+        (3, {"a", "b", "c"}, "a sequence of strings, got"),
+        (3, None, "a sequence of strings, got None"),
+    ],
+)
+def test_other_names_are_refused(labels: int, names: Any, message: str) -> None:
+    generator = make(labels)
+    with pytest.raises(ValueError, match=f"Generator: class_names must .*{message}|Generator: {message}"):
+        generator.class_names = names
+    assert generator.class_names == ()
