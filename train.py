@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stylelayers.training import GAN, ImageDataModule, StopOnSignal
+from stylelayers.training.changes import changed_settings
 from stylelayers.training.checks import check_objective, check_run
 from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
 from stylelayers.training.guard import DivergedError
@@ -45,10 +46,11 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
-    model = instantiate(cfg.model, _convert_="all")
     if cfg.resume is not None:
         checkpoint = find_checkpoint(cfg.resume, cfg.output)
         cfg.resume = None if checkpoint is None else str(checkpoint)
+    begun = {} if cfg.resume is None else {"initialize_from": None}  # the checkpoint has the networks
+    model = instantiate(cfg.model, _convert_="all", **begun)
     if cfg.resume is not None:
         check_resumable(cfg.resume, model)
     trainer: Trainer = instantiate(
@@ -64,6 +66,8 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
     """Train what `build` made; the run's folder gets the composed configuration first."""
     output = Path(cfg.output)
     if trainer.is_global_zero:
+        for line in [] if cfg.resume is None else changed_settings(cfg, Path(cfg.resume)):
+            print(line)
         output.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(cfg, output / "config.yaml", resolve=True)
         _keep_earlier_metrics(output / "metrics.csv")

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
-from ..checkpoints import arguments_of
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
+from .belonging import check_belongs, identity, resumed_tensors
 from .critic import AugmentedDiscriminator
 from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
-from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
+from .optimizers import OptimizerFactory, at_rest, keeping_settings, lazy_optimizer, mean_interval
 from .random_state import random_states, start_random_state
 from .steps import Loss, Part, accumulate, due_steps, split
 from .transfer import freeze as frozen_names
@@ -112,10 +112,8 @@ class GAN(LightningModule):
         return cast(Discriminator, self._critic[0]) if self._critic else self.discriminator  # both are called alike
 
     def configure_optimizers(self) -> list[Optimizer]:
-        return [
-            self.generator_optimizer(self._trained("generator")),
-            self.discriminator_optimizer(self._trained("discriminator")),
-        ]
+        factories = {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+        return [keeping_settings(factory(self._trained(network))) for network, factory in factories.items()]
 
     def on_fit_start(self) -> None:
         if self.compiles:
@@ -154,12 +152,11 @@ class GAN(LightningModule):
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
         checkpoint["automatic"] = self.loss.automatic
-        checkpoint["arguments"] = {
-            "generator": arguments_of(self.generator),
-            "discriminator": arguments_of(self.discriminator),
-        }
+        checkpoint.update(identity(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_belongs(checkpoint, self, "the checkpoint")
+        checkpoint["state_dict"] = resumed_tensors(checkpoint["state_dict"], self)
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .belonging import check_belongs
+
 if TYPE_CHECKING:
     from .gan import GAN
 
@@ -48,31 +50,16 @@ def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[st
 
 
 def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
-    """Raise a ValueError unless `path` is a checkpoint of a model of the same sizes.
+    """Raise a ValueError unless `path` is a checkpoint whose state `model` can go on from; see :func:`check_belongs`.
 
     The file is read as tensors and plain values alone, never as code.
     """
     try:
         checkpoint = torch.load(path, map_location="meta", weights_only=True)
-        saved = checkpoint["state_dict"]
-        checkpoint["images_seen"], checkpoint["iterations"]
+        checkpoint["state_dict"], checkpoint["images_seen"], checkpoint["iterations"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
-    own = model.state_dict()
-    different = [name for name in own if name not in saved or saved[name].shape != own[name].shape]
-    different += [name for name in saved if name not in own]
-    if different:
-        raise ValueError(
-            f"resume must name a checkpoint of the same networks and sizes, got {path}, in which "
-            f"{len(different)} tensors differ, the first being {different[0]}; repeat the overrides of its run"
-        )
-    trained = [len(optimizer.param_groups[0]["params"]) for optimizer in model.configure_optimizers()]
-    moments = [len(state["param_groups"][0]["params"]) for state in checkpoint.get("optimizer_states", [])]
-    if moments and moments != trained:
-        raise ValueError(
-            f"resume must name a checkpoint of a run that trained the same parameters, got {path}, with optimisers of "
-            f"{moments[0]} and {moments[1]} rather than {trained[0]} and {trained[1]}; set model.freeze as there"
-        )
+    check_belongs(checkpoint, model, path)
 
 
 def _newest_first(folder: Path) -> list[Path]:
