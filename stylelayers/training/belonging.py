@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
-from .sizes import NetworkArguments, differing, network_arguments, overrides
+from .sizes import MEANING, NetworkArguments, differing, network_arguments, overrides
 
 if TYPE_CHECKING:
     from .gan import GAN
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["check_belongs", "identity", "resumed_tensors"]
 
 _NETWORKS = ("generator", "discriminator")
-_MEANING = (  # of the tensors: with another value they are another network's, whatever their shapes
-    *("architecture", "activation", "padding_mode", "resample_method", "resample_filter", "normalize_style"),
-    "mapping_lr_multiplier",
-)
 
 
 def identity(model: GAN) -> dict[str, Any]:
@@ -70,7 +66,7 @@ def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path:
 
 def _check_meaning(there: NetworkArguments, here: NetworkArguments, path: object) -> None:
     for network, name in differing(there, here):
-        if name in _MEANING:
+        if name in MEANING:
             raise ValueError(
                 f"resume: model.{network}.{name} is {here[network][name]} here and {there[network][name]} in {path}, "
                 f"whose weights were trained with it; keep it, or begin anew from the networks alone with "

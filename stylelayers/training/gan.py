@@ -151,7 +151,7 @@ class GAN(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
-        checkpoint["automatic"] = self.loss.automatic
+        checkpoint["automatic"], checkpoint["average_given"] = self.loss.automatic, sorted(self.average.given)
         checkpoint.update(identity(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -161,6 +161,7 @@ class GAN(LightningModule):
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
         self.loss.restore(checkpoint.get("automatic", {}))
+        self.average.given = frozenset(checkpoint.get("average_given", ()))
 
     def on_train_start(self) -> None:
         start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)

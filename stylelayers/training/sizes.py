@@ -11,11 +11,15 @@ from ..checkpoints import arguments_of
 if TYPE_CHECKING:
     from .gan import GAN
 
-__all__ = ["NetworkArguments", "differing", "network_arguments", "overrides"]
+__all__ = ["MEANING", "NetworkArguments", "differing", "network_arguments", "overrides"]
 
 NetworkArguments = Mapping[str, Mapping[str, Any]]  # of the constructors of ``generator`` and ``discriminator``
 
-_OF_DATA = {"resolution": "data.resolution", "image_channels": "data.image_channels", "num_labels": "data.labels"}
+MEANING = (  # of the tensors: with another value they are another network's, whatever their shapes
+    *("architecture", "activation", "padding_mode", "resample_method", "resample_filter", "normalize_style"),
+    "mapping_lr_multiplier",
+)
+_OF_DATA = {"resolution": "data.resolution", "image_channels": "data.image_channels"}
 _FOLLOWING = ("channel_base", "channel_max")  # the discriminator's are the generator's unless they are set
 
 
@@ -36,18 +40,16 @@ def differing(there: NetworkArguments, here: NetworkArguments) -> list[tuple[str
 
 def overrides(there: NetworkArguments, here: NetworkArguments) -> str:
     """What a command line of `here` must say to have the networks of `there`; empty where all is the same."""
-    found: dict[str, str] = {}
+    found, of_data = dict[str, None](), ""
     for network, name in differing(there, here):
-        value = there[network][name]
-        followed = network == "discriminator" and name in _FOLLOWING
+        value, own = there[network][name], here[network][name]
         if name == "num_labels":
-            found["data.labels"] = f"data.labels={'true' if value else 'false'}" + (
-                f" ({value} classes)" if value else ""
-            )
-        elif not (followed and value == there["generator"].get(name)):
-            key = _OF_DATA.get(name, f"model.{network}.{name}")
-            found[key] = f"{key}={_text(value)}"
-    return " ".join(found.values())
+            of_data = f" (data with {value} classes)" if value else ""
+            if bool(value) != bool(own):
+                found[f"data.labels={_text(bool(value))}"] = None
+        elif network == "generator" or name not in _FOLLOWING or value != there.get("generator", {}).get(name):
+            found[f"{_OF_DATA.get(name, f'model.{network}.{name}')}={_text(value)}"] = None
+    return (" ".join(found) + of_data).strip()
 
 
 def _plain(value: Any) -> Any:
