@@ -20,13 +20,15 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from torch.multiprocessing import ProcessRaisedException
 
 from stylelayers.training import GAN, ImageDataModule, StopOnSignal
 from stylelayers.training.changes import changed_settings
 from stylelayers.training.checks import check_objective, check_run
-from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
+from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process, keys_of
 from stylelayers.training.guard import DivergedError
 from stylelayers.training.resuming import check_resumable, find_checkpoint
+from stylelayers.training.trainer_arguments import check_trainer_arguments
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -43,6 +45,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
 def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """The trainer, the model and the data of a configuration; nothing is trained or written."""
     _quieten()
+    check_trainer_arguments(cfg.trainer)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
@@ -96,6 +99,8 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
         if isinstance(error, DivergedError) and multirun and cfg.objective is not None:
             return _worst(error)
         sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
+    except ProcessRaisedException as error:  # of a strategy that forks
+        sys.exit(f"train.py: {explain_process(error)}" + _where_to_resume(cfg, closing))
     except Exception:
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
         raise
