@@ -55,7 +55,7 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     begun = {} if cfg.resume is None else {"initialize_from": None}  # the checkpoint has the networks
     model = instantiate(cfg.model, _convert_="all", **begun)
     if cfg.resume is not None:
-        check_resumable(cfg.resume, model)
+        check_resumable(cfg.resume, model, max_epochs=cfg.trainer.max_epochs)
     trainer: Trainer = instantiate(
         cfg.trainer,
         callbacks=list(instantiate(cfg.callbacks, _convert_="all").values()),

@@ -99,6 +99,7 @@ SETTINGS: dict[str, tuple[tuple[str, ...], Callable[[InForce], Any], Any]] = {
     ),
     "guard": (("model.max_skipped_steps=3",), lambda s: s.model.guard.max_in_a_row, 3),
     "parts": (("model.micro_batches=2",), lambda s: s.model.micro_batches, 2),
+    "networks to begin with": (("model.initialize_from=absent",), lambda s: s.model.iterations, 3),
     "clamp": (("model.generator.clamp=9",), lambda s: s.model.generator.clamp, 9),
     "decay of w": (("model.generator.w_mean_decay=0.5",), lambda s: s.model.generator.mapping.w_mean_decay, 0.5),
     "batch size": (("data.batch_size=2",), lambda s: s.model.iterations, 2 + BATCH // 2),
@@ -251,6 +252,15 @@ def test_other_networks_are_refused_by_key_before_anything_is_written(case: str,
     assert list((tmp_path / "again").iterdir()) == []
 
 
+def test_a_limit_of_epochs_that_is_over_is_refused(tmp_path: Path) -> None:
+    fit(tiny_gan(), 5).save_checkpoint(tmp_path / "last.ckpt")  # of two epochs and of one that was broken off
+    for enough in (None, -1, 3, 4):
+        check_resumable(tmp_path / "last.ckpt", tiny_gan(), max_epochs=enough)
+    for over in (0, 1, 2):
+        with pytest.raises(ValueError, match=rf"^trainer\.max_epochs={over} is over in .* 3 epochs behind it; raise"):
+            check_resumable(tmp_path / "last.ckpt", tiny_gan(), max_epochs=over)
+
+
 def test_as_many_other_layers_frozen_are_refused(tmp_path: Path) -> None:
     first, second = "generator.synthesis.blocks.0.conv1.act.bias", "generator.synthesis.blocks.0.to_rgb.act.bias"
     fit(_freezing(first), 1).save_checkpoint(tmp_path / "last.ckpt")
@@ -323,19 +333,27 @@ def test_a_checkpoint_alone_says_that_it_does_not_know(run: Path, tmp_path: Path
 # Callbacks ---------------------------------------------------------------------------------------------------------
 
 
+IMAGES, RATE = "progress/images", "schedule/learning_rate"  # more and more; always the same
+
+
 @pytest.mark.parametrize(
-    ("options", "kept"),
+    ("before", "now", "kept"),
     [
-        ({"monitor": "progress/images", "mode": "min"}, 1),
-        ({"monitor": "progress/images", "mode": "max"}, 3),
-        ({"monitor": "schedule/learning_rate", "mode": "min"}, 3),
+        ((RATE, "min"), (RATE, "min"), 1),
+        ((RATE, "max"), (RATE, "min"), 3),
+        ((RATE, "min"), (IMAGES, "max"), 3),
+        ((IMAGES, "max"), (IMAGES, "min"), 3),
+        ((IMAGES, "min"), (RATE, "min"), 3),
     ],
 )
-def test_the_best_by_another_measure_begins_anew(options: dict[str, Any], kept: int, tmp_path: Path) -> None:
-    schedules = partial(Schedules, learning_rate=[(0, 100.0)])
-    first = LatestCheckpoint(tmp_path, monitor="progress/images", mode="min")
-    fit(tiny_gan(), 2, schedules(), first)
-    resume = tmp_path / "checkpoints" / "last.ckpt"
-    fit(tiny_gan(), 1, schedules(), LatestCheckpoint(tmp_path, **options), resume=resume)
+def test_the_best_by_another_measure_begins_anew(
+    before: tuple[str, str], now: tuple[str, str], kept: int, tmp_path: Path
+) -> None:
+    def part(iterations: int, measure: tuple[str, str], resume: Path | None = None) -> None:
+        checkpoint = LatestCheckpoint(tmp_path, monitor=measure[0], mode=measure[1])
+        fit(tiny_gan(), iterations, Schedules(learning_rate=[(0, 100.0)]), checkpoint, resume=resume)
+
+    part(2, before)
+    part(1, now, tmp_path / "checkpoints" / "last.ckpt")
     best: Any = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     assert best["iterations"] == kept
