@@ -70,7 +70,7 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
     output = Path(cfg.output)
     if trainer.is_global_zero:
         for line in [] if cfg.resume is None else changed_settings(cfg, Path(cfg.resume)):
-            print(line)
+            print(_printable(line))
         output.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(cfg, output / "config.yaml", resolve=True)
         _keep_earlier_metrics(output / "metrics.csv")
@@ -163,6 +163,12 @@ def _keep_earlier_metrics(path: Path) -> None:
         path.rename(path.with_suffix(f".{parts}.csv"))
 
 
+def _printable(text: str) -> str:
+    """With ``?`` for what the terminal's or the file's encoding does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)
+
+
 def _quoted(path: Path) -> str:
     """The path as Hydra's grammar wants it: quoted if it holds what the grammar gives a meaning."""
     text = str(path)
@@ -173,7 +179,10 @@ def _quieten() -> None:
     """Leave out Lightning's remarks that do not concern GAN training on small in-memory data."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for remark in ("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"):
+    for remark in (
+        *("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"),
+        "callbacks used to create the checkpoint need to be provided",  # settings are the configuration's
+    ):
         warnings.filterwarnings("ignore", f".*{remark}.*")
 
 

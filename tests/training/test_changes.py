@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -318,6 +320,13 @@ def test_a_run_says_what_changed_since_its_last_start(tmp_path: Path, capsys: py
     assert start(1) == []
     assert start(2, f"{G}.lr=0.1") == [limits[1], f"{G}.lr: 0.003 → 0.1"]
     assert start(3, f"{G}.lr=0.1", "loss.r1_gamma=3") == [limits[2], "loss.r1_gamma: 0.2 → 3"]
+
+
+def test_an_encoding_without_arrows_ends_no_run(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1", write_through=True))
+    train.train(tiny_config(tmp_path / "again", f"resume={run}", MORE, *BEGUN, f"{G}.lr=0.1"))
+    assert f"{G}.lr: 0.003 ? 0.1\n".encode() in written.getvalue()
 
 
 def test_a_checkpoint_alone_says_that_it_does_not_know(run: Path, tmp_path: Path) -> None:
