@@ -20,12 +20,15 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from torch.multiprocessing import ProcessRaisedException
 
 from stylelayers.training import GAN, ImageDataModule, StopOnSignal
+from stylelayers.training.changes import changed_settings
 from stylelayers.training.checks import check_objective, check_run
-from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
+from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process, keys_of
 from stylelayers.training.guard import DivergedError
 from stylelayers.training.resuming import check_resumable, find_checkpoint
+from stylelayers.training.trainer_arguments import check_trainer_arguments
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -42,16 +45,18 @@ def train(cfg: DictConfig) -> dict[str, float]:
 def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """The trainer, the model and the data of a configuration; nothing is trained or written."""
     _quieten()
+    check_trainer_arguments(cfg.trainer)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
-    model = instantiate(cfg.model, _convert_="all")
-    model.name_classes(data.class_names)
     if cfg.resume is not None:
         checkpoint = find_checkpoint(cfg.resume, cfg.output)
         cfg.resume = None if checkpoint is None else str(checkpoint)
+    begun = {} if cfg.resume is None else {"initialize_from": None}  # the checkpoint has the networks
+    model = instantiate(cfg.model, _convert_="all", **begun)
+    model.name_classes(data.class_names)
     if cfg.resume is not None:
-        check_resumable(cfg.resume, model)
+        check_resumable(cfg.resume, model, max_epochs=cfg.trainer.max_epochs)
     trainer: Trainer = instantiate(
         cfg.trainer,
         callbacks=list(instantiate(cfg.callbacks, _convert_="all").values()),
@@ -65,6 +70,8 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
     """Train what `build` made; the run's folder gets the composed configuration first."""
     output = Path(cfg.output)
     if trainer.is_global_zero:
+        for line in [] if cfg.resume is None else changed_settings(cfg, Path(cfg.resume)):
+            print(_printable(line))
         output.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(cfg, output / "config.yaml", resolve=True)
         _keep_earlier_metrics(output / "metrics.csv")
@@ -93,6 +100,8 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
         if isinstance(error, DivergedError) and multirun and cfg.objective is not None:
             return _worst(error)
         sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
+    except ProcessRaisedException as error:  # of a strategy that forks
+        sys.exit(f"train.py: {explain_process(error)}" + _where_to_resume(cfg, closing))
     except Exception:
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
         raise
@@ -155,6 +164,12 @@ def _keep_earlier_metrics(path: Path) -> None:
         path.rename(path.with_suffix(f".{parts}.csv"))
 
 
+def _printable(text: str) -> str:
+    """With ``?`` for what the terminal's or the file's encoding does not have."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)
+
+
 def _quoted(path: Path) -> str:
     """The path as Hydra's grammar wants it: quoted if it holds what the grammar gives a meaning."""
     text = str(path)
@@ -165,7 +180,10 @@ def _quieten() -> None:
     """Leave out Lightning's remarks that do not concern GAN training on small in-memory data."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for remark in ("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"):
+    for remark in (
+        *("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"),
+        "callbacks used to create the checkpoint need to be provided",  # settings are the configuration's
+    ):
         warnings.filterwarnings("ignore", f".*{remark}.*")
 
 

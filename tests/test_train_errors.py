@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.multiprocessing import ProcessRaisedException
 
 import train
+from stylelayers.training.errors import explain_process
 from tests.training.tiny import TINY, command_line, image_files, process, tiny_config
 
 WRONG = {
@@ -56,7 +58,7 @@ WRONG = {
     ),
     "networks of other sizes": (
         ("model.initialize_from=last.ckpt", "model.generator.style_dim=5"),
-        r"model\.initialize_from=last\.ckpt does not fit: .*model\.initialize_strict=false",
+        r"model\.initialize_from=last\.ckpt does not fit: .* sizes, model\.generator\.style_dim=4, or .*strict=false",
     ),
     "frozen by a wrong name": (("model.freeze=[generator.maping]",), r"model\.freeze must .* got 'generator\.maping'"),
     "points in disorder": (
@@ -71,6 +73,25 @@ WRONG = {
     "unknown optimiser argument": (("+model.generator_optimizer.momentum=1",), "momentum"),
     "unknown accelerator": (("trainer.accelerator=abacus",), r"abacus.*\(configuration: trainer\)"),
     "time in words": (("trainer.max_time=soon",), r"soon.*\(configuration: trainer\)"),
+    "clipping by the trainer": (
+        ("+trainer.gradient_clip_val=1",),
+        r"trainer\.gradient_clip_val=1 .*model\.max_grad_norm",
+    ),
+    "parts by the trainer": (
+        ("+trainer.accumulate_grad_batches=2",),
+        r"accumulate_grad_batches=2 .*model\.micro_batches",
+    ),
+    "a few images by the trainer": (("+trainer.overfit_batches=2",), r"trainer\.overfit_batches=2 .*data\.root="),
+    "clipping to nothing": (("model.max_grad_norm=0",), r"model\.max_grad_norm must be above 0, .*got 0"),
+    "processes that are spawned": (("trainer.strategy=ddp_spawn",), r"trainer\.strategy: ddp_spawn .* use auto or ddp"),
+    "another optimiser's state": (
+        ("resume=last.ckpt", "model.generator_optimizer._target_=torch.optim.AdamW"),
+        r"resume: model\.generator_optimizer is \S+AdamW, and its state in .*last\.ckpt is of .*Adam;",
+    ),
+    "another activation": (
+        ("resume=last.ckpt", "model.discriminator.activation=relu"),
+        r"resume: model\.discriminator\.activation is relu here and lrelu in .*last\.ckpt",
+    ),
     "missing checkpoint": (("resume=absent.ckpt",), r"resume must name a checkpoint .* got absent\.ckpt"),
     "not a checkpoint": (("resume=images/class0/0.png",), r"resume.*images/class0/0\.png"),
     "another checkpoint": (("resume=other.ckpt",), r"resume.*other\.ckpt"),
@@ -113,6 +134,13 @@ def test_one_line_says_what_to_change(
     assert re.search(message, line), line
     assert capsys.readouterr().err == ""
     assert left_behind(folder) == []
+
+
+def test_what_a_forked_process_refuses_is_one_line_and_its_failures_are_whole() -> None:
+    trace = "\n\n-- Process 0 terminated with the following error:\nTraceback (most recent call last):\n  File x\n"
+    refused = ProcessRaisedException(trace + "stylelayers.training.errors.PreflightError: pre-flight: no\n", 0, 1)
+    assert explain_process(refused) == "pre-flight: no"
+    assert explain_process(ProcessRaisedException(trace + "KeyError: 3\n", 0, 1)) == (trace + "KeyError: 3").strip()
 
 
 def test_the_shell_sees_the_line_and_a_failure(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class AveragedGenerator(nn.Module):
 
     Attributes:
         module: the averaged generator, in evaluation mode.
+        given: names of its parameters that are the average of an earlier training: they have no ramp-up, which would
+            soon replace them by those of `generator`.
     """
 
     def __init__(self, generator: Generator, *, half_life: float, rampup: float | None = 0.05) -> None:
@@ -33,15 +35,17 @@ class AveragedGenerator(nn.Module):
             )
         self.half_life, self.rampup = half_life, rampup
         self.module = cast(Generator, deepcopy(generator).eval().requires_grad_(False))
+        self.given: frozenset[str] = frozenset()
 
     @torch.no_grad()
     def update(self, generator: Generator, batch: int, images_seen: int) -> None:
         """Follow `generator` after `batch` further images, the last of `images_seen`."""
-        half_life = self.half_life
-        if self.rampup is not None:
-            half_life = min(half_life, images_seen * self.rampup)
-        weight = 1 - 0.5 ** (batch / max(half_life, 1e-8))
-        torch._foreach_lerp_(list(self.module.parameters()), list(generator.parameters()), weight)
+        ramped = self.half_life if self.rampup is None else min(self.half_life, images_seen * self.rampup)
+        averages, news = dict(self.module.named_parameters()), dict(generator.named_parameters())
+        for half_life, names in ((ramped, news.keys() - self.given), (self.half_life, self.given)):
+            weight = 1 - 0.5 ** (batch / max(half_life, 1e-8))
+            if names:
+                torch._foreach_lerp_([averages[name] for name in names], [news[name] for name in names], weight)
         for average, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
             average.copy_(buffer)
 

@@ -114,6 +114,11 @@ def _check_processes(trainer: Trainer, multirun: bool) -> None:
             f"trainer.strategy must be auto or one of the ddp strategies, whose processes all hold the whole networks, "
             f"got {type(trainer.strategy).__name__}"
         )
+    if getattr(trainer.strategy, "_start_method", None) in ("spawn", "forkserver"):
+        raise ValueError(
+            "trainer.strategy: ddp_spawn would hand the whole run to its processes as a pickle, which data, callbacks "
+            "and loggers need not survive; use auto or ddp, which start train.py in each of them"
+        )
     environment = getattr(trainer.strategy.launcher, "cluster_environment", None)
     if multirun and trainer.world_size > 1 and environment and not environment.creates_processes_externally:
         raise ValueError(

@@ -11,7 +11,7 @@ from ..checkpoints import describe
 __all__ = ["check_class_names", "class_names_of", "difference", "quoted", "warn_of_other_classes"]
 
 
-def check_class_names(saved: Sequence[str], own: Sequence[str], who: str = "checkpoint") -> None:
+def check_class_names(saved: Sequence[str], own: Sequence[str], who: str) -> None:
     """Raise a ValueError if both are known and differ: the labels of a resumed run would change their meaning.
 
     Args:

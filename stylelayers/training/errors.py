@@ -10,7 +10,7 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "explain", "keys_of"]
+__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "explain", "explain_process", "keys_of"]
 
 
 class PreflightError(ValueError):
@@ -36,6 +36,14 @@ def explain(error: BaseException, known_keys: Iterable[str] = ()) -> str:
     if where and isinstance(error, InstantiationException) and not text.startswith(where.group(1).split(".")[0]):
         text += f" (configuration: {where.group(1)})"
     return text
+
+
+def explain_process(error: BaseException) -> str:
+    """What another process raised, by its traceback as text: the message of an error of ours, all of the text else."""
+    text = str(error).strip()
+    *_, last = text.splitlines()
+    known = re.match(r"stylelayers\.training\.\w+\.\w+: (.*)", last)
+    return known.group(1) if known else text
 
 
 def keys_of(config: DictConfig, prefix: str = "") -> Iterator[str]:

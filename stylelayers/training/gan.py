@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
-from ..checkpoints import arguments_of
-from ..checkpoints.training_checkpoint import CLASS_NAMES
 from ..models import Discriminator, Generator
 from .averaging import AveragedGenerator
-from .class_names import check_class_names, class_names_of, warn_of_other_classes
+from .belonging import check_belongs, identity, resumed_tensors
+from .class_names import class_names_of, warn_of_other_classes
+from .clipping import clip_gradients
 from .critic import AugmentedDiscriminator
 from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
-from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
+from .optimizers import OptimizerFactory, at_rest, keeping_settings, lazy_optimizer, mean_interval
 from .random_state import random_states, start_random_state
 from .steps import Loss, Part, accumulate, due_steps, split
 from .transfer import freeze as frozen_names
@@ -53,6 +53,9 @@ class GAN(LightningModule):
         initialize_from, initialize_strict: networks to begin with; see :func:`initialize`.
         freeze: names of what is not trained; see :func:`freeze`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
+        max_grad_norm: longer gradients of a network are shortened to this norm before each of its steps, over all its
+            parameters, micro-batches and processes; None for never. Logged as ``gradients/<network>``, and
+            ``gradients/<network>_penalties`` of steps of penalties alone: the norms before.
         augment: changes every image that the discriminator sees, real or generated, in its own steps, in the
             generator's and in R1, whose gradient is with respect to the images before; see :mod:`stylelayers.augment`.
 
@@ -81,6 +84,7 @@ class GAN(LightningModule):
         initialize_strict: bool = True,
         freeze: Sequence[str] = (),
         max_skipped_steps: int = 20,
+        max_grad_norm: float | None = None,
         augment: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -88,6 +92,8 @@ class GAN(LightningModule):
         _check_agreement(generator, discriminator)
         if not isinstance(micro_batches, int) or micro_batches < 1:
             raise ValueError(f"model.micro_batches must be an int of at least 1, got {micro_batches!r}")
+        if max_grad_norm is not None and not (isinstance(max_grad_norm, (int, float)) and max_grad_norm > 0):
+            raise ValueError(f"model.max_grad_norm must be above 0, or null for no clipping, got {max_grad_norm!r}")
         self.generator, self.discriminator, self.loss = generator, discriminator, loss
         self.augment = augment
         # a tuple, as its parts are submodules already
@@ -104,7 +110,7 @@ class GAN(LightningModule):
         if initialize_from is not None:
             initialize(self, initialize_from, strict=initialize_strict)
             self._initial_classes = class_names_of(initialize_from) if generator.num_labels else ()
-        self.compiles, self.micro_batches = compile, micro_batches
+        self.compiles, self.micro_batches, self.max_grad_norm = compile, micro_batches, max_grad_norm
         self.guard = NonFiniteGuard(max_skipped_steps)
         self.images_seen = 0
         self.iterations = 0
@@ -116,10 +122,8 @@ class GAN(LightningModule):
         return cast(Discriminator, self._critic[0]) if self._critic else self.discriminator  # both are called alike
 
     def configure_optimizers(self) -> list[Optimizer]:
-        return [
-            self.generator_optimizer(self._trained("generator")),
-            self.discriminator_optimizer(self._trained("discriminator")),
-        ]
+        factories = {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+        return [keeping_settings(factory(self._trained(network))) for network, factory in factories.items()]
 
     def setup(self, stage: str) -> None:
         self.name_classes(getattr(getattr(self.trainer, "datamodule", None), "class_names", ()))
@@ -154,7 +158,8 @@ class GAN(LightningModule):
         """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
         parts = split(images, labels if self.generator.num_labels else None, self.micro_batches)
         generator_step, discriminator_step = (
-            partial(self._step, optimizer, backward, parts) for optimizer in optimizers
+            partial(self._step, network, optimizer, backward, parts)
+            for network, optimizer in zip(("generator", "discriminator"), optimizers, strict=True)
         )
         with at_rest(self._trained("discriminator")):
             for losses in due_steps(self.loss.generator_loss, self.loss.generator_penalties, self.iterations):
@@ -167,18 +172,17 @@ class GAN(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
         checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
-        checkpoint["automatic"], checkpoint[CLASS_NAMES] = self.loss.automatic, list(self.generator.class_names)
-        checkpoint["arguments"] = {
-            "generator": arguments_of(self.generator),
-            "discriminator": arguments_of(self.discriminator),
-        }
+        checkpoint["automatic"], checkpoint["average_given"] = self.loss.automatic, sorted(self.average.given)
+        checkpoint.update(identity(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        check_class_names(checkpoint.get(CLASS_NAMES, ()), self.generator.class_names)
+        check_belongs(checkpoint, self, "the checkpoint")
+        checkpoint["state_dict"] = resumed_tensors(checkpoint["state_dict"], self)
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
         self.loss.restore(checkpoint.get("automatic", {}))
+        self.average.given = frozenset(checkpoint.get("average_given", ()))
 
     def on_train_start(self) -> None:
         start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
@@ -189,7 +193,12 @@ class GAN(LightningModule):
         return [parameter for name, parameter in named if name not in self.frozen]
 
     def _step(
-        self, optimizer: Any, backward: Callable[[Tensor], object], parts: Sequence[Part], losses: Sequence[Loss]
+        self,
+        network: str,
+        optimizer: Any,
+        backward: Callable[[Tensor], object],
+        parts: Sequence[Part],
+        losses: Sequence[Loss],
     ) -> None:
         """One step of an optimiser; what is logged of a penalty is that of its latest step."""
         optimizer.zero_grad()
@@ -197,8 +206,14 @@ class GAN(LightningModule):
         self._latest.update(logged)
         if self._is_shared():
             average_gradients(optimizer)
-        if self._scales_gradients() or self.guard.allows(optimizer, loss, names=self):
-            optimizer.step()
+        scaler = self._scaler()
+        if scaler is None and not self.guard.allows(optimizer, loss, names=self):
+            return
+        if self.max_grad_norm is not None:
+            name = f"gradients/{network}" + ("" if f"loss/{network}" in logged else "_penalties")
+            scale = 1.0 if scaler is None else scaler.get_scale()
+            self._latest[name] = clip_gradients(optimizer, self.max_grad_norm, scale=scale)
+        optimizer.step()
 
     def _observe(self, images: Tensor, parts: Sequence[Part]) -> None:
         """What an iteration shows beyond its losses: how the augmentation fares, how much the images differ."""
@@ -219,9 +234,9 @@ class GAN(LightningModule):
         """Whether other processes train the same model; a rehearsal, without a trainer, is each one's own."""
         return self._trainer is not None and self.trainer.world_size > 1
 
-    def _scales_gradients(self) -> bool:
-        """Whether a float16 gradient scaler looks for what is not finite, and needs to see it."""
-        return self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
+    def _scaler(self) -> Any:
+        """The float16 gradient scaler, if there is one; it looks for what is not finite, and needs to see it."""
+        return None if self._trainer is None else getattr(self.trainer.precision_plugin, "scaler", None)
 
 
 def _spread(images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from .. import losses
@@ -118,8 +119,16 @@ class StyleGAN2Objective(nn.Module):
         unknown = [name for name, value in self.automatic.items() if value is None]
         if unknown and batch is None:
             raise ValueError(f"loss.{unknown[0]}=auto needs a data module with a batch_size; set a number")
-        if batch is not None:
-            self.restore(dict.fromkeys(unknown, GAMMA_PER_PIXEL * resolution[0] * resolution[1] / batch))
+        if batch is None:
+            return
+        gamma = GAMMA_PER_PIXEL * resolution[0] * resolution[1] / batch
+        self.restore(dict.fromkeys(unknown, gamma))
+        for name, value in self.automatic.items():
+            if value is not None and not math.isclose(value, gamma):
+                rank_zero_warn(
+                    f"loss.{name}=auto stays the {value:.4g} that training began with; for {batch} images an iteration "
+                    f"it would be {gamma:.4g}: set a number to change it"
+                )
 
     def restore(self, automatic: Mapping[str, float | None]) -> None:
         """Take values of an earlier run for the weights that are ``"auto"``."""

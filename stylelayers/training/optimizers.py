@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,7 @@ from torch.optim import Optimizer
 
 from .steps import Penalty, lazy_intervals
 
-__all__ = ["OptimizerFactory", "at_rest", "correction", "lazy_optimizer", "mean_interval"]
+__all__ = ["OptimizerFactory", "at_rest", "correction", "keeping_settings", "lazy_optimizer", "mean_interval"]
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -49,6 +50,24 @@ def mean_interval(penalties: Iterable[Penalty]) -> float | None:
     """Iterations from one step of penalties to the next, of whichever; None if they have no steps of their own."""
     steps = sum(1 / interval for interval in lazy_intervals(penalties))
     return 1 / steps if steps else None
+
+
+def keeping_settings(optimizer: Optimizer) -> Optimizer:
+    """Have an optimiser take its state from a state dict, but no argument of its constructor: those stay its own."""
+    optimizer.register_load_state_dict_pre_hook(_with_own_settings)
+    return optimizer
+
+
+def _with_own_settings(optimizer: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """What else a group holds is state: some optimisers estimate their step size there."""
+    constructors = (vars(kind).get("__init__") for kind in type(optimizer).__mro__)
+    signatures = [inspect.signature(constructor) for constructor in constructors if inspect.isfunction(constructor)]
+    arguments = {name for signature in signatures for name in signature.parameters} - {"params"}
+    groups = [
+        {**theirs, **{name: value for name, value in ours.items() if name in arguments}}
+        for ours, theirs in zip(optimizer.param_groups, saved["param_groups"], strict=True)
+    ]
+    return {**saved, "param_groups": groups}
 
 
 @contextmanager

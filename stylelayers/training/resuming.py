@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..checkpoints.training_checkpoint import CLASS_NAMES
-from .class_names import check_class_names
+from .belonging import check_belongs
 
 if TYPE_CHECKING:
     from .gan import GAN
@@ -50,32 +49,22 @@ def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[st
     return whole
 
 
-def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
-    """Raise a ValueError unless `path` is a checkpoint of a model of the same sizes and classes.
+def check_resumable(path: str | os.PathLike[str], model: GAN, *, max_epochs: int | None = None) -> None:
+    """Raise a ValueError unless `path` is a checkpoint whose state `model` can go on from; see :func:`check_belongs`.
 
+    So it does for a checkpoint beyond `max_epochs`, which the trainer does not take; None or -1 for no such limit.
     The file is read as tensors and plain values alone, never as code.
     """
     try:
         checkpoint = torch.load(path, map_location="meta", weights_only=True)
-        saved = checkpoint["state_dict"]
-        checkpoint["images_seen"], checkpoint["iterations"]
+        checkpoint["state_dict"], checkpoint["images_seen"], checkpoint["iterations"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
-    check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, f"resume={path}")
-    own = model.state_dict()
-    different = [name for name in own if name not in saved or saved[name].shape != own[name].shape]
-    different += [name for name in saved if name not in own]
-    if different:
+    check_belongs(checkpoint, model, path)
+    if max_epochs is not None and 0 <= max_epochs < checkpoint.get("epoch", 0):
         raise ValueError(
-            f"resume must name a checkpoint of the same networks and sizes, got {path}, in which "
-            f"{len(different)} tensors differ, the first being {different[0]}; repeat the overrides of its run"
-        )
-    trained = [len(optimizer.param_groups[0]["params"]) for optimizer in model.configure_optimizers()]
-    moments = [len(state["param_groups"][0]["params"]) for state in checkpoint.get("optimizer_states", [])]
-    if moments and moments != trained:
-        raise ValueError(
-            f"resume must name a checkpoint of a run that trained the same parameters, got {path}, with optimisers of "
-            f"{moments[0]} and {moments[1]} rather than {trained[0]} and {trained[1]}; set model.freeze as there"
+            f"trainer.max_epochs={max_epochs} is over in {path}, which has {checkpoint['epoch']} epochs behind it; "
+            f"raise it, or set it to -1 for no limit"
         )
 
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from ..checkpoints import load_networks
+from ..checkpoints import arguments_of, load_networks
 from ..checkpoints.loading import kind_of, read_torch_file
+from ..checkpoints.training_checkpoint import stored_arguments
 from .resuming import find_checkpoint
+from .sizes import MEANING, NetworkArguments, differing, network_arguments, overrides
+
+if TYPE_CHECKING:
+    from .gan import GAN
 
 __all__ = ["freeze", "initialize"]
 
@@ -47,63 +55,115 @@ def freeze(model: nn.Module, prefixes: Iterable[str]) -> frozenset[str]:
     return frozen
 
 
-def initialize(model: nn.Module, path: str | os.PathLike[str], *, strict: bool = True) -> None:
+def initialize(model: GAN, path: str | os.PathLike[str], *, strict: bool = True) -> None:
     """Take the networks of a file, as far as it has them.
 
     Args:
-        model: a :class:`GAN`.
+        model: its averaged generator is then left at its half-life's pace, without a ramp-up, where it was taken.
         path: a checkpoint or a run's folder, whose newest checkpoint has everything; a generator file, which also
             becomes the averaged generator; an official StyleGAN2 pickle, or a checkpoint of the PyTorch port.
-        strict: every tensor must fit. Otherwise those that do not are left as they are, and a warning tells them;
-            blocks of a discriminator are matched from the smallest resolution up.
+        strict: every tensor must fit. Otherwise those that do not are left as they are, and a warning counts them by
+            part of the networks; blocks of a discriminator are matched from the smallest resolution up.
 
     Raises:
         ValueError: no such file, one of another kind, or tensors that do not fit.
     """
-    fitting, left = dict[str, Tensor](), list[str]()
-    own = model.state_dict()
-    for part, source in _networks(Path(path)).items():
-        tensors = {f"{part}.{name}": tensor for name, tensor in source.items()}
+    source = _networks(Path(path))
+    fitting, left, own = dict[str, Tensor](), dict[str, str](), model.state_dict()
+    for part, found in source.tensors.items():
+        tensors = {f"{part}.{name}": tensor for name, tensor in found.items()}
         here = {name: tensor for name, tensor in own.items() if name.startswith(f"{part}.")}
         tensors = tensors if strict else _aligned(tensors, here)
-        left += [_difference(name, tensors, here) for name in {**here, **tensors} if not _fits(name, tensors, here)]
+        left |= {n: _difference(n, tensors, here) for n in {**here, **tensors} if not _fits(n, tensors, here)}
         fitting |= {name: tensor for name, tensor in tensors.items() if _fits(name, tensors, here)}
-    listed = ", ".join(left[:3]) + (", ..." if left[3:] else "")
+    _check(path, source.arguments, network_arguments(model), fitting, left, strict)
+    model.load_state_dict(fitting, strict=False)
+    taken = {name.removeprefix("average.module.") for name in fitting if name.startswith("average.module.")}
+    model.average.given = frozenset(taken & {name for name, _ in model.average.module.named_parameters()})
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a file holds: tensors by the parts of a model, and the arguments of networks."""
+
+    tensors: Mapping[str, Tensors]
+    arguments: NetworkArguments
+
+
+def _check(
+    path: str | os.PathLike[str],
+    there: NetworkArguments,
+    here: NetworkArguments,
+    fitting: Tensors,
+    left: Mapping[str, str],
+    strict: bool,
+) -> None:
+    """Raise a ValueError for what does not fit; warn of what fits but in part, or means something else here."""
+    listed = ", ".join(list(left.values())[:3]) + (", ..." if len(left) > 3 else "")
+    sizes = overrides(there, here)
     if strict and left:
         raise ValueError(
-            f"model.initialize_from={path} does not fit: {len(left)} tensors differ: {listed}; repeat the sizes of "
-            f"its run, or take what fits with model.initialize_strict=false"
+            f"model.initialize_from={path} does not fit: {len(left)} tensors differ: {listed}; "
+            + (f"set its sizes, {sizes}" if sizes else "repeat the sizes of its run")
+            + ", or take what fits with model.initialize_strict=false"
         )
     if not fitting:
         raise ValueError(f"model.initialize_from={path} has no tensor that fits: {listed}")
-    model.load_state_dict(fitting, strict=False)
     if left:
-        warnings.warn(f"model.initialize_from={path}: took {len(fitting)} tensors, not these: {listed}", stacklevel=2)
+        warnings.warn(
+            f"model.initialize_from={path}: took {len(fitting)} tensors, not these: {listed}; by part of the networks, "
+            f"taken and left: {_counts(fitting, left)}",
+            stacklevel=4,
+        )
+    others = [f"model.{network}.{name}" for network, name in differing(there, here) if name in MEANING]
+    if others:
+        warnings.warn(
+            f"model.initialize_from={path}: its weights were trained with another {' and '.join(others)}; as there: "
+            f"{sizes}",
+            stacklevel=4,
+        )
 
 
-def _networks(path: Path) -> dict[str, Tensors]:
-    """What a file holds, by the names that the parts have in a model."""
+def _counts(fitting: Iterable[str], left: Iterable[str]) -> str:
+    taken, remaining = Counter(map(_part, fitting)), Counter(map(_part, left))
+    return ", ".join(f"{part} {taken[part]} and {remaining[part]}" for part in sorted(taken | remaining))
+
+
+def _part(name: str) -> str:
+    return ".".join(name.replace("average.module", "average").split(".")[:2])
+
+
+def _networks(path: Path) -> _Source:
     if path.is_dir():
         checkpoints = any((path / "checkpoints").glob("*.ckpt"))
         path = (find_checkpoint(path, path) or path) if checkpoints else path / "generator.safetensors"
     if path.is_file() and kind_of(path) == "torch file":
         contents = read_torch_file(path)
         if "state_dict" in contents:
-            return _of_checkpoint(contents["state_dict"], path)
+            return _of_checkpoint(contents, path)
     networks = load_networks(path, who="model.initialize_from")
-    generator = networks.generator.state_dict()
-    found: dict[str, Tensors] = {"generator": generator, "average.module": generator}
-    return found if networks.discriminator is None else {**found, "discriminator": networks.discriminator.state_dict()}
+    generator, arguments = networks.generator.state_dict(), {"generator": arguments_of(networks.generator)}
+    tensors: dict[str, Tensors] = {"generator": generator, "average.module": generator}
+    if networks.discriminator is not None:
+        tensors["discriminator"] = networks.discriminator.state_dict()
+        arguments["discriminator"] = arguments_of(networks.discriminator)
+    return _Source(tensors, arguments)
 
 
-def _of_checkpoint(state: Tensors, path: Path) -> dict[str, Tensors]:
-    parts = {
+def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
+    state: Tensors = contents["state_dict"]
+    parts: dict[str, Tensors] = {
         part: {name.removeprefix(f"{part}."): state[name] for name in state if name.startswith(f"{part}.")}
         for part in _PARTS
     }
     if not parts["generator"]:
         raise ValueError(f"model.initialize_from must be a checkpoint of train.py, got {path}, without a generator")
-    return {part: tensors for part, tensors in parts.items() if tensors}
+    parts["average.module"] = parts["average.module"] or parts["generator"]
+    try:
+        arguments = stored_arguments(contents, path)
+    except ValueError:  # of an earlier version, and away from its run
+        arguments = {}
+    return _Source({part: tensors for part, tensors in parts.items() if tensors}, arguments)
 
 
 def _fits(name: str, there: Tensors, here: Tensors) -> bool:

@@ -115,6 +115,14 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(lambda: trainer_of(devices=2, strategy="ddp"), tiny_gan, tiny_data, {"multirun": True}),
         r"^trainer\.devices: 2 processes .* sweep \(-m\).*trainer\.devices=1, torchrun, or single runs",
     ),
+    "processes that are spawned": (
+        *(lambda: trainer_of(devices=2, strategy="ddp_spawn"), tiny_gan, tiny_data, {}),
+        r"^trainer\.strategy: ddp_spawn .* pickle, .*use auto or ddp",
+    ),
+    "one process that is spawned": (
+        *(lambda: trainer_of(strategy="ddp_spawn_find_unused_parameters_true"), tiny_gan, tiny_data, {}),
+        r"^trainer\.strategy: ddp_spawn",
+    ),
     "processes that share a model": (
         *(lambda: trainer_of(devices=2, strategy=ModelParallelStrategy()), tiny_gan, tiny_data, {}),
         r"^trainer\.strategy must be auto or one of the ddp .*, got ModelParallelStrategy$",

@@ -184,7 +184,8 @@ def test_training_resolves_auto_before_the_rehearsal_and_a_resume_keeps_it(
     assert first.loss.r1_gamma == pytest.approx(gamma)
     assert "R1 and path length run (loss.r1_gamma=auto is 0.0032); peak" in capsys.readouterr().out
     other = ImageDataModule(tiny_data().dataset, batch_size=2)
-    fit(second, 1, resume=tmp_path / "last.ckpt", data=other)
+    with pytest.warns(UserWarning, match=r"loss\.r1_gamma=auto stays the 0\.0032 .* for 2 images .* be 0\.0064: set"):
+        fit(second, 1, resume=tmp_path / "last.ckpt", data=other)
     assert second.loss.r1_gamma == pytest.approx(gamma)
     fresh = tiny_gan(r1_gamma="auto")
     fit(fresh, 1, data=other)

@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 import train
 from stylelayers.augment import AdaptiveAugment
 from stylelayers.training import GAN, ImageDataModule, LatestCheckpoint
+from stylelayers.training.data.order import ImageOrder
 from stylelayers.training.random_state import random_states, set_random_state
 from stylelayers.training.resuming import find_checkpoint
 from tests.training.tiny import BATCH, LABELS, fit, tiny_config, tiny_gan
@@ -96,6 +97,31 @@ def test_a_resumed_run_with_augmentation_is_the_uninterrupted_one_bit_for_bit(tm
     second = part(3, "parts", tmp_path / "parts" / "checkpoints" / "last.ckpt")
     assert whole.tensors["augment.p"] != 0.5
     assert [name for name, value in whole.tensors.items() if not torch.equal(second.tensors[name], value)] == []
+
+
+@pytest.mark.parametrize(("iterations", "before", "after"), [(3, 4, 11), (5, 2, 4), (2, 4, 1), (1, 5, 5), (4, 11, 4)])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_another_batch_size_goes_on_in_the_order_with_whole_batches(
+    iterations: int, before: int, after: int, processes: int
+) -> None:
+    """Each process reads its part of every batch; together they read every place once."""
+    start, length = iterations * before * processes, 3 * after * processes
+
+    def places(rank: int) -> list[tuple[int, int]]:
+        read: list[tuple[int, int]] = []
+        while len(read) < length // processes:
+            seen = start + processes * len(read)
+            order = ImageOrder(IMAGES, after, seed=0, images_seen=partial(int, seen))
+            order.num_replicas, order.rank = processes, rank
+            order.num_samples = -(-IMAGES // (processes * after)) * after
+            order.total_size = order.num_samples * processes
+            read += list(order)
+        return read[: length // processes]
+
+    parts = [places(rank) for rank in range(processes)]
+    joined = [place for i in range(0, length // processes, after) for part in parts for place in part[i : i + after]]
+    assert [place for place, _ in joined] == list(range(start, start + length))
+    assert all(0 <= index < IMAGES for _, index in joined)
 
 
 def test_random_states_are_plain_values_and_go_on_where_they_were(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -10,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
+from torch.utils.data import TensorDataset
 
 from stylelayers import Discriminator, Generator
 from stylelayers.checkpoints import load_stylegan2, save_generator
-from stylelayers.training import GAN, StyleGAN2Objective
+from stylelayers.training import GAN, ImageDataModule, StyleGAN2Objective
 from stylelayers.training.resuming import check_resumable
 from stylelayers.training.transfer import initialize
 from tests.training.tiny import LABELS, fit, tiny_gan
@@ -24,10 +26,20 @@ NETWORKS = ("generator", "discriminator", "average.module")
 
 def gan(resolution: int = 8, labels: int = 0, **options: Any) -> GAN:
     small: dict[str, Any] = {"num_labels": labels, "image_channels": 1, "channel_base": 32, "channel_max": 4}
-    generator = Generator(resolution, latent_dim=4, style_dim=4, mapping_layers=2, **small)
+    small |= {name: options.pop(name) for name in ("channel_base", "channel_max") if name in options}
+    own: dict[str, Any] = {"latent_dim": 4, "style_dim": 4, "mapping_layers": 2}
+    names = ("latent_dim", "mapping_layers", "activation", "padding_mode", "mapping_lr_multiplier")
+    own |= {name: options.pop(name) for name in names if name in options}
+    generator = Generator(resolution, **own, **small)
     discriminator = Discriminator(resolution, label_layers=2, **small)
     adam = partial(Adam, lr=0.01, betas=(0.0, 0.99))
     return GAN(generator, discriminator, StyleGAN2Objective(), adam, adam, **options)
+
+
+def data_of(resolution: int) -> ImageDataModule:
+    return ImageDataModule(
+        TensorDataset(torch.zeros(8, 1, resolution, resolution), torch.zeros(8).long()), batch_size=4
+    )
 
 
 def same(ours: nn.Module, theirs: nn.Module) -> bool:
@@ -72,6 +84,63 @@ def test_a_generator_file_is_the_generator_and_its_average(run: tuple[Path, GAN]
     assert same(gan(initialize_from=tmp_path).generator, before.average.module)
 
 
+def apart(model: GAN, theirs: nn.Module, names: Any = None) -> float:
+    """The largest difference of a parameter of the averaged generator."""
+    others = dict(theirs.named_parameters())
+    named = {name: p for name, p in model.average.module.named_parameters() if names is None or name in names}
+    return max(float((p.detach() - others[name].detach()).abs().max()) for name, p in named.items())
+
+
+@pytest.mark.parametrize("rampup", [0.05, 0.5, None])
+@pytest.mark.parametrize("name", ["", "checkpoints/last.ckpt", "generator.safetensors"])
+def test_the_average_that_was_taken_stays_and_is_left_at_its_half_life_s_pace(
+    name: str, rampup: float | None, run: tuple[Path, GAN], tmp_path: Path
+) -> None:
+    before, file = run[1].average.module, tmp_path / "last.ckpt"
+    options: dict[str, Any] = {"average_half_life": 1e9, "average_rampup": rampup}
+    model = gan(initialize_from=run[0] / name, **options)
+    fit(model, 3).save_checkpoint(file)
+    assert apart(model, before) < 1e-6
+    assert apart(model, model.generator) > 1e-2
+    mean, generator_mean = model.average.module.mapping.w_mean, model.generator.mapping.w_mean
+    assert mean is not None and generator_mean is not None
+    assert torch.equal(mean, generator_mean)  # a buffer, which moves by its own decay
+    assert (mean - cast(Tensor, before.mapping.w_mean)).abs().max() < 0.1
+    resumed = gan(**options)  # what it began with is in the checkpoint
+    fit(resumed, 3, resume=file)
+    assert apart(resumed, before) < 1e-6
+    half = gan(initialize_from=run[0] / name, average_half_life=4.0, average_rampup=rampup)
+    start = {key: p.detach().clone() for key, p in half.average.module.named_parameters()}
+    fit(half, 1)
+    for key, parameter in half.average.module.named_parameters():
+        torch.testing.assert_close(parameter, (start[key] + half.generator.get_parameter(key)) / 2, msg=key)
+
+
+def test_without_an_average_that_was_taken_there_is_a_rampup() -> None:
+    model = gan(average_half_life=1e9, average_rampup=0.05)
+    fit(model, 1)
+    assert apart(model, model.generator) < 1e-4
+
+
+def test_layers_that_were_not_taken_have_a_rampup(run: tuple[Path, GAN]) -> None:
+    before = run[1].average.module
+    with pytest.warns(UserWarning, match="taken and left"):
+        model = gan(16, initialize_from=run[0], initialize_strict=False, average_half_life=1e9)
+    fit(model, 1, data=data_of(16))
+    taken = {name for name, _ in before.named_parameters()}
+    fresh = {name for name, _ in model.generator.named_parameters()} - taken
+    assert model.average.given == taken
+    assert apart(model, before, taken) < 1e-6
+    assert apart(model, model.generator, fresh) < 1e-4
+
+
+def test_a_checkpoint_without_an_average_has_the_generator_for_it(run: tuple[Path, GAN], tmp_path: Path) -> None:
+    held: Any = torch.load(run[0] / "checkpoints" / "last.ckpt", weights_only=True)
+    state = {name: tensor for name, tensor in held["state_dict"].items() if not name.startswith("average")}
+    torch.save({**held, "state_dict": state}, tmp_path / "other.ckpt")
+    assert same(gan(initialize_from=tmp_path / "other.ckpt").average.module, run[1].generator)
+
+
 def test_an_official_pickle_has_both() -> None:
     official, other = load_stylegan2(OFFICIAL), load_stylegan2(OFFICIAL)
     for network in other.values():
@@ -89,26 +158,48 @@ def test_an_official_pickle_has_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "first"),
+    ("options", "first", "overrides"),
     [
-        ({"labels": LABELS}, "generator.mapping.embed.weight (absent there, (4, 3) here)"),
-        ({"resolution": 16}, "generator.synthesis.blocks.2.conv0.conv.weight (absent there, (2, 4, 3, 3) here)"),
+        ({"labels": LABELS}, "generator.mapping.embed.weight (absent there, (4, 3) here)", "data.labels=false"),
+        (
+            {"resolution": 16},
+            "generator.synthesis.blocks.2.conv0.conv.weight (absent there, (2, 4, 3, 3) here)",
+            "data.resolution=8",
+        ),
+        (
+            {"channel_max": 8, "channel_base": 128},
+            "generator.synthesis.input.const ((4, 4, 4) there, (8, 4, 4) here)",
+            "model.generator.channel_base=32 model.generator.channel_max=4",
+        ),
+        (
+            {"latent_dim": 5, "mapping_layers": 3},
+            "generator.mapping.layers.0.weight ((4, 4) there, (4, 5) here)",
+            "model.generator.latent_dim=4 model.generator.mapping_layers=2",
+        ),
     ],
 )
-def test_other_sizes_are_refused_by_their_first_tensors(
-    options: dict[str, Any], first: str, run: tuple[Path, GAN]
+@pytest.mark.parametrize("name", ["", "generator.safetensors"])
+def test_other_sizes_are_refused_by_their_first_tensors_and_the_overrides_that_give_them(
+    name: str, options: dict[str, Any], first: str, overrides: str, run: tuple[Path, GAN]
 ) -> None:
     with pytest.raises(ValueError, match=r"^model\.initialize_from=\S+ does not fit: \d+ tensors differ: ") as caught:
-        gan(initialize_from=run[0], **options)
+        gan(initialize_from=run[0] / name, **options)
     message = str(caught.value)
     assert first in message
+    assert re.search(rf"; set its sizes, {re.escape(overrides)}( model\.discriminator\.\w+=\d+)*, or take", message)
     assert message.count(" there, ") == 3
     assert "model.initialize_strict=false" in message
 
 
 def test_another_resolution_takes_what_fits_level_by_level(run: tuple[Path, GAN]) -> None:
     before = run[1]
-    with pytest.warns(UserWarning, match=r"model\.initialize_from=.*: took \d+ tensors, not these: .* there, .* here"):
+    counts = (
+        r"taken and left: average\.mapping 5 and 0, average\.synthesis 27 and 16, discriminator\.blocks 5 and 9, "
+        r"discriminator\.epilogue 6 and 0, generator\.mapping 5 and 0, generator\.synthesis 27 and 16, "
+        r"loss\.path_length_penalty 1 and 0"
+    )
+    expected = r"model\.initialize_from=.*: took 76 tensors, not these: .* there, .* here\), \.\.\.; .*" + counts
+    with pytest.warns(UserWarning, match=expected):
         model = gan(16, initialize_from=run[0], initialize_strict=False)
     assert same(model.generator.mapping, before.generator.mapping)
     for level in range(2):
@@ -121,6 +212,19 @@ def test_another_resolution_takes_what_fits_level_by_level(run: tuple[Path, GAN]
     )
     assert torch.equal(second, block_before)  # both from 8x8 to 4x4
     assert not torch.equal(first, block_before)
+
+
+@pytest.mark.parametrize(
+    "options", [{"activation": "relu"}, {"padding_mode": "reflect"}, {"mapping_lr_multiplier": 1.0}]
+)
+def test_weights_that_were_trained_for_another_function_are_taken_with_a_warning(
+    options: dict[str, Any], run: tuple[Path, GAN]
+) -> None:
+    (key,) = options
+    with pytest.warns(
+        UserWarning, match=rf"weights were trained with another model\.generator\.{key}.*as there: \S*{key}="
+    ):
+        gan(initialize_from=run[0], **options)
 
 
 def test_a_file_of_which_nothing_fits_is_refused_also_if_little_would_do(tmp_path: Path) -> None:

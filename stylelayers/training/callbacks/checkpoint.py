@@ -55,10 +55,13 @@ class LatestCheckpoint(Callback):
         self._written = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best}
+        return {"best": self._best, "monitor": self.monitor, "sign": self._sign}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best = state_dict["best"]
+        """The best by another metric, or in the other direction, says nothing."""
+        monitor, sign = state_dict.get("monitor", self.monitor), state_dict.get("sign", self._sign)
+        if (monitor, sign) == (self.monitor, self._sign):
+            self._best = state_dict["best"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._written = time.monotonic()

@@ -61,13 +61,14 @@ class QualityMetrics(Callback):
         self.every_images, self.best, self.make_meter = every_images, best, meter
         self._meter: QualityMeter | None = None
         self._best = math.inf
+        self._settings: dict[str, Any] = {}  # with which the best was measured
         self._next = self._measured = 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best}
+        return {"best": self._best, "measured": self._settings}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best = state_dict["best"]
+        self._best, self._settings = state_dict["best"], state_dict.get("measured", {})
 
     def on_fit_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         failure = None
@@ -123,6 +124,10 @@ class QualityMetrics(Callback):
         value = None if self.best is None else report.numbers().get(self.best)
         if value is None:
             return
+        settings = {"best": self.best, **report.settings()}
+        if self._settings and settings != self._settings:  # a best of before a resume that no number of today is like
+            self._best = math.inf
+        self._settings = settings
         score = value if self.best in _LOW_IS_GOOD else -value
         if score < self._best:
             self._best = score

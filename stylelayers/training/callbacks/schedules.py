@@ -58,6 +58,7 @@ class Schedules(Callback):
         }
         self.interpolation = interpolation
         self.points = {name: _checked(name, given) for name, given in points.items() if given is not None}
+        self._rates: list[list[float]] = []  # of each optimiser's groups, as configured
 
     def check(self, model: GAN) -> None:
         """Raise a ValueError for what `model` cannot follow."""
@@ -69,9 +70,7 @@ class Schedules(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         self.check(pl_module)
-        for optimizer in trainer.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"])
+        self._rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in trainer.optimizers]
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: GAN, *_: Any) -> None:  # type: ignore[override]
         values = {
@@ -83,10 +82,10 @@ class Schedules(Callback):
 
     def _set(self, trainer: Trainer, model: GAN, values: dict[str, float]) -> None:
         penalties = (model.loss.generator_penalties, model.loss.discriminator_penalties)
-        for optimizer, own in zip(trainer.optimizers, penalties, strict=True):
-            for group in optimizer.param_groups:
+        for optimizer, rates, own in zip(trainer.optimizers, self._rates, penalties, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 if "learning_rate" in values:
-                    group["lr"] = group["initial_lr"] * values["learning_rate"]
+                    group["lr"] = rate * values["learning_rate"]
                 if "beta2" in values:
                     group["betas"] = (group["betas"][0], values["beta2"] ** correction(mean_interval(own)))
         for name in values.keys() & {"r1_gamma", "r2_gamma"}:

@@ -51,10 +51,14 @@ class ImageOrder(DistributedSampler[Any]):
         return self._places(epoch, first)
 
     def _places(self, epoch: int, first: int) -> Iterator[tuple[int, int]]:
-        order, group = self._shuffled(epoch), self.num_replicas * self.batch_size
-        for batch in range(first + self.rank * self.batch_size, self.total_size, group):
+        """From where an epoch is taken up to its end; batches are whole wherever it is taken up."""
+        group, start = self.num_replicas * self.batch_size, epoch * self.total_size
+        order = self._shuffled(epoch)
+        if (self.total_size - first) % group:
+            order += self._shuffled(epoch + 1)
+        for batch in range(first + self.rank * self.batch_size, self.total_size + self.rank * self.batch_size, group):
             for place in range(batch, batch + self.batch_size):
-                yield epoch * self.total_size + place, order[place]
+                yield start + place, order[place]
 
     def _shuffled(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)

@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = ["QualityReport"]
 
+_SETTINGS = ("features", "resize_filter", "data_filter", "samples", "real_images", "truncation_psi", "noise", "seed")
 _NUMBERS = ("fid", "kid", "kid_deviation", "precision", "recall", "path_length", "recognised", "asked_recognised")
 
 
@@ -59,6 +60,10 @@ class QualityReport:
         if self.class_shares is not None:
             found["smallest_class"] = min(self.class_shares)
         return found
+
+    def settings(self) -> dict[str, Any]:
+        """What numbers must have in common to be compared."""
+        return {name: getattr(self, name) for name in _SETTINGS}
 
     def as_dict(self) -> dict[str, Any]:
         """All fields that are set, JSON-like."""

@@ -34,6 +34,12 @@ class Quarters(nn.Module):
 METER: Any = partial(QualityMeter, features=Quarters(), metrics=["fid"], samples=16, cache=None)
 
 
+SETTINGS: dict[str, Any] = {
+    **{"features": "", "resize_filter": "", "data_filter": "", "samples": 4, "real_images": 4},
+    **{"truncation_psi": 1.0, "noise": "random", "seed": 0},
+}
+
+
 class Scripted(QualityMetrics):
     """Finds the given numbers, one a measurement; None where it cannot measure."""
 
@@ -110,6 +116,34 @@ def test_a_resumed_run_knows_the_best_and_keeps_to_the_multiples(tmp_path: Path)
     fit(tiny_gan(), 1, resumed, resume=tmp_path / "checkpoints" / "last.ckpt")
     assert resumed.seen == [4 * BATCH]
     assert (tmp_path / "best.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kept"),
+    [
+        ({}, {}, True),
+        ({}, {"best": "recall"}, False),  # a share of 0.5 is no Fréchet distance of 1
+        ({}, {"truncation_psi": 0.5}, False),
+        ({"samples": 9}, {}, False),
+        ({"features": "other"}, {}, False),
+    ],
+)
+def test_a_best_that_was_measured_otherwise_begins_anew(
+    before: dict[str, Any], now: dict[str, Any], kept: bool, tmp_path: Path
+) -> None:
+    def measured(value: float, best: str = "fid", state: dict[str, Any] | None = None, **settings: Any) -> Any:
+        quality = QualityMetrics(tmp_path, best=best, meter=METER)
+        if state is not None:
+            quality.load_state_dict(state)
+        trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+        report = QualityReport(**{**SETTINGS, **settings}, fid=value, recall=value)
+        quality._keep_best(trainer, tiny_gan(), report)
+        return quality.state_dict()
+
+    state = measured(1.0, **before)
+    assert measured(2.0, state=state, **now)["best"] == (1.0 if kept else -2.0 if "best" in now else 2.0)
+    old = {"best": 1.0}  # of a checkpoint that does not say how it was measured
+    assert measured(2.0, state=old)["best"] == 1.0
 
 
 def test_high_is_good_for_shares(tmp_path: Path) -> None:

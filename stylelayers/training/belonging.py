@@ -1,0 +1,139 @@
+"""Does the state of a checkpoint belong to a model? What a resumed run cannot change is refused, by its key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..augment import AdaptiveAugment
+from ..checkpoints.training_checkpoint import CLASS_NAMES
+from .class_names import check_class_names
+from .sizes import MEANING, NetworkArguments, differing, network_arguments, overrides
+
+if TYPE_CHECKING:
+    from .gan import GAN
+
+__all__ = ["check_belongs", "identity", "resumed_tensors"]
+
+_NETWORKS = ("generator", "discriminator")
+
+
+def identity(model: GAN) -> dict[str, Any]:
+    """What a checkpoint says of the model that its state is of."""
+    return {
+        "arguments": network_arguments(model),
+        "optimizers": [_class_of(optimizer) for optimizer in model.configure_optimizers()],
+        "frozen": sorted(model.frozen),
+        CLASS_NAMES: list(model.generator.class_names),
+    }
+
+
+def check_belongs(checkpoint: Mapping[str, Any], model: GAN, path: object) -> None:
+    """Raise a ValueError, which names the checkpoint by its `path`, unless its state is one of `model`'s."""
+    there, here = checkpoint.get("arguments") or {}, network_arguments(model)
+    _check_tensors(checkpoint["state_dict"], model.state_dict(), path, overrides(there, here))
+    _check_meaning(there, here, path)
+    check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, f"resume={path}")
+    _check_frozen(checkpoint, model, path)
+    for network, optimizer, saved in zip(
+        _NETWORKS, model.configure_optimizers(), checkpoint.get("optimizer_states", []), strict=False
+    ):
+        classes = dict(zip(_NETWORKS, checkpoint.get("optimizers", []), strict=False))
+        _check_optimizer(f"model.{network}_optimizer", optimizer, saved, classes.get(network), path)
+
+
+def resumed_tensors(saved: Mapping[str, Tensor], model: GAN) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, but for an augmentation that it knows nothing of, or whose probability is fixed."""
+    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("augment.")}
+    kept = {name: tensor for name, tensor in saved.items() if not name.startswith("augment.") or name in own}
+    fixed = isinstance(model.augment, AdaptiveAugment) and model.augment.target is None
+    return {**own, **kept, **({"augment.p": own["augment.p"]} if fixed else {})}
+
+
+def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object, needed: str) -> None:
+    different = [name for name in own if name not in saved or saved[name].shape != own[name].shape]
+    different += [name for name in saved if name not in own]
+    different = [name for name in different if not name.startswith("augment.")]
+    if different:
+        raise ValueError(
+            f"resume must name a checkpoint of the same networks and sizes, got {path}, in which "
+            f"{len(different)} tensors differ, the first being {different[0]}; repeat the overrides of its run"
+            + (f": {needed}" if needed else "")
+        )
+
+
+def _check_meaning(there: NetworkArguments, here: NetworkArguments, path: object) -> None:
+    for network, name in differing(there, here):
+        if name in MEANING:
+            raise ValueError(
+                f"resume: model.{network}.{name} is {here[network][name]} here and {there[network][name]} in {path}, "
+                f"whose weights were trained with it; keep it, or begin anew from the networks alone with "
+                f"model.initialize_from"
+            )
+
+
+def _check_frozen(checkpoint: Mapping[str, Any], model: GAN, path: object) -> None:
+    trained = [_count(optimizer.param_groups) for optimizer in model.configure_optimizers()]
+    moments = [_count(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
+    frozen = set(checkpoint.get("frozen", model.frozen))  # absent from files of earlier versions
+    if frozen != model.frozen or (moments and moments != trained):
+        names = [f"{name} is {'trained' if name in frozen else 'frozen'} here" for name in frozen ^ model.frozen]
+        raise ValueError(
+            f"resume must name a checkpoint of a run that trained the same parameters, got {path}, with optimisers of "
+            f"{' and '.join(map(str, moments))} rather than {' and '.join(map(str, trained))} parameters"
+            + "".join(f"; {name}" for name in sorted(names)[:1])
+            + "; set model.freeze as there"
+        )
+
+
+def _check_optimizer(key: str, optimizer: Optimizer, saved: Mapping[str, Any], kind: str | None, path: object) -> None:
+    ours = _class_of(optimizer)
+    known = optimizer.param_groups[0].keys() | {"initial_lr"}
+    unlike = kind != ours if kind is not None else not saved["param_groups"][0].keys() <= known
+    lacking = None if unlike else _lacking(optimizer, saved["state"])
+    if unlike or lacking is not None:
+        what = f"{ours}, and its state in {path} is of {kind or 'another class'}"
+        if lacking is not None:
+            what = f"{ours} with settings for which its state in {path} lacks {lacking}"
+        raise ValueError(
+            f"resume: {key} is {what}; keep the class and such settings, or begin anew from the networks alone with "
+            f"model.initialize_from"
+        )
+
+
+def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> str | None:
+    """What an optimiser of this class and settings looks for in vain when it steps from the smallest of the states."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    stepped = [(parameter, states[place]) for place, parameter in enumerate(parameters) if place in states]
+    if not stepped:
+        return None
+    parameter, state = min(stepped, key=lambda pair: pair[0].numel())
+    probe = nn.Parameter(torch.zeros(parameter.shape))
+    probe.grad = torch.zeros_like(probe)
+    anywhere = {"fused": None, "foreach": None, "capturable": False}  # of a step on whatever device
+    settings = {name: anywhere.get(name, value) for name, value in optimizer.param_groups[0].items()}
+    scratch = copy(optimizer)
+    scratch.param_groups, scratch.state = [{**settings, "params": [probe]}], defaultdict(dict)
+    scratch.state[probe] = {
+        name: torch.zeros(value.shape, dtype=value.dtype) if isinstance(value, Tensor) else value
+        for name, value in state.items()
+    }
+    try:
+        scratch.step()
+    except KeyError as error:
+        return str(error)
+    return None
+
+
+def _class_of(optimizer: Optimizer) -> str:
+    return f"{type(optimizer).__module__}.{type(optimizer).__qualname__}"
+
+
+def _count(groups: list[dict[str, Any]]) -> int:
+    return sum(len(group["params"]) for group in groups)
