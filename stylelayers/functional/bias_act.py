@@ -8,7 +8,8 @@ StyleGAN2 (arXiv:1912.04958, appendix B) names the constants: slope 0.2, gain sq
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -83,7 +84,8 @@ def check_activation(
     _Spec.of(who, activation, alpha, gain, clamp)
 
 
-class _Spec(NamedTuple):
+@dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
+class _Spec:
     activation: Activation
     alpha: tuple[float, ...]  # empty for activations without one
     gain: float

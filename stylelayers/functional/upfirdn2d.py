@@ -14,7 +14,8 @@ Differences from published implementations:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -22,36 +23,9 @@ from torch import Tensor
 
 from ._autocast import without_autocast
 from ._function import differentiates, known_signature
+from .fir_kernel import as_kernel, correlation_taps
 
-__all__ = ["fir_kernel", "upfirdn2d"]
-
-
-def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Tensor | None = None) -> Tensor:
-    """Make a FIR kernel: a 1-D (separable) or 2-D tensor of taps, on the device of `like`.
-
-    Args:
-        taps: numbers or a tensor, 1-D or 2-D, at least one tap.
-        normalize: divide by the sum, so that a constant image stays what it was.
-        like: a floating-point tensor whose dtype and device the kernel takes.
-
-    Raises:
-        ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
-    """
-    dtype = torch.get_default_dtype() if like is None else like.dtype
-    kernel = taps if isinstance(taps, Tensor) else torch.as_tensor(taps, dtype=dtype)
-    if kernel.requires_grad:
-        raise ValueError(
-            "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
-            "pass taps.detach(), or use torch.nn.functional.conv2d to learn a filter"
-        )
-    if kernel.ndim not in (1, 2) or kernel.numel() == 0:
-        raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(kernel.shape)}")
-    if like is not None or not kernel.is_floating_point():
-        kernel = kernel.to(kernel.device if like is None else like.device, dtype)
-    known = kernel.device.type == "cpu" and not torch.compiler.is_compiling()  # elsewhere the host would wait
-    if normalize and known and not float(kernel.sum()):
-        raise ValueError("fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False")
-    return kernel / kernel.sum() if normalize else kernel
+__all__ = ["upfirdn2d"]
 
 
 def upfirdn2d(
@@ -95,10 +69,7 @@ def upfirdn2d(
     """
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"upfirdn2d: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
-    taps = fir_kernel(kernel, normalize=False, like=x)
-    if taps.ndim == 1:
-        taps = torch.outer(taps, taps)
-    taps = taps * gain if flip_kernel else taps.flip(0, 1) * gain
+    taps = correlation_taps(as_kernel(kernel, normalize=False, like=x), flip=not flip_kernel, gain=gain, like=x)
     geometry = _Geometry(_pair("up", up), _pair("down", down), _sides(padding))
     _check_output(x, taps, geometry)
     if torch.compiler.is_compiling() or not differentiates(x):
@@ -106,7 +77,8 @@ def upfirdn2d(
     return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
 
 
-class _Geometry(NamedTuple):
+@dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
+class _Geometry:
     up: tuple[int, int]  # (x, y)
     down: tuple[int, int]  # (x, y)
     padding: tuple[int, int, int, int]  # (left, right, top, bottom)
