@@ -36,6 +36,9 @@ MODES = {
     "sample": "per-sample gradients: `vmap` of `grad` with shared parameters",
     "jacrev": "`torch.func.jacrev`",
     "grad²": "`torch.func.grad` of the squared norm of `torch.func.grad`",
+    "ensembles": "`vmap` of `functional_call` over `torch.func.stack_module_state`, the skeleton on the meta device "
+    "(of a function: over its weights): value, first and second order",
+    "Hessian": "`torch.func.hessian`; along a direction also the other nestings of `jacfwd` and `jacrev`",
     "bf16": "forward, backward and double backward under bfloat16 autocast, near those of float32",
     "fp16": "the same under float16 autocast",
     "strided": "non-contiguous inputs and parameters: value, first and second order",
@@ -96,6 +99,8 @@ class Row:
             return self.left_out[mode]
         if mode in ("copy", "state") and not self.is_module:
             return STATELESS
+        if mode == "ensembles" and not (self.is_module or self.weights):
+            return STATELESS
         if mode in ("strided", "last", "expand", "empty", "sample") and not self.inputs:
             return NO_INPUT
         return NO_IMAGE if mode == "last" and max(map(len, self.inputs)) < 3 else None
@@ -123,7 +128,7 @@ CONST, STDDEV = {"noise": "const"}, {"batch": 3, "left_out": {"sample": GROUPED}
 FACTORS = {"up": (2, 3), "down": (3, 1), "padding": (2, -1, 0, 3), "gain": -0.5}
 NEAREST = {"down": 2, "resample_method": "nearest", "padding_mode": "reflect"}
 OF_A_BATCH = {"sample": ONE_NUMBER, "empty": NO_MEAN}
-OF_A_GRAPH = dict.fromkeys(("fwd", "vmap", "sample", "compile"), LIVE_GRAPH)
+OF_A_GRAPH = dict.fromkeys(("fwd", "vmap", "sample", "ensembles", "compile"), LIVE_GRAPH)
 OF_LIVE_IMAGES = {**OF_A_GRAPH, **OF_A_BATCH}
 MODULATED = [(2, 3, 4), (2,), (1, 6, 8)], [(3, 2, 3, 3)]
 CRITIC, PAINTER = [(4, 3), (3,), (3, 1)], [(4, 4), (4,)]

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._autocast import without_autocast
-from ._function import differentiates, known_signature
+from ._function import differentiates, known_signature, plain_operators
 from .fir_kernel import as_kernel, correlation_taps
 
 __all__ = ["upfirdn2d"]
@@ -72,9 +72,7 @@ def upfirdn2d(
     taps = correlation_taps(as_kernel(kernel, normalize=False, like=x), flip=not flip_kernel, gain=gain, like=x)
     geometry = _Geometry(_pair("up", up), _pair("down", down), _sides(padding))
     _check_output(x, taps, geometry)
-    if torch.compiler.is_compiling() or not differentiates(x):
-        return _filter(x, taps, geometry)
-    return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
+    return _apply(x, taps, geometry)
 
 
 @dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
@@ -93,6 +91,12 @@ class _Geometry:
         return _Geometry(self.down, self.up, cast(tuple[int, int, int, int], tuple(padding)))
 
 
+def _apply(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
+    if plain_operators() or not differentiates(x):
+        return _filter(x, taps, geometry)
+    return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
+
+
 class _UpFirDn2d(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -105,19 +109,12 @@ class _UpFirDn2d(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, _Geometry], output: Tensor) -> None:
         x, taps, geometry = inputs
         ctx.save_for_backward(taps)
-        ctx.save_for_forward(taps)
-        ctx.geometry = geometry
         ctx.adjoint = geometry.adjoint(x.shape, output.shape, taps.shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (taps,) = ctx.saved_tensors
-        return cast(Tensor, _UpFirDn2d.apply(grads[0], taps.flip(0, 1), ctx.adjoint)), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        (taps,) = ctx.saved_tensors
-        return cast(Tensor, _UpFirDn2d.apply(tangents[0], taps, ctx.geometry))
+        return _apply(grads[0], taps.flip(0, 1), ctx.adjoint), None, None
 
 
 def _filter(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
