@@ -5,6 +5,7 @@ tests/transforms.py has those of `torch.func`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -198,6 +199,38 @@ def compiled(row: Row) -> None:
         y = call(*inputs, *([] if it.module else others))
         results.append([[y], list(torch.autograd.grad(energy(y), [*inputs, *others], materialize_grads=True))])
     all_near(results[0], results[1])
+
+
+class _Called(nn.Module):
+    """A row as a module that is called with inputs alone, which is what `torch.jit.trace` takes."""
+
+    def __init__(self, row: Row, it: Subject) -> None:
+        super().__init__()
+        self.function, self.module, self.options = it.call, it.module, row.options
+        self.weights = nn.ParameterList([] if it.module else it.shared)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        made = self.module(*inputs, **self.options) if self.module else self.function(*inputs, *self.weights)
+        return cast(Tensor, made)
+
+
+def traced(row: Row) -> None:
+    """Value and both orders, of the batch that was traced and of a larger one, which per-sample weights cannot have."""
+    it, larger = subject(row), subject(row, batch=2 * row.batch + 1, seed=2)
+    module = _Called(row, it)
+    batches = [it.inputs] if row.options.get("fused") else [it.inputs, larger.inputs]
+    for recorded in (False, True):
+        with torch.set_grad_enabled(recorded), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # checks of shapes are not part of a trace
+            trace = torch.jit.trace(module, tuple(it.inputs))
+        for inputs in batches:
+            all_near(_orders_of(trace, inputs, module), _orders_of(module, inputs, module))
+
+
+def _orders_of(call: Callable[..., Tensor], inputs: Sequence[Tensor], module: nn.Module) -> list[list[Tensor]]:
+    """By inputs and by the parameters, which `call` has itself."""
+    leaves = [*(tensor.clone().requires_grad_() for tensor in inputs), *module.parameters()]
+    return orders(lambda *tensors: call(*tensors[: len(inputs)]), leaves)
 
 
 def on_meta(row: Row) -> None:

@@ -37,6 +37,7 @@ CHECKS: dict[str, Callable[[Row], None]] = {
     "expand": modes.expanded,
     "empty": modes.no_samples,
     "compile": modes.compiled,
+    "trace": modes.traced,
     "copy": lambda row: copies(modes.case_of(row)),
     "state": lambda row: round_trips(modes.case_of(row)),
     "meta": modes.on_meta,
@@ -122,6 +123,7 @@ FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
     "expand": alone_in_memory,
     "empty": lambda x: x / x.detach().max(),
     "compile": lambda x: x * x.detach() if torch.compiler.is_compiling() else x.square(),
+    "trace": lambda x: x * x.detach().max().item(),
     "meta": lambda x: x * float(x.detach().sum()),
 }
 

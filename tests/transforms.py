@@ -121,5 +121,6 @@ def hessian(row: Row) -> None:
     if row.reason("fwd") is None:
         along = along_a_direction(it, direction)
         curvature = torch.stack([(a * b).sum() for a, b in zip(expected, direction, strict=True)]).sum()
-        for outer, inner in product((jacfwd, jacrev), repeat=2):
+        modes: tuple[Any, Any] = (jacfwd, jacrev)
+        for outer, inner in product(modes, repeat=2):
             near([outer(inner(lambda step: energy(along(step))))(START.detach())], [curvature])

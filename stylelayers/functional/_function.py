@@ -23,10 +23,11 @@ def differentiates(*tensors: Tensor | None) -> bool:
 def plain_operators() -> bool:
     """Whether torch's own operators must do without a Function.
 
-    A compiler fuses them itself, and loses parameter gradients of some graphs with a Function. In forward mode inside
-    forward mode torch computes the second derivative of a Function's `jvp` wrongly, without an error.
+    A compiler fuses them itself, and loses parameter gradients of some graphs with a Function. A trace would hold the
+    Function as a call of Python. In forward mode inside forward mode torch computes the second derivative of a
+    Function's `jvp` wrongly, without an error.
     """
-    return torch.compiler.is_compiling() or forward_ad._current_level >= 0
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or forward_ad._current_level >= 0
 
 
 def known_signature(forward: _F) -> _F:

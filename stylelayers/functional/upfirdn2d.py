@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, cast
 
 import torch
@@ -166,17 +167,26 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    pair = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+    pair = _ints(value, 2)
+    if pair is None or min(pair) < 1:
         raise ValueError(f"upfirdn2d: {name} must be an int or (x, y), each at least 1, got {value!r}")
-    return pair[0], pair[1]
+    return cast(tuple[int, int], pair)
 
 
 def _sides(value: int | tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    sides = value if isinstance(value, (tuple, list)) else (value,) * 4
-    if len(sides) != 4 or any(not isinstance(v, int) for v in sides):
+    sides = _ints(value, 4)
+    if sides is None:
         raise ValueError(f"upfirdn2d: padding must be an int or (left, right, top, bottom), got {value!r}")
-    return cast(tuple[int, int, int, int], tuple(sides))
+    return cast(tuple[int, int, int, int], sides)
+
+
+def _ints(value: object, count: int) -> tuple[int, ...] | None:
+    """`count` ints, equal ones from a single number; None from anything else. Sizes in a trace are tensors."""
+    numbers = value if isinstance(value, (tuple, list)) else (value,) * count
+    try:
+        return tuple(map(index, numbers)) if len(numbers) == count else None
+    except TypeError:
+        return None
 
 
 def _check_output(x: Tensor, taps: Tensor, geometry: _Geometry) -> None:
