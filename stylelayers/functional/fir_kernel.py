@@ -115,9 +115,12 @@ def correlation_taps(kernel: Kernel, *, flip: bool, gain: float, like: Tensor) -
     return _constant(kernel, flip, gain, like.dtype, like.device)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _constant(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     return _made(kernel, flip, gain, dtype, device)
+
+
+# The mark of `torch.compiler.assume_constant_result`, which itself would import the compiler with this package.
+_constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=256)

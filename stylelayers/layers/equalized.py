@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from ..functional import bias_act, resample_conv2d
 from ..functional.bias_act import check_activation
 from ._describe import changed
+from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 
 __all__ = ["EqualConv2d", "EqualLinear"]
 
 
+@answers_to_other_names
 class EqualLinear(nn.Module):
     r"""Linear layer: :math:`act(x \, (s W)^T + m b)`, :math:`s = gain \cdot m / \sqrt{fan\_in}` (m: multiplier).
 
@@ -109,6 +111,7 @@ class EqualLinear(nn.Module):
         )
 
 
+@answers_to_other_names
 class EqualConv2d(nn.Module):
     r"""Same-size or resampling convolution: :math:`act(conv(x, s W) + b)`, :math:`s = gain / \sqrt{fan\_in}`.
 

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from ..functional import modulated_conv2d, pixel_norm
 from ._describe import changed
+from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 from .equalized import EqualLinear, check_sizes
 
 __all__ = ["ModulatedConv2d"]
 
 
+@answers_to_other_names
 class ModulatedConv2d(nn.Module):
     r"""Convolution whose input channels are scaled by a style, a function of a latent.
 

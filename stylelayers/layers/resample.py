@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..functional import blur2d, downsample2d, upsample2d
 from ..functional.resample import check_factor, check_padding_mode
 from ._describe import changed
+from ._names import answers_to_other_names
 from ._resampling import fir_taps, shown
 
 __all__ = ["Blur", "Downsample2d", "Upsample2d"]
@@ -33,6 +34,7 @@ class _Fir(nn.Module):
         return f"kernel={shown(self.kernel)}"
 
 
+@answers_to_other_names
 class Blur(_Fir):
     """Same-size low-pass filter; see :func:`stylelayers.functional.blur2d`.
 
@@ -69,6 +71,7 @@ class Blur(_Fir):
         return super().extra_repr() + changed(padding_mode=(self.padding_mode, "zeros"))
 
 
+@answers_to_other_names
 class Upsample2d(_Fir):
     """Enlarge images `factor` times; see :func:`stylelayers.functional.upsample2d`.
 
@@ -97,6 +100,7 @@ class Upsample2d(_Fir):
         return super().extra_repr() + changed(factor=(self.factor, 2), padding_mode=(self.padding_mode, "zeros"))
 
 
+@answers_to_other_names
 class Downsample2d(_Fir):
     """Shrink images `factor` times; see :func:`stylelayers.functional.downsample2d`.
 
