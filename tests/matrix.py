@@ -36,6 +36,9 @@ MODES = {
     "sample": "per-sample gradients: `vmap` of `grad` with shared parameters",
     "jacrev": "`torch.func.jacrev`",
     "grad²": "`torch.func.grad` of the squared norm of `torch.func.grad`",
+    "ensembles": "`vmap` of `functional_call` over `torch.func.stack_module_state`, the skeleton on the meta device "
+    "(of a function: over its weights): value, first and second order",
+    "Hessian": "`torch.func.hessian`; along a direction also the other nestings of `jacfwd` and `jacrev`",
     "bf16": "forward, backward and double backward under bfloat16 autocast, near those of float32",
     "fp16": "the same under float16 autocast",
     "strided": "non-contiguous inputs and parameters: value, first and second order",
@@ -43,6 +46,7 @@ MODES = {
     "expand": "inputs expanded from one sample: value, first and second order",
     "empty": "a batch of no samples: shape, finite first and second order",
     "compile": "`torch.compile(fullgraph=True)`: value and all gradients, those of parameters included",
+    "trace": "`torch.jit.trace`, under `no_grad` and without, called with another batch size too: value, both orders",
     "copy": "`deepcopy` and `pickle`",
     "state": "`state_dict` round trip",
     "meta": "shape on the meta device; `to_empty` + `reset_parameters` restore what a new module has",
@@ -55,6 +59,8 @@ NO_IMAGE = "no input of four dimensions"
 NO_INPUT = "takes a number, no tensor"
 GROUPED = "the samples of a group depend on each other"
 LIVE_GRAPH = "differentiates a graph that is already there; the `_vjp` form does this"
+
+NO_TRANSFORMS = "`torch.jit.trace` takes no transforms of `torch.func`"
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -96,7 +102,9 @@ class Row:
             return self.left_out[mode]
         if mode in ("copy", "state") and not self.is_module:
             return STATELESS
-        if mode in ("strided", "last", "expand", "empty", "sample") and not self.inputs:
+        if mode == "ensembles" and not (self.is_module or self.weights):
+            return STATELESS
+        if mode in ("strided", "last", "expand", "empty", "sample", "trace") and not self.inputs:
             return NO_INPUT
         return NO_IMAGE if mode == "last" and max(map(len, self.inputs)) < 3 else None
 
@@ -123,7 +131,8 @@ CONST, STDDEV = {"noise": "const"}, {"batch": 3, "left_out": {"sample": GROUPED}
 FACTORS = {"up": (2, 3), "down": (3, 1), "padding": (2, -1, 0, 3), "gain": -0.5}
 NEAREST = {"down": 2, "resample_method": "nearest", "padding_mode": "reflect"}
 OF_A_BATCH = {"sample": ONE_NUMBER, "empty": NO_MEAN}
-OF_A_GRAPH = dict.fromkeys(("fwd", "vmap", "sample", "compile"), LIVE_GRAPH)
+BY_TRANSFORMS = {"trace": NO_TRANSFORMS, **OF_A_BATCH}
+OF_A_GRAPH = dict.fromkeys(("fwd", "vmap", "sample", "ensembles", "compile", "trace"), LIVE_GRAPH)
 OF_LIVE_IMAGES = {**OF_A_GRAPH, **OF_A_BATCH}
 MODULATED = [(2, 3, 4), (2,), (1, 6, 8)], [(3, 2, 3, 3)]
 CRITIC, PAINTER = [(4, 3), (3,), (3, 1)], [(4, 4), (4,)]
@@ -213,10 +222,10 @@ ROWS = (
     *(_row(f"losses.{name}", [(1,)], left_out=OF_A_BATCH) for name in ONE_LOGIT),
     *(_row(f"losses.{name}", [(1,), (1,)], left_out=OF_A_BATCH) for name in TWO_LOGITS),
     Row("losses.path_lengths", lengths, [(2, 2), (1, 4, 4)], PAINTER, left_out=OF_A_GRAPH),
-    Row("losses.path_lengths_vjp", lengths_vjp, [(2, 2), (1, 4, 4)], PAINTER),
+    Row("losses.path_lengths_vjp", lengths_vjp, [(2, 2), (1, 4, 4)], PAINTER, left_out={"trace": NO_TRANSFORMS}),
     Row("losses.r1_penalty", partial(of_live_images, losses.r1_penalty), [(1, 2, 2)], CRITIC, left_out=OF_LIVE_IMAGES),
     Row("losses.r2_penalty", partial(of_live_images, losses.r2_penalty), [(1, 2, 2)], CRITIC, left_out=OF_LIVE_IMAGES),
-    Row("losses.r1_penalty_vjp", partial(by_vjp, losses.r1_penalty_vjp), [(1, 2, 2)], CRITIC, left_out=OF_A_BATCH),
+    Row("losses.r1_penalty_vjp", partial(by_vjp, losses.r1_penalty_vjp), [(1, 2, 2)], CRITIC, left_out=BY_TRANSFORMS),
     Row(
         "losses.gradient_penalty",
         partial(of_live_images, losses.gradient_penalty),
@@ -229,7 +238,7 @@ ROWS = (
         partial(by_vjp, losses.gradient_penalty_vjp),
         [(1, 2, 2)],
         CRITIC,
-        left_out=OF_A_BATCH,
+        left_out=BY_TRANSFORMS,
     ),
 )
 

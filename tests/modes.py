@@ -1,7 +1,11 @@
-"""How the cells of the matrix are checked: functions of a `Row`, which tests/test_matrix.py puts under column names."""
+"""How the cells of the matrix are checked: functions of a `Row`, which tests/test_matrix.py puts under column names.
+
+tests/transforms.py has those of `torch.func`.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -117,8 +121,9 @@ def by_differences(row: Row, check: Callable[..., bool], **options: Any) -> None
     assert check(it.call, it.leaves, fast_mode=True, **options)
 
 
-def along_a_direction(it: Subject) -> Callable[[Tensor], Tensor]:
-    direction = [torch.randn_like(tensor) for tensor in it.tensors]
+def along_a_direction(it: Subject, direction: Sequence[Tensor] = ()) -> Callable[[Tensor], Tensor]:
+    """The call as a function of one number, the step along a direction of all tensors together, drawn if not given."""
+    direction = direction or [torch.randn_like(tensor) for tensor in it.tensors]
     return lambda step: it.call(*(x + step * change for x, change in zip(it.tensors, direction, strict=True)))
 
 
@@ -148,50 +153,6 @@ def batched_gradients(row: Row) -> None:
         directions = torch.randn(3, *output.shape, dtype=torch.float64)
         rows = [pull(direction) for direction in directions]
         near(pull(directions, is_grads_batched=True), [torch.stack(column) for column in zip(*rows, strict=True)])
-
-
-# torch.func ------------------------------------------------------------------------------------------------------
-
-
-def func_grad(row: Row, twice: bool) -> None:
-    it = subject(row)
-    _, first, second = orders(it.call, it.leaves)
-    if twice:
-        norm = torch.func.grad(lambda *tensors: squared_norm(it.gradient(*tensors)), argnums=it.places)
-        near(cast(Any, norm(*it.tensors)), second)
-    else:
-        near(it.gradient(*it.tensors), first)
-
-
-def func_vjp_or_jacrev(row: Row, jacobian: bool) -> None:
-    it = subject(row)
-    leaves = it.leaves
-    y = it.call(*leaves)
-    direction = torch.randn_like(y)
-    if jacobian:
-        rows = cast(Any, torch.func.jacrev(it.call, argnums=it.places)(*it.tensors))
-        pulled = [torch.tensordot(direction, row, y.ndim) for row in rows]
-    else:
-        pulled = cast(Any, torch.func.vjp(it.call, *it.tensors))[1](direction)
-    near(pulled, torch.autograd.grad(y, leaves, direction, materialize_grads=True))
-
-
-def func_vmap(row: Row) -> None:
-    one, other = subject(row), subject(row, seed=2)
-    stacked = [torch.stack(pair) for pair in zip(one.tensors, other.tensors, strict=True)]
-    near([torch.vmap(one.call)(*stacked)], [torch.stack([one.call(*it.tensors) for it in (one, other)])])
-    rows = [one.gradient(*it.tensors) for it in (one, other)]
-    near(torch.vmap(one.gradient)(*stacked), [torch.stack(column) for column in zip(*rows, strict=True)])
-
-
-def per_sample(row: Row) -> None:
-    it = subject(row)
-    alone = it.on_inputs(lambda x: x.unsqueeze(0))
-    gradient = torch.func.grad(lambda *tensors: energy(alone(*tensors)), argnums=it.places)
-    n = len(it.inputs)
-    dims = (0,) * n + (None,) * len(it.shared)
-    gradients = cast(Any, torch.vmap(gradient, in_dims=dims)(*it.tensors))
-    near([*gradients[:n], *(g.sum(0) for g in gradients[n:])], orders(it.call, it.leaves)[1])
 
 
 # Dtypes, layouts, batches, compiling, carrying -------------------------------------------------------------------
@@ -238,6 +199,38 @@ def compiled(row: Row, backend: str = "aot_eager") -> None:
         y = call(*inputs, *([] if it.module else others))
         results.append([[y], list(torch.autograd.grad(energy(y), [*inputs, *others], materialize_grads=True))])
     all_near(results[0], results[1])
+
+
+class _Called(nn.Module):
+    """A row as a module that is called with inputs alone, which is what `torch.jit.trace` takes."""
+
+    def __init__(self, row: Row, it: Subject) -> None:
+        super().__init__()
+        self.function, self.module, self.options = it.call, it.module, row.options
+        self.weights = nn.ParameterList([] if it.module else it.shared)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        made = self.module(*inputs, **self.options) if self.module else self.function(*inputs, *self.weights)
+        return cast(Tensor, made)
+
+
+def traced(row: Row) -> None:
+    """Value and both orders, of the batch that was traced and of a larger one, which per-sample weights cannot have."""
+    it, larger = subject(row), subject(row, batch=2 * row.batch + 1, seed=2)
+    module = _Called(row, it)
+    batches = [it.inputs] if row.options.get("fused") else [it.inputs, larger.inputs]
+    for recorded in (False, True):
+        with torch.set_grad_enabled(recorded), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # checks of shapes are not part of a trace
+            trace = torch.jit.trace(module, tuple(it.inputs))
+        for inputs in batches:
+            all_near(_orders_of(trace, inputs, module), _orders_of(module, inputs, module))
+
+
+def _orders_of(call: Callable[..., Tensor], inputs: Sequence[Tensor], module: nn.Module) -> list[list[Tensor]]:
+    """By inputs and by the parameters, which `call` has itself."""
+    leaves = [*(tensor.clone().requires_grad_() for tensor in inputs), *module.parameters()]
+    return orders(lambda *tensors: call(*tensors[: len(inputs)]), leaves)
 
 
 def on_meta(row: Row) -> None:

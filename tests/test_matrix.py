@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from tests import modes
+from tests import modes, transforms
 from tests.conftest import channels_last, copies, round_trips, strided
 from tests.matrix import MODES, NOT_OPERATORS, PACKAGES, ROWS, Row, table
 
@@ -22,12 +22,14 @@ CHECKS: dict[str, Callable[[Row], None]] = {
     "3rd": modes.third_order,
     "fwd": modes.forward_mode,
     "batched": modes.batched_gradients,
-    "grad": partial(modes.func_grad, twice=False),
-    "vjp": partial(modes.func_vjp_or_jacrev, jacobian=False),
-    "vmap": modes.func_vmap,
-    "sample": modes.per_sample,
-    "jacrev": partial(modes.func_vjp_or_jacrev, jacobian=True),
-    "grad²": partial(modes.func_grad, twice=True),
+    "grad": partial(transforms.func_grad, twice=False),
+    "vjp": partial(transforms.func_vjp_or_jacrev, jacobian=False),
+    "vmap": transforms.func_vmap,
+    "sample": transforms.per_sample,
+    "jacrev": partial(transforms.func_vjp_or_jacrev, jacobian=True),
+    "grad²": partial(transforms.func_grad, twice=True),
+    "ensembles": transforms.ensembles,
+    "Hessian": transforms.hessian,
     "bf16": partial(modes.under_autocast, dtype=torch.bfloat16),
     "fp16": partial(modes.under_autocast, dtype=torch.float16),
     "strided": partial(modes.in_layout, layout=strided),
@@ -35,6 +37,7 @@ CHECKS: dict[str, Callable[[Row], None]] = {
     "expand": modes.expanded,
     "empty": modes.no_samples,
     "compile": modes.compiled,
+    "trace": modes.traced,
     "copy": lambda row: copies(modes.case_of(row)),
     "state": lambda row: round_trips(modes.case_of(row)),
     "meta": modes.on_meta,
@@ -112,12 +115,15 @@ FAULTS: dict[str, Callable[[Tensor], Tensor]] = {
     "sample": lambda x: x - x.mean(0),
     "jacrev": Square.apply,
     "grad²": Square.apply,
+    "ensembles": Square.apply,
+    "Hessian": Square.apply,
     "bf16": Mixed.apply,
     "fp16": lambda x: (1e-5 * x).square().sqrt(),
     "strided": alone_in_memory,
     "expand": alone_in_memory,
     "empty": lambda x: x / x.detach().max(),
     "compile": lambda x: x * x.detach() if torch.compiler.is_compiling() else x.square(),
+    "trace": lambda x: x * x.detach().max().item(),
     "meta": lambda x: x * float(x.detach().sum()),
 }
 

@@ -2,12 +2,13 @@
 
 from .activations import activation_names, register_activation
 from .bias_act import bias_act
+from .fir_kernel import fir_kernel
 from .minibatch_stddev import minibatch_stddev
 from .modulated_conv2d import modulated_conv2d
 from .pixel_norm import pixel_norm
 from .resample import blur2d, downsample2d, upsample2d
 from .resample_conv2d import resample_conv2d
-from .upfirdn2d import fir_kernel, upfirdn2d
+from .upfirdn2d import upfirdn2d
 
 __all__ = [
     "activation_names",

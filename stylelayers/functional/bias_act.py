@@ -8,12 +8,13 @@ StyleGAN2 (arXiv:1912.04958, appendix B) names the constants: slope 0.2, gain sq
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from ._function import differentiates, known_signature
+from ._function import differentiates, known_signature, plain_operators
 from .activations import Activation, get_activation
 
 __all__ = ["bias_act", "check_activation"]
@@ -64,7 +65,7 @@ def bias_act(
         shape = [1] * x.ndim
         shape[dim] = -1
         bias = bias.to(x.dtype).reshape(shape)
-    if torch.compiler.is_compiling() or spec.activation.backward is None:
+    if plain_operators() or spec.activation.backward is None:
         return _forward(x, bias, spec)
     if not differentiates(x, bias):
         return _forward(x, bias, spec, in_place=True)
@@ -83,7 +84,8 @@ def check_activation(
     _Spec.of(who, activation, alpha, gain, clamp)
 
 
-class _Spec(NamedTuple):
+@dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
+class _Spec:
     activation: Activation
     alpha: tuple[float, ...]  # empty for activations without one
     gain: float
@@ -126,30 +128,17 @@ class _BiasAct(torch.autograd.Function):
         x, bias, dim, ctx.spec = inputs
         ctx.summed_dims = [d for d in range(x.ndim) if d != dim]
         if ctx.spec.activation.through == "input":
-            saved = (output if ctx.spec.clamp is not None else None, x, bias)
+            ctx.save_for_backward(output if ctx.spec.clamp is not None else None, x, bias)
         else:
-            saved = (output, None, None)
-        ctx.save_for_backward(*saved)
-        ctx.save_for_forward(*saved)
+            ctx.save_for_backward(output, None, None)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
-        grad = _BiasAct._derivative(ctx, grads[0])
-        wants_bias = ctx.needs_input_grad[1]
-        return grad, _sum(grad, ctx.summed_dims) if wants_bias else None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        x_t, bias_t = tangents[0], tangents[1]
-        if x_t is None:
-            x_t = torch.zeros_like(next(t for t in ctx.saved_tensors if t is not None))
-        return _BiasAct._derivative(ctx, x_t if bias_t is None else x_t + bias_t)
-
-    @staticmethod
-    def _derivative(ctx: Any, grad: Tensor) -> Tensor:
         y, x, bias = ctx.saved_tensors
         biased = None if x is None else x if bias is None else x + bias
-        return cast(Tensor, ctx.spec.scale_by_derivative(grad, y, biased))
+        grad = ctx.spec.scale_by_derivative(grads[0], y, biased)
+        wants_bias = ctx.needs_input_grad[1]
+        return grad, _sum(grad, ctx.summed_dims) if wants_bias else None, None, None
 
 
 def _sum(grad: Tensor, dims: list[int]) -> Tensor:

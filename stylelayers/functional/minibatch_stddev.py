@@ -46,8 +46,8 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
             f"minibatch_stddev: group_size must be at least 1 and num_channels divide the {channels} channels, "
             f"got {group_size} and {num_channels}"
         )
-    groups = max(1, -(-batch // group_size))
-    members = max(1, -(-batch // groups))
+    groups = -(-(batch or 1) // group_size)  # no `max`, which a trace would decide for all batches
+    members = -(-(batch or 1) // groups)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))  # 1e-8 is 0 in float16
     y = pad(wide, (0, 0, 0, 0, 0, 0, 0, groups * members - batch))
     y = y.reshape(members, groups, num_channels, -1, height, width)

@@ -11,7 +11,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from .upfirdn2d import fir_kernel, upfirdn2d
+from .fir_kernel import Kernel, as_kernel, size_of
+from .upfirdn2d import upfirdn2d
 
 __all__ = ["PADDING_MODES", "blur2d", "check_factor", "check_padding_mode", "downsample2d", "pad2d", "upsample2d"]
 
@@ -40,7 +41,7 @@ def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mod
         >>> blur2d(torch.ones(1, 3, 8, 8), padding_mode="replicate").mean()
         tensor(1.)
     """
-    taps = fir_kernel(kernel, like=x)
+    taps = as_kernel(kernel, normalize=True, like=x)
     x, sides = _bordered("blur2d", x, _aligned(taps, lambda k: (k // 2, (k - 1) // 2)), padding_mode)
     return upfirdn2d(x, taps, padding=sides)
 
@@ -64,7 +65,7 @@ def upsample2d(
         >>> upsample2d(torch.ones(1, 3, 8, 8)).shape
         torch.Size([1, 3, 16, 16])
     """
-    taps = fir_kernel(kernel, like=x)
+    taps = as_kernel(kernel, normalize=True, like=x)
     check_factor("upsample2d", factor)
     sides = _aligned(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
     x, sides = _bordered("upsample2d", x, sides, padding_mode, factor)
@@ -90,7 +91,7 @@ def downsample2d(
         >>> downsample2d(torch.ones(1, 3, 8, 8)).shape
         torch.Size([1, 3, 4, 4])
     """
-    taps = fir_kernel(kernel, like=x)
+    taps = as_kernel(kernel, normalize=True, like=x)
     check_factor("downsample2d", factor)
     sides = _aligned(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
     x, sides = _bordered("downsample2d", x, sides, padding_mode)
@@ -137,7 +138,7 @@ def _bordered(
     return pad2d(x, (left, right, top, bottom), padding_mode), rest
 
 
-def _aligned(taps: Tensor, near_and_far: Any) -> tuple[int, int, int, int]:
+def _aligned(taps: Kernel, near_and_far: Any) -> tuple[int, int, int, int]:
     """``(left, right, top, bottom)`` from what one side of ``k`` taps wants."""
-    height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
+    height, width = size_of(taps)
     return (*near_and_far(width), *near_and_far(height))

@@ -22,8 +22,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from .fir_kernel import Kernel, as_kernel, size_of
 from .resample import blur2d, check_padding_mode, pad2d
-from .upfirdn2d import fir_kernel, upfirdn2d
+from .upfirdn2d import upfirdn2d
 
 __all__ = ["RESAMPLE_METHODS", "check_resampling", "resample_conv2d"]
 
@@ -82,7 +83,7 @@ def resample_conv2d(
     if up == 1 and down == 1:
         return _conv2d(x, weight, sides, padding_mode, groups)
     if resample_method == "fir":
-        taps = fir_kernel((1.0,) if resample_filter is None else resample_filter, like=x)
+        taps = as_kernel((1.0,) if resample_filter is None else resample_filter, normalize=True, like=x)
         if weight.shape[2:] == (1, 1):
             return _fir_pointwise(x, weight, up, down, sides, taps, groups)
         return (
@@ -116,19 +117,19 @@ def _conv2d(x: Tensor, weight: Tensor, sides: _Sides, padding_mode: str, groups:
     return F.conv2d(pad2d(x, sides, padding_mode), weight, groups=groups)
 
 
-def _fir_pointwise(x: Tensor, weight: Tensor, up: int, down: int, sides: _Sides, taps: Tensor, groups: int) -> Tensor:
+def _fir_pointwise(x: Tensor, weight: Tensor, up: int, down: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
     if up > 1:
         return _fir(F.conv2d(x, weight, groups=groups), taps, sides, up=up)
     return F.conv2d(_fir(x, taps, sides, down=down), weight, groups=groups)
 
 
-def _fir(x: Tensor, taps: Tensor, sides: _Sides, *, up: int = 1, down: int = 1) -> Tensor:
+def _fir(x: Tensor, taps: Kernel, sides: _Sides, *, up: int = 1, down: int = 1) -> Tensor:
     """The filter alone, aligned as `upsample2d` and `downsample2d` are, with extra padding."""
     padding = _add(sides, _centred(taps, up, down))
     return upfirdn2d(x, taps, up=up, down=down, padding=padding, gain=float(up**2))
 
 
-def _fir_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, taps: Tensor, groups: int) -> Tensor:
+def _fir_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
     """Transposed convolution, then the filter, which also takes all of the padding."""
     kh, kw = weight.shape[2:]
     y = F.conv_transpose2d(x, _transposed(weight, groups), stride=up, groups=groups)
@@ -136,13 +137,13 @@ def _fir_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, taps: Tensor, gro
     return upfirdn2d(y, taps, padding=_add(_add(sides, _centred(taps, up, 1)), spread), gain=float(up**2))
 
 
-def _fir_down(x: Tensor, weight: Tensor, down: int, sides: _Sides, taps: Tensor, groups: int) -> Tensor:
+def _fir_down(x: Tensor, weight: Tensor, down: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
     x = upfirdn2d(x, taps, padding=_add(sides, _centred(taps, 1, down)))
     return F.conv2d(x, weight, stride=down, groups=groups)
 
 
-def _centred(taps: Tensor, up: int, down: int) -> _Sides:
-    height, width = taps.shape if taps.ndim == 2 else (len(taps), len(taps))
+def _centred(taps: Kernel, up: int, down: int) -> _Sides:
+    height, width = size_of(taps)
     near, far = (up - 1, -up) if up > 1 else (1 - down, -down)
     return ((width + near) // 2, (width + far) // 2, (height + near) // 2, (height + far) // 2)
 

@@ -14,44 +14,19 @@ Differences from published implementations:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from operator import index
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ._autocast import without_autocast
-from ._function import differentiates, known_signature
+from ._function import differentiates, known_signature, plain_operators
+from .fir_kernel import as_kernel, correlation_taps
 
-__all__ = ["fir_kernel", "upfirdn2d"]
-
-
-def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Tensor | None = None) -> Tensor:
-    """Make a FIR kernel: a 1-D (separable) or 2-D tensor of taps, on the device of `like`.
-
-    Args:
-        taps: numbers or a tensor, 1-D or 2-D, at least one tap.
-        normalize: divide by the sum, so that a constant image stays what it was.
-        like: a floating-point tensor whose dtype and device the kernel takes.
-
-    Raises:
-        ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
-    """
-    dtype = torch.get_default_dtype() if like is None else like.dtype
-    kernel = taps if isinstance(taps, Tensor) else torch.as_tensor(taps, dtype=dtype)
-    if kernel.requires_grad:
-        raise ValueError(
-            "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
-            "pass taps.detach(), or use torch.nn.functional.conv2d to learn a filter"
-        )
-    if kernel.ndim not in (1, 2) or kernel.numel() == 0:
-        raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(kernel.shape)}")
-    if like is not None or not kernel.is_floating_point():
-        kernel = kernel.to(kernel.device if like is None else like.device, dtype)
-    known = kernel.device.type == "cpu" and not torch.compiler.is_compiling()  # elsewhere the host would wait
-    if normalize and known and not float(kernel.sum()):
-        raise ValueError("fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False")
-    return kernel / kernel.sum() if normalize else kernel
+__all__ = ["upfirdn2d"]
 
 
 def upfirdn2d(
@@ -95,18 +70,14 @@ def upfirdn2d(
     """
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"upfirdn2d: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
-    taps = fir_kernel(kernel, normalize=False, like=x)
-    if taps.ndim == 1:
-        taps = torch.outer(taps, taps)
-    taps = taps * gain if flip_kernel else taps.flip(0, 1) * gain
+    taps = correlation_taps(as_kernel(kernel, normalize=False, like=x), flip=not flip_kernel, gain=gain, like=x)
     geometry = _Geometry(_pair("up", up), _pair("down", down), _sides(padding))
     _check_output(x, taps, geometry)
-    if torch.compiler.is_compiling() or not differentiates(x):
-        return _filter(x, taps, geometry)
-    return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
+    return _apply(x, taps, geometry)
 
 
-class _Geometry(NamedTuple):
+@dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
+class _Geometry:
     up: tuple[int, int]  # (x, y)
     down: tuple[int, int]  # (x, y)
     padding: tuple[int, int, int, int]  # (left, right, top, bottom)
@@ -121,6 +92,12 @@ class _Geometry(NamedTuple):
         return _Geometry(self.down, self.up, cast(tuple[int, int, int, int], tuple(padding)))
 
 
+def _apply(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
+    if plain_operators() or not differentiates(x):
+        return _filter(x, taps, geometry)
+    return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
+
+
 class _UpFirDn2d(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -133,19 +110,12 @@ class _UpFirDn2d(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, _Geometry], output: Tensor) -> None:
         x, taps, geometry = inputs
         ctx.save_for_backward(taps)
-        ctx.save_for_forward(taps)
-        ctx.geometry = geometry
         ctx.adjoint = geometry.adjoint(x.shape, output.shape, taps.shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (taps,) = ctx.saved_tensors
-        return cast(Tensor, _UpFirDn2d.apply(grads[0], taps.flip(0, 1), ctx.adjoint)), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        (taps,) = ctx.saved_tensors
-        return cast(Tensor, _UpFirDn2d.apply(tangents[0], taps, ctx.geometry))
+        return _apply(grads[0], taps.flip(0, 1), ctx.adjoint), None, None
 
 
 def _filter(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
@@ -197,17 +167,26 @@ def _channels_last(x: Tensor) -> Tensor:
 
 
 def _pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    pair = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or any(not isinstance(v, int) or v < 1 for v in pair):
+    pair = _ints(value, 2)
+    if pair is None or min(pair) < 1:
         raise ValueError(f"upfirdn2d: {name} must be an int or (x, y), each at least 1, got {value!r}")
-    return pair[0], pair[1]
+    return cast(tuple[int, int], pair)
 
 
 def _sides(value: int | tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    sides = value if isinstance(value, (tuple, list)) else (value,) * 4
-    if len(sides) != 4 or any(not isinstance(v, int) for v in sides):
+    sides = _ints(value, 4)
+    if sides is None:
         raise ValueError(f"upfirdn2d: padding must be an int or (left, right, top, bottom), got {value!r}")
-    return cast(tuple[int, int, int, int], tuple(sides))
+    return cast(tuple[int, int, int, int], sides)
+
+
+def _ints(value: object, count: int) -> tuple[int, ...] | None:
+    """`count` ints, equal ones from a single number; None from anything else. Sizes in a trace are tensors."""
+    numbers = value if isinstance(value, (tuple, list)) else (value,) * count
+    try:
+        return tuple(map(index, numbers)) if len(numbers) == count else None
+    except TypeError:
+        return None
 
 
 def _check_output(x: Tensor, taps: Tensor, geometry: _Geometry) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import torch
 from torch import Tensor
 
-from ..functional import fir_kernel
+from ..functional.fir_kernel import Numbers, is_separable, normalized, numbers_of
 from ..functional.resample import check_padding_mode
 from ..functional.resample_conv2d import check_resampling
 
-__all__ = ["Resampling", "fir_taps", "same_padding"]
+__all__ = ["Resampling", "fir_taps", "same_padding", "shown"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Resampling:
     """What a convolution layer does about resolution and borders.
 
@@ -31,7 +30,7 @@ class Resampling:
     resample: str | None
     method: str
     padding_mode: str
-    taps: Tensor | None
+    taps: Numbers | None
 
     @staticmethod
     def of(who: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str) -> Resampling:
@@ -53,26 +52,17 @@ class Resampling:
     def down(self) -> int:
         return 2 if self.resample == "down" else 1
 
-    def empty_filter(self, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor | None:
-        return None if self.taps is None else torch.empty(self.taps.shape, device=device, dtype=dtype)
-
-    def fill_filter(self, buffer: Tensor | None) -> None:
-        if buffer is not None and self.taps is not None:
-            with torch.no_grad():
-                buffer.copy_(self.taps)
-
     def __str__(self) -> str:
         text = "" if self.resample is None else f", resample={self.resample!r}, resample_method={self.method!r}"
         return text + ("" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode!r}")
 
 
-def fir_taps(who: str, taps: Any) -> Tensor:
-    """Normalised float64 taps of a layer; an int gets the error that other packages' users need."""
+def fir_taps(who: str, taps: Tensor | Sequence[Any]) -> Numbers:
+    """Normalised taps of a layer; an int gets the error that other packages' users need."""
     if isinstance(taps, int):
         raise ValueError(f"{who}: kernel must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed")
     try:
-        with torch.device("cpu"):
-            return fir_kernel(taps, like=torch.empty((), dtype=torch.float64))
+        return normalized(numbers_of(taps))
     except ValueError as error:
         raise ValueError(f"{who}: {error}") from None
 
@@ -83,15 +73,21 @@ def same_padding(kernel_size: int) -> tuple[int, int, int, int]:
     return near, far, near, far
 
 
-def _without_box(who: str, kernel: Tensor) -> Tensor:
+def _without_box(who: str, kernel: Numbers) -> Numbers:
     """The blur that, convolved with the box ``(1, 1)``, gives the 1-D `kernel`: (1, 3, 3, 1) → (1, 2, 1)."""
-    quotient: list[float] = []
-    for tap in kernel.flatten().tolist():
-        quotient.append(tap - (quotient[-1] if quotient else 0.0))
-    remainder = quotient.pop()
-    if kernel.ndim != 1 or not quotient or abs(remainder) > 1e-6:
-        raise ValueError(
-            f"{who}: resample_method='nearest' needs a 1-D resample_filter that contains the box (1, 1), such as "
-            f"(1, 1), (1, 2, 1) or (1, 3, 3, 1), got {[round(t, 4) for t in kernel.flatten().tolist()]}"
-        )
-    return fir_kernel(kernel.new_tensor(quotient))
+    if is_separable(kernel):
+        quotient: list[float] = []
+        for tap in cast(tuple[float, ...], kernel):
+            quotient.append(tap - (quotient[-1] if quotient else 0.0))
+        remainder = quotient.pop()
+        if quotient and abs(remainder) <= 1e-6:
+            return normalized(tuple(quotient))
+    raise ValueError(
+        f"{who}: resample_method='nearest' needs a 1-D resample_filter that contains the box (1, 1), such as "
+        f"(1, 1), (1, 2, 1) or (1, 3, 3, 1), got {shown(kernel)}"
+    )
+
+
+def shown(kernel: Numbers) -> str:
+    """Taps as `repr` and messages show them, rounded."""
+    return str([round(cast(float, tap), 4) for tap in kernel]) if is_separable(kernel) else "2-D"

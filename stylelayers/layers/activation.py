@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from ..functional import bias_act
 from ..functional.bias_act import check_activation
 from ._describe import changed
+from ._names import answers_to_other_names
 from .equalized import check_sizes
 
 __all__ = ["BiasAct"]
 
 
+@answers_to_other_names
 class BiasAct(nn.Module):
     """``clamp(gain * act(x + bias))`` along dimension 1; see :func:`stylelayers.functional.bias_act`.
 

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from ..functional import bias_act, resample_conv2d
 from ..functional.bias_act import check_activation
 from ._describe import changed
+from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 
 __all__ = ["EqualConv2d", "EqualLinear"]
 
 
+@answers_to_other_names
 class EqualLinear(nn.Module):
     r"""Linear layer: :math:`act(x \, (s W)^T + m b)`, :math:`s = gain \cdot m / \sqrt{fan\_in}` (m: multiplier).
 
@@ -109,6 +111,7 @@ class EqualLinear(nn.Module):
         )
 
 
+@answers_to_other_names
 class EqualConv2d(nn.Module):
     r"""Same-size or resampling convolution: :math:`act(conv(x, s W) + b)`, :math:`s = gain / \sqrt{fan\_in}`.
 
@@ -142,7 +145,6 @@ class EqualConv2d(nn.Module):
 
     weight: Tensor
     bias: Tensor | None
-    resample_filter: Tensor | None
 
     def __init__(
         self,
@@ -174,14 +176,12 @@ class EqualConv2d(nn.Module):
         self.register_parameter(
             "bias", nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
         )
-        self.register_buffer("resample_filter", self.resampling.empty_filter(device, dtype), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         nn.init.normal_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-        self.resampling.fill_filter(self.resample_filter)
 
     def forward(self, x: Tensor) -> Tensor:
         y = resample_conv2d(
@@ -191,7 +191,7 @@ class EqualConv2d(nn.Module):
             down=self.resampling.down,
             padding=same_padding(self.kernel_size),
             padding_mode=self.resampling.padding_mode,
-            resample_filter=self.resample_filter,
+            resample_filter=self.resampling.taps,
             resample_method=self.resampling.method,
         )
         return bias_act(y, self.bias, activation=self.activation, gain=self.activation_gain, clamp=self.clamp)

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from ..functional import modulated_conv2d, pixel_norm
 from ._describe import changed
+from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 from .equalized import EqualLinear, check_sizes
 
 __all__ = ["ModulatedConv2d"]
 
 
+@answers_to_other_names
 class ModulatedConv2d(nn.Module):
     r"""Convolution whose input channels are scaled by a style, a function of a latent.
 
@@ -63,7 +65,6 @@ class ModulatedConv2d(nn.Module):
 
     weight: Tensor
     bias: Tensor | None
-    resample_filter: Tensor | None
 
     def __init__(
         self,
@@ -99,7 +100,6 @@ class ModulatedConv2d(nn.Module):
             "bias", nn.Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
         )
         self.affine = EqualLinear(latent_dim, in_channels, device=device, dtype=dtype)
-        self.register_buffer("resample_filter", self.resampling.empty_filter(device, dtype), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -107,7 +107,6 @@ class ModulatedConv2d(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
         self.affine.reset_parameters()
-        self.resampling.fill_filter(self.resample_filter)
 
     def forward(self, x: Tensor, latent: Tensor, *, noise: Tensor | None = None) -> Tensor:
         """Convolve `x` under the style of `latent`; `noise` ``(N, 1, H', W')`` is added before the bias."""
@@ -121,7 +120,7 @@ class ModulatedConv2d(nn.Module):
             up=self.resampling.up,
             down=self.resampling.down,
             padding=same_padding(self.kernel_size),
-            resample_filter=self.resample_filter,
+            resample_filter=self.resampling.taps,
             noise=noise,
             eps=self.eps,
             padding_mode=self.resampling.padding_mode,

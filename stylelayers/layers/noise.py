@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ._names import answers_to_other_names
 from .equalized import check_sizes
 
 __all__ = ["NOISE_MODES", "ConstantInput", "Noise", "NoiseInjection", "check_noise"]
@@ -20,6 +21,7 @@ Noise = str | Sequence[torch.Generator]
 """One of `NOISE_MODES`, or a CPU generator a sample, which gives a sample the same noise in any batch."""
 
 
+@answers_to_other_names
 class NoiseInjection(nn.Module):
     """Add noise times a learned strength, the same for all channels of a pixel.
 
@@ -88,6 +90,7 @@ class NoiseInjection(nn.Module):
         return (self.const * self.strength).to(x.dtype)[None, None]
 
 
+@answers_to_other_names
 class ConstantInput(nn.Module):
     """A learned feature map, the same for every sample.
 

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from ..functional import minibatch_stddev, pixel_norm
+from ._names import answers_to_other_names
 from .equalized import check_sizes
 
 __all__ = ["MinibatchStdDev", "PixelNorm"]
 
 
+@answers_to_other_names
 class PixelNorm(nn.Module):
     """Scale to unit mean square along `dim`; see :func:`stylelayers.functional.pixel_norm`.
 
@@ -45,6 +47,7 @@ class PixelNorm(nn.Module):
         return f"dim={self.dim}, eps={self.eps}"
 
 
+@answers_to_other_names
 class MinibatchStdDev(nn.Module):
     """Append channels with a group's standard deviation; see :func:`stylelayers.functional.minibatch_stddev`.
 

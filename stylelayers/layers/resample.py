@@ -1,6 +1,6 @@
 """Fixed FIR filters as layers: blur, up-sampling and down-sampling (StyleGAN2, arXiv:1912.04958).
 
-The taps are a non-persistent buffer that `reset_parameters` fills, so that layers made on the meta device work.
+The taps are numbers, not a buffer: they are known to the constructor, and nothing that is done to tensors loses them.
 """
 
 from __future__ import annotations
@@ -14,32 +14,27 @@ from torch import Tensor, nn
 from ..functional import blur2d, downsample2d, upsample2d
 from ..functional.resample import check_factor, check_padding_mode
 from ._describe import changed
-from ._resampling import fir_taps
+from ._names import answers_to_other_names
+from ._resampling import fir_taps, shown
 
 __all__ = ["Blur", "Downsample2d", "Upsample2d"]
 
 
 class _Fir(nn.Module):
-    """Holds normalised taps in the buffer `kernel`."""
+    """Holds normalised taps as the numbers `kernel`."""
 
-    kernel: Tensor
-
-    def __init__(
-        self, kernel: Sequence[Any] | Tensor, device: torch.device | str | None, dtype: torch.dtype | None
-    ) -> None:
+    def __init__(self, kernel: Sequence[Any] | Tensor) -> None:
         super().__init__()
-        self._taps = fir_taps(type(self).__name__, kernel)
-        self.register_buffer("kernel", torch.empty(self._taps.shape, device=device, dtype=dtype), persistent=False)
-        self.reset_parameters()
+        self.kernel = fir_taps(type(self).__name__, kernel)
 
     def reset_parameters(self) -> None:
-        with torch.no_grad():
-            self.kernel.copy_(self._taps)
+        """Nothing to reset: the layer has no state."""
 
     def extra_repr(self) -> str:
-        return f"kernel={[round(tap, 4) for tap in self._taps.tolist()]}" if self._taps.ndim == 1 else "kernel=2-D"
+        return f"kernel={shown(self.kernel)}"
 
 
+@answers_to_other_names
 class Blur(_Fir):
     """Same-size low-pass filter; see :func:`stylelayers.functional.blur2d`.
 
@@ -65,7 +60,7 @@ class Blur(_Fir):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(kernel, device, dtype)
+        super().__init__(kernel)
         check_padding_mode("Blur", padding_mode)
         self.padding_mode = padding_mode
 
@@ -76,6 +71,7 @@ class Blur(_Fir):
         return super().extra_repr() + changed(padding_mode=(self.padding_mode, "zeros"))
 
 
+@answers_to_other_names
 class Upsample2d(_Fir):
     """Enlarge images `factor` times; see :func:`stylelayers.functional.upsample2d`.
 
@@ -92,7 +88,7 @@ class Upsample2d(_Fir):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(kernel, device, dtype)
+        super().__init__(kernel)
         check_factor("Upsample2d", factor)
         check_padding_mode("Upsample2d", padding_mode)
         self.factor, self.padding_mode = factor, padding_mode
@@ -104,6 +100,7 @@ class Upsample2d(_Fir):
         return super().extra_repr() + changed(factor=(self.factor, 2), padding_mode=(self.padding_mode, "zeros"))
 
 
+@answers_to_other_names
 class Downsample2d(_Fir):
     """Shrink images `factor` times; see :func:`stylelayers.functional.downsample2d`.
 
@@ -120,7 +117,7 @@ class Downsample2d(_Fir):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(kernel, device, dtype)
+        super().__init__(kernel)
         check_factor("Downsample2d", factor)
         check_padding_mode("Downsample2d", padding_mode)
         self.factor, self.padding_mode = factor, padding_mode

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._names import answers_to_other_names
 from .activation import BiasAct
 from .modulated import ModulatedConv2d
 from .noise import Noise, NoiseInjection
@@ -15,6 +16,7 @@ from .noise import Noise, NoiseInjection
 __all__ = ["StyledConv", "ToRGB"]
 
 
+@answers_to_other_names
 class StyledConv(nn.Module):
     """Modulated convolution, noise, bias and activation.
 
@@ -88,6 +90,7 @@ class StyledConv(nn.Module):
         return self.act(self.conv(x, latent, noise=self.noise.sample(x, size, noise=noise)))
 
 
+@answers_to_other_names
 class ToRGB(nn.Module):
     """1x1 modulated convolution to image channels, without demodulation (arXiv:1912.04958, appendix B).
 

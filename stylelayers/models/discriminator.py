@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import Downsample2d, EqualConv2d
+from ..layers._names import answers_to_other_names
 from ..layers.equalized import check_sizes
 from .discriminator_blocks import DiscriminatorBlock, DiscriminatorEpilogue
 from .mapping import MappingNetwork
@@ -24,6 +25,7 @@ from .synthesis import check_architecture
 __all__ = ["Discriminator"]
 
 
+@answers_to_other_names
 class Discriminator(nn.Module):
     """Images to logits; every argument is kept as an attribute of its name.
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..layers._names import answers_to_other_names
 from ..layers.noise import Noise
 from .class_names import checked_class_names
 from .mapping import MappingNetwork
@@ -16,6 +17,7 @@ from .synthesis import SynthesisNetwork
 __all__ = ["Generator"]
 
 
+@answers_to_other_names
 class Generator(nn.Module):
     """Latents to images; every argument is kept as an attribute of its name.
 

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from ..functional import pixel_norm
 from ..functional._buffers import move_buffer
 from ..layers import EqualLinear
+from ..layers._names import answers_to_other_names
 from ..layers.equalized import check_sizes
 
 __all__ = ["MappingNetwork", "one_hot_labels"]
 
 
+@answers_to_other_names
 class MappingNetwork(nn.Module):
     """Latents, and labels where there are any, to the styles of a synthesis network.
 

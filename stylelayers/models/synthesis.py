@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..functional.activations import get_activation
 from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
+from ..layers._names import answers_to_other_names
 from ..layers.equalized import check_sizes
 from ..layers.noise import Noise, check_noise
 from .pyramid import Pyramid
@@ -92,6 +93,7 @@ class SynthesisBlock(nn.Module):
         return x, image
 
 
+@answers_to_other_names
 class SynthesisNetwork(nn.Module):
     """Styles to images.
 

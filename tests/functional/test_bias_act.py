@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from stylelayers.functional import activation_names, activations, bias_act, register_activation
-from tests import reference
+from tests import reference, transforms
 from tests.conftest import assert_same, channels_last, check_derivatives, randn, saved_for_backward, strided
+from tests.matrix import Row
 
 HOMOGENEOUS = ("linear", "relu", "lrelu")
 every_activation = pytest.mark.parametrize("activation", reference.ACTIVATIONS)
@@ -70,6 +71,13 @@ def test_third_derivative(activation: str) -> None:
         return first
 
     check_derivatives(function, randn(3, 2), forward=False, batched=False)
+
+
+@every_activation
+@pytest.mark.parametrize("clamp", [None, 0.7])
+@pytest.mark.parametrize("check", [transforms.ensembles, transforms.hessian], ids=lambda check: check.__name__)
+def test_ensembles_and_hessians(activation: str, clamp: float | None, check: Any) -> None:
+    check(Row("functional.bias_act", bias_act, [(3, 2)], [(3,)], {"activation": activation, "clamp": clamp}))
 
 
 def test_function_transforms() -> None:
@@ -188,6 +196,8 @@ def test_registered_activation(options: dict[str, Any]) -> None:
     assert_same(bias_act(x, bias, activation="own"), 1.5 * options["function"](x + bias, *constants))
     check_derivatives(lambda x, bias: bias_act(x, bias, activation="own", clamp=1.2), x, bias)
     check_derivatives(lambda x: bias_act(x, activation="own"), x)
+    for check in (transforms.ensembles, transforms.hessian):
+        check(Row("functional.bias_act", bias_act, [(3, 2)], [(3,)], {"activation": "own", "clamp": 1.2}))
     if constants:
         assert_same(bias_act(x, activation="own", alpha=0.5), 1.5 * torch.sin(0.5 * x))
 

@@ -10,7 +10,7 @@ import torch
 from scipy import signal
 from torch import Tensor
 
-from stylelayers.functional import fir_kernel, upfirdn2d
+from stylelayers.functional import upfirdn2d
 from tests import reference
 from tests.conftest import assert_same, channels_last, check_derivatives, randn, saved_for_backward, strided
 
@@ -152,14 +152,6 @@ def test_layouts_and_empty_batch(options: dict[str, Any]) -> None:
     assert upfirdn2d(x[:0], kernel, **options).shape == (0, *y.shape[1:])
 
 
-def test_fir_kernel() -> None:
-    like = torch.empty(0, dtype=torch.float16)
-    assert_same(fir_kernel([1, 3]), torch.tensor([0.25, 0.75]), 0.0)
-    assert_same(fir_kernel([[1, 3]], normalize=False, like=like), torch.tensor([[1.0, 3.0]]).half(), 0.0)
-    assert fir_kernel(randn(3, 3).abs()).dtype == torch.float64
-    assert_same(fir_kernel(randn(3, 4).exp()).sum(), torch.tensor(1.0).double())
-
-
 BAD = {
     "rank": (lambda: upfirdn2d(torch.ones(3, 8, 8), [1.0]), r"upfirdn2d: x must .*\(N, C, H, W\), got .*\(3, 8, 8\)"),
     "integers": (lambda: upfirdn2d(torch.ones(1, 1, 2, 2).int(), [1.0]), "upfirdn2d: x must be .*got torch.int32"),
@@ -176,7 +168,6 @@ BAD = {
     "padding": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0], padding=(1, 2)), r"padding must be .*got \(1, 2\)"),  # type: ignore[arg-type]
     "padding float": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0], padding=0.5), "padding must be .*got 0.5"),  # type: ignore[arg-type]
     "too small": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0] * 5), r"as large as the kernel \(5, 5\), got \(4, 4\)"),
-    "sums to 0": (lambda: fir_kernel([1.0, -1.0]), "fir_kernel: taps that sum to 0 .*normalize=False"),
 }
 
 

@@ -46,12 +46,10 @@ def test_module_is_the_function(kernel: Any) -> None:
 
 
 @pytest.mark.parametrize("layer", [Blur, Upsample2d, Downsample2d])
-def test_taps_are_a_buffer_that_is_not_saved(layer: Any) -> None:
-    module = layer()
-    assert [name for name, _ in module.named_buffers()] == ["kernel"]
-    assert not module.state_dict()
-    assert list(module.parameters()) == []
-    assert module.kernel.sum().item() == pytest.approx(1)
+def test_taps_are_numbers_that_no_state_holds(layer: Any) -> None:
+    module = layer(torch.tensor([1.0, 3.0]))
+    assert module.kernel == (0.25, 0.75)
+    assert not [*module.parameters(), *module.buffers(), *module.state_dict()]
     x = torch.randn(1, 2, 8, 8, dtype=torch.bfloat16)
     assert module(x).dtype == torch.bfloat16
 
@@ -61,6 +59,13 @@ BAD: dict[str, tuple[Any, str]] = {
     "up count": (lambda: Upsample2d(64), "Upsample2d: kernel must be FIR taps .*got 64"),  # type: ignore[arg-type]
     "rank": (lambda: Blur(torch.ones(1, 1, 3)), r"Blur: .*1-D or 2-D.*got \(1, 1, 3\)"),
     "no taps": (lambda: Downsample2d([]), r"Downsample2d: .*at least one tap, got \(0,\)"),
+    "ragged": (lambda: Blur([[1, 2], [3]]), r"Blur: .*rows of one length, got \[\[1, 2\], \[3\]\]"),
+    "not numbers": (lambda: Blur((1, None)), r"Blur: .*must be numbers, got \(1, None\)"),
+    "one number": (lambda: Blur(1.5), r"Blur: .*must be 1-D or 2-D .*got \(\)"),  # type: ignore[arg-type]
+    "no values": (
+        lambda: Blur(torch.ones(3, device="meta")),
+        "Blur: .*must have values, got a tensor on the meta device",
+    ),
     "sum": (lambda: Blur((1, -1)), "Blur: .*taps that sum to 0"),
     "learned": (lambda: Blur(torch.ones(3, requires_grad=True)), "Blur: .*get no gradient"),
     "mode": (lambda: Blur(padding_mode="wrap"), "Blur: padding_mode must be .*got 'wrap'"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylelayers import SynthesisNetwork, functional
+from stylelayers import SynthesisNetwork, Upsample2d, functional
 from tests.conftest import Case, Law, assert_same, every_law, randn
 
 ARCHITECTURES = ("skip", "resnet", "orig")
@@ -154,10 +154,10 @@ def test_every_style_and_parameter_is_used(architecture: str) -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_filter_is_that_of_every_layer(architecture: str) -> None:
     module = network(architecture=architecture, resample_filter=(1, 2, 1))
-    filters = [buffer for name, buffer in module.named_buffers() if not name.endswith("noise.const")]
-    assert len(filters) == {"skip": 3, "resnet": 4, "orig": 2}[architecture]
-    for taps in filters:
-        assert_same(taps, torch.tensor([0.25, 0.5, 0.25]).double(), 0.0)
+    filters = [part.resampling.taps for part in module.modules() if hasattr(part, "resampling")]
+    filters += [part.kernel for part in module.modules() if isinstance(part, Upsample2d)]
+    used = [taps for taps in filters if taps is not None]
+    assert used == [(0.25, 0.5, 0.25)] * {"skip": 3, "resnet": 4, "orig": 2}[architecture]
 
 
 def test_clamp_limits_every_layer() -> None:

@@ -1,0 +1,172 @@
+"""FIR kernels: numbers until an operator needs a tensor, which is then made once a dtype and device.
+
+Numbers cannot be lost: not on the meta device, not by a cast to half precision, not with a buffer that no file holds.
+Layers therefore keep their taps as tuples, and hand these to the operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "Kernel",
+    "Numbers",
+    "as_kernel",
+    "correlation_taps",
+    "fir_kernel",
+    "is_separable",
+    "normalized",
+    "numbers_of",
+    "size_of",
+]
+
+_Rows = tuple[tuple[float, ...], ...]
+Numbers = tuple[float, ...] | _Rows
+"""Taps of a separable kernel, or the rows of a 2-D one."""
+Kernel = Tensor | Numbers
+
+_NO_SUM = "fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False"
+
+
+def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Tensor | None = None) -> Tensor:
+    """Make a FIR kernel: a 1-D (separable) or 2-D tensor of taps, on the device of `like`.
+
+    Args:
+        taps: numbers or a tensor, 1-D or 2-D, at least one tap.
+        normalize: divide by the sum, so that a constant image stays what it was.
+        like: a floating-point tensor whose dtype and device the kernel takes.
+
+    Raises:
+        ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
+    """
+    kernel = as_kernel(taps, normalize=normalize, like=like)
+    if isinstance(kernel, Tensor):
+        return kernel
+    dtype, device = (torch.get_default_dtype(), None) if like is None else (like.dtype, like.device)
+    return torch.tensor(kernel, dtype=dtype, device=device)
+
+
+def as_kernel(taps: Tensor | Sequence[Any], *, normalize: bool, like: Tensor | None = None) -> Kernel:
+    """Checked taps: a tensor stays one, in the dtype and on the device of `like`; everything else becomes `Numbers`."""
+    if not isinstance(taps, Tensor):
+        return normalized(numbers_of(taps)) if normalize else numbers_of(taps)
+    _check_tensor(taps)
+    kernel = taps if like is None else taps.to(like.device, like.dtype)
+    if not normalize:
+        return kernel
+    if _is_known_to_sum_to_zero(kernel):
+        raise ValueError(_NO_SUM)
+    return kernel / kernel.sum()
+
+
+def numbers_of(taps: Tensor | Sequence[Any]) -> Numbers:
+    """Taps as plain numbers, read from a tensor or an array if they are in one; errors are those of `fir_kernel`."""
+    if isinstance(taps, Tensor):
+        _check_tensor(taps)
+        if taps.is_meta:
+            raise ValueError("fir_kernel: taps must have values, got a tensor on the meta device")
+    values: Any = taps.tolist() if hasattr(taps, "tolist") else taps
+    shape = _shape(values)
+    _check_shape(shape)
+    try:
+        if len(shape) == 1:
+            return tuple(map(float, values))
+        rows = tuple(tuple(map(float, row)) for row in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"fir_kernel: taps must be numbers, got {values!r}") from None
+    if len(set(map(len, rows))) > 1:
+        raise ValueError(f"fir_kernel: taps must have rows of one length, got {values!r}")
+    return rows
+
+
+def normalized(numbers: Numbers) -> Numbers:
+    """The taps over their sum."""
+    total = sum(map(sum, _rows(numbers)))
+    if not total:
+        raise ValueError(_NO_SUM)
+    rows = tuple(tuple(tap / total for tap in row) for row in _rows(numbers))
+    return rows[0] if is_separable(numbers) else rows
+
+
+def is_separable(kernel: Kernel) -> bool:
+    """Whether the kernel is 1-D, to be applied along both axes."""
+    return kernel.ndim == 1 if isinstance(kernel, Tensor) else not isinstance(kernel[0], tuple)
+
+
+def size_of(kernel: Kernel) -> tuple[int, int]:
+    """``(height, width)`` of the 2-D kernel."""
+    height = len(kernel)
+    return height, height if is_separable(kernel) else len(cast(Any, kernel)[0])
+
+
+def correlation_taps(kernel: Kernel, *, flip: bool, gain: float, like: Tensor) -> Tensor:
+    """Taps ``(height, width)`` to correlate images `like` with: the kernel times `gain`, flipped for a convolution."""
+    if isinstance(kernel, Tensor):
+        taps = torch.outer(kernel, kernel) if kernel.ndim == 1 else kernel
+        return (taps.flip(0, 1) if flip else taps) * gain
+    if type(like) not in (Tensor, nn.Parameter):  # fake tensors and other kinds compute among themselves
+        return like.new_tensor(_matrix(kernel, flip, gain))
+    return _constant(kernel, flip, gain, like.dtype, like.device)
+
+
+def _constant(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return _made(kernel, flip, gain, dtype, device)
+
+
+# The mark of `torch.compiler.assume_constant_result`, which itself would import the compiler with this package.
+_constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=256)
+def _made(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """In a thread of its own, for it outlives the mode of the caller: inference, a transform of `torch.func`, …"""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(torch.tensor, _matrix(kernel, flip, gain), dtype=dtype, device=device).result()
+
+
+def _matrix(kernel: Numbers, flip: bool, gain: float) -> list[list[float]]:
+    rows = _rows(kernel)
+    if is_separable(kernel):
+        rows = tuple(tuple(a * b for b in rows[0]) for a in rows[0])
+    step = -1 if flip else 1
+    return [[tap * gain for tap in row[::step]] for row in rows[::step]]
+
+
+def _rows(numbers: Numbers) -> _Rows:
+    return cast(_Rows, (numbers,) if is_separable(numbers) else numbers)
+
+
+def _shape(values: object) -> tuple[int, ...]:
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return ()
+    return (len(values), *(_shape(values[0]) if values else ()))
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    if len(shape) not in (1, 2) or 0 in shape:
+        raise ValueError(f"fir_kernel: taps must be 1-D or 2-D with at least one tap, got {tuple(shape)}")
+
+
+def _check_tensor(kernel: Tensor) -> None:
+    if kernel.requires_grad:
+        raise ValueError(
+            "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
+            "pass taps.detach(), or use torch.nn.functional.conv2d to learn a filter"
+        )
+    _check_shape(kernel.shape)
+
+
+def _is_known_to_sum_to_zero(kernel: Tensor) -> bool:
+    """False where the host would have to wait for the number, or break a graph for it."""
+    if kernel.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    try:
+        return not float(kernel.sum())
+    except RuntimeError:  # there is no number: a fake tensor, or one that `vmap` maps over
+        return False
