@@ -2,8 +2,8 @@
 
 Metadata, all text, the last three as JSON: ``format``, ``version``, ``writer`` (this package and its version),
 ``arguments`` (of the constructor), ``resolution`` (height and width), ``summary`` (of the training). Version 1 had
-neither ``writer`` nor ``resolution``. A version stays readable for ever; an argument that a file lacks, because it is
-younger than the file, has its default.
+neither ``writer`` nor ``resolution``. Noise strengths are ``(1,)``, scalars in older files. A version stays readable
+for ever; an argument that a file lacks, because it is younger than the file, has its default.
 """
 
 from __future__ import annotations

@@ -64,6 +64,10 @@ def bias_act(
         shape = [1] * x.ndim
         shape[dim] = -1
         bias = bias.to(x.dtype).reshape(shape)
+        if spec.activation.through == "input":
+            bias = (
+                bias.clone()
+            )  # for the graph, which shall not hold a parameter: FSDP frees it between backward passes
     if torch.compiler.is_compiling() or spec.activation.backward is None:
         return _forward(x, bias, spec)
     if not differentiates(x, bias):

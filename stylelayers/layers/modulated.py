@@ -115,8 +115,8 @@ class ModulatedConv2d(nn.Module):
             raise ValueError(f"ModulatedConv2d: latent must be (N, {self.latent_dim}), got {tuple(latent.shape)}")
         y = modulated_conv2d(
             x,
-            self.weight,
-            self.style(latent) * self.scale,  # for the weight: the same product, of fewer numbers
+            self.weight * self.scale,  # a graph holds the product: FSDP frees the parameter between two backward passes
+            self.style(latent),
             demodulate=self.demodulate,
             up=self.resampling.up,
             down=self.resampling.down,

@@ -23,6 +23,7 @@ from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
 from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
 from .random_state import random_states, start_random_state
+from .resuming import widen_scalars
 from .steps import Loss, Part, accumulate, due_steps, split
 from .transfer import freeze as frozen_names
 from .transfer import initialize
@@ -164,6 +165,8 @@ class GAN(LightningModule):
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
         self.loss.restore(checkpoint.get("automatic", {}))
+        trained = (self._trained(network) for network in ("generator", "discriminator"))
+        widen_scalars(checkpoint.get("optimizer_states", []), trained)
 
     def on_train_start(self) -> None:
         start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)

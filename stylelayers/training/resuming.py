@@ -7,15 +7,19 @@ import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+
+from ..checkpoints._building import fits
 
 if TYPE_CHECKING:
     from .gan import GAN
 
-__all__ = ["check_resumable", "find_checkpoint"]
+__all__ = ["check_resumable", "find_checkpoint", "widen_scalars"]
 
 
 def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path | None:
@@ -59,7 +63,7 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
     own = model.state_dict()
-    different = [name for name in own if name not in saved or saved[name].shape != own[name].shape]
+    different = [name for name in own if name not in saved or not fits(saved[name], own[name].shape)]
     different += [name for name in saved if name not in own]
     if different:
         raise ValueError(
@@ -73,6 +77,15 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
             f"resume must name a checkpoint of a run that trained the same parameters, got {path}, with optimisers of "
             f"{moments[0]} and {moments[1]} rather than {trained[0]} and {trained[1]}; set model.freeze as there"
         )
+
+
+def widen_scalars(optimizer_states: Iterable[dict[str, Any]], trained: Iterable[Sequence[Tensor]]) -> None:
+    """Give moments of parameters ``(1,)`` that shape, in place; those of noise strengths were scalars once."""
+    for state, parameters in zip(optimizer_states, trained, strict=False):
+        for number, moments in state["state"].items():
+            scalars = [name for name, value in moments.items() if getattr(value, "ndim", None) == 0 and name != "step"]
+            if tuple(parameters[number].shape) == (1,):
+                moments.update({name: moments[name].reshape(1) for name in scalars})
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ..checkpoints import load_networks
+from ..checkpoints._building import fits
 from ..checkpoints.loading import kind_of, read_torch_file
 from .resuming import find_checkpoint
 
@@ -107,7 +108,7 @@ def _of_checkpoint(state: Tensors, path: Path) -> dict[str, Tensors]:
 
 
 def _fits(name: str, there: Tensors, here: Tensors) -> bool:
-    return name in there and name in here and there[name].shape == here[name].shape
+    return name in there and name in here and fits(there[name], here[name].shape)
 
 
 def _difference(name: str, there: Tensors, here: Tensors) -> str:
