@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
 from ..checkpoints import arguments_of
-from ..models import Discriminator, Generator
+from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
 from .critic import AugmentedDiscriminator
 from .distributed import average_gradients, average_over_processes, without_reducer
@@ -22,6 +22,7 @@ from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
 from .optimizers import OptimizerFactory, at_rest, lazy_optimizer, mean_interval
+from .precision import at_least_float32_in
 from .random_state import random_states, start_random_state
 from .resuming import widen_scalars
 from .steps import Loss, Part, accumulate, due_steps, split
@@ -117,6 +118,12 @@ class GAN(LightningModule):
             self.generator_optimizer(self._trained("generator")),
             self.discriminator_optimizer(self._trained("discriminator")),
         ]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GAN:
+        """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""
+        mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
+        wide = (*mappings, self.average, self.loss, self.augment)
+        return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))
 
     def on_fit_start(self) -> None:
         if self.compiles:
