@@ -41,7 +41,7 @@ def two_orders(module: nn.Module, inputs: list[Tensor], options: Any) -> list[Te
     """The value, its gradient, and the gradient of the gradient's square, with respect to the inputs."""
     value = module(*inputs, **options)
     first = torch.autograd.grad(energy(value.double()), inputs, create_graph=True)
-    second = torch.autograd.grad(sum(energy(grad.double()) for grad in first), inputs)
+    second = torch.autograd.grad(torch.stack([energy(grad.double()) for grad in first]).sum(), inputs)
     return [value, *first, *second]
 
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..models import Generator
 
@@ -41,7 +41,7 @@ class AveragedGenerator(nn.Module):
         if self.rampup is not None:
             half_life = min(half_life, images_seen * self.rampup)
         weight = 1 - 0.5 ** (batch / max(half_life, 1e-8))
-        averages = list(self.module.parameters())
+        averages: list[Tensor] = list(self.module.parameters())
         latest = [new.to(old.dtype) for new, old in zip(generator.parameters(), averages, strict=True)]
         torch._foreach_lerp_(averages, latest, weight)
         for average, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
