@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor
 
 __all__ = [
     "PADDING_MODES",
+    "change_colors",
     "check_choices",
     "check_images",
     "check_padding",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 PADDING_MODES = ("reflect", "replicate", "constant")
+COLOR_CHANNELS = {1: 1, 2: 1, 3: 3, 4: 3}  # of images of so many channels, the last of 2 and 4 being alpha
 
 
 def check_images(who: str, images: Tensor) -> None:
@@ -34,6 +36,22 @@ def check_per_sample(who: str, name: str, value: Tensor, images: Tensor, *shape:
     expected = (len(images), *shape)
     if tuple(value.shape) != expected:
         raise ValueError(f"{who}: {name} must be {expected} for {len(images)} images, got {tuple(value.shape)}")
+
+
+def change_colors(who: str, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Images whose colour channels, one or three, went through `change`, and whose alpha is as it was.
+
+    Raises:
+        ValueError: images of other channels than grey or RGB, with or without alpha.
+    """
+    count = COLOR_CHANNELS.get(images.shape[1])
+    if count is None:
+        raise ValueError(
+            f"{who}: images must have 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, got "
+            f"{images.shape[1]}; leave 'color' out of the policy or the groups of an augmentation"
+        )
+    changed = change(images[:, :count])
+    return changed if count == images.shape[1] else torch.cat([changed, images[:, count:]], 1)
 
 
 def check_choices(who: str, name: str, got: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class DiffAugment(nn.Module):
         policy: which of ``"color"``, ``"translation"``, ``"cutout"``; applied in this order.
         brightness: offsets are uniform in ``[-brightness, brightness]``.
         saturation, contrast: factors are uniform in ``[1 - saturation, 1 + saturation]``, and so for the contrast;
-            saturation leaves images of one channel as they are.
+            saturation leaves grey images as they are.
         translation: largest shift, in shares of height and width.
         cutout: side of the rectangle that is cut out, in shares of height and width; its centre is any pixel.
         padding_mode: what comes in at the border: ``"reflect"``, ``"replicate"``, or ``"constant"``, which is `fill`.
@@ -42,9 +42,11 @@ class DiffAugment(nn.Module):
 
     Shape:
         `images` ``(N, C, H, W)`` → the same; `p`, a number or a scalar tensor, is the probability of each operation.
+        ``"color"`` takes 1 (grey) or 3 (RGB) channels, and 2 or 4 with alpha, which it leaves alone; the others take
+        any channels, all alike.
 
     Raises:
-        ValueError: an unknown policy or mode, or a value out of range.
+        ValueError: an unknown policy or mode, a value out of range, or other channels under ``"color"``.
 
     Example:
         >>> import torch

@@ -1,7 +1,8 @@
 """Simple augmentations as functions of the images and of one number (or pair) a sample.
 
 Nothing here draws random numbers, so each is a function that can be tested and differentiated any number of times with
-respect to the images. Images are ``(N, C, H, W)``, usually in [-1, 1], of any channel count.
+respect to the images. Images are ``(N, C, H, W)``, usually in [-1, 1]. Operations on colours take grey and RGB images,
+the latter of 3 channels, and leave a last channel of alpha (of 2 or 4) alone; the others take any channels, all alike.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._pixels import check_padding, check_per_sample, take_pixels
+from ._pixels import change_colors, check_padding, check_per_sample, take_pixels
 
 __all__ = [
     "adjust_brightness",
@@ -23,56 +24,66 @@ __all__ = [
 
 
 def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
-    """Add `offset` ``(N,)`` to each image.
+    """Add `offset` ``(N,)`` to each image's colours.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or images of more than 4 channels.
     """
     check_per_sample("adjust_brightness", "offset", offset, images)
-    return images + _spread(offset, images)
+    return change_colors("adjust_brightness", images, lambda colors: colors + _spread(offset, images))
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale each pixel's distance from the mean of its channels by `factor` ``(N,)``; grey images stay as they are.
+    """Scale each colour's distance from its grey, the mean of its channels, by `factor` ``(N,)``.
+
+    Grey images stay as they are.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or images of more than 4 channels.
     """
+
+    def change(colors: Tensor) -> Tensor:
+        if colors.shape[1] == 1:
+            return colors
+        return _scaled_about(colors.mean(1, keepdim=True), colors, factor)
+
     check_per_sample("adjust_saturation", "factor", factor, images)
-    if images.shape[1] == 1:
-        return images
-    grey = images.mean(1, keepdim=True)
-    return grey + (images - grey) * _spread(factor, images)
+    return change_colors("adjust_saturation", images, change)
 
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale each image's distance from its mean by `factor` ``(N,)``.
+    """Scale the distance of each image's colours from their mean over all pixels by `factor` ``(N,)``.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or images of more than 4 channels.
     """
+
+    def change(colors: Tensor) -> Tensor:
+        return _scaled_about(colors.mean((1, 2, 3), keepdim=True), colors, factor)
+
     check_per_sample("adjust_contrast", "factor", factor, images)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (images - mean) * _spread(factor, images)
+    return change_colors("adjust_contrast", images, change)
 
 
 def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
-    """Map each colour ``(r, g, b, 1)`` by `matrix` ``(N, 4, 4)``; of one channel, the grey that it stands for.
+    """Map each colour ``(r, g, b, 1)`` by `matrix` ``(N, 4, 4)``; of grey images, the grey that it stands for.
 
     Raises:
-        ValueError: shapes that do not fit, or images of neither 1 nor 3 channels.
+        ValueError: shapes that do not fit, or images of more than 4 channels.
     """
+
+    def change(colors: Tensor) -> Tensor:
+        rows = matrix[:, :3].to(images.dtype)
+        if colors.shape[1] == 1:  # what the three channels have in common
+            rows = rows.mean(1, keepdim=True)
+            rows = torch.cat([rows[..., :3].sum(2, keepdim=True), rows[..., 3:]], 2)
+        *columns, offset = rows.unsqueeze(-1).unsqueeze(-1).unbind(2)  # each (N, 1 or 3, 1, 1)
+        for channel, column in enumerate(columns):
+            offset = offset + column * colors[:, channel : channel + 1]
+        return offset
+
     check_per_sample("color_transform", "matrix", matrix, images, 4, 4)
-    if images.shape[1] not in (1, 3):
-        raise ValueError(f"color_transform: images must have 1 or 3 channels, got {images.shape[1]}")
-    rows = matrix[:, :3].to(images.dtype)
-    if images.shape[1] == 1:  # what the three channels have in common
-        rows = rows.mean(1, keepdim=True)
-        rows = torch.cat([rows[..., :3].sum(2, keepdim=True), rows[..., 3:]], 2)
-    *columns, offset = rows.unsqueeze(-1).unsqueeze(-1).unbind(2)  # each (N, C, 1, 1)
-    for channel, column in enumerate(columns):
-        offset = offset + column * images[:, channel : channel + 1]
-    return offset
+    return change_colors("color_transform", images, change)
 
 
 def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
@@ -145,6 +156,10 @@ def cutout(images: Tensor, corner: Tensor, size: tuple[int, int], *, fill: float
     rows, columns = rows - corner[:, :1, None], columns - corner[:, 1:, None]
     cut = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
     return torch.where(cut.unsqueeze(1), fill, images)
+
+
+def _scaled_about(centre: Tensor, colors: Tensor, factor: Tensor) -> Tensor:
+    return centre + (colors - centre) * _spread(factor, colors)
 
 
 def _spread(value: Tensor, images: Tensor) -> Tensor:

@@ -69,10 +69,11 @@ class AugmentPipeline(nn.Module):
         fill: value of what is cut out, and of what lies outside under ``"constant"``.
 
     Shape:
-        `images` ``(N, C, H, W)`` → the same, C being 1 or 3 for colours; `p` is a number or a scalar tensor.
+        `images` ``(N, C, H, W)`` → the same; `p` is a number or a scalar tensor. ``"color"`` takes 1 (grey) or 3 (RGB)
+        channels, and 2 or 4 with alpha, which it leaves alone; the others take any channels, all alike.
 
     Raises:
-        ValueError: an unknown name, or a value out of range.
+        ValueError: an unknown name, a value out of range, or other channels under ``"color"``.
 
     Example:
         >>> import torch

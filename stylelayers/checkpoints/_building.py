@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..models import Discriminator, Generator
 
-__all__ = ["Layout", "arguments_of", "assembled", "from_stylegan2", "listed", "on_meta", "to_stylegan2"]
+__all__ = ["Layout", "arguments_of", "assembled", "fits", "from_stylegan2", "listed", "on_meta", "to_stylegan2"]
 
 _LISTED = 8
 _DEPTHS = ("mapping_layers", "label_layers")
@@ -78,13 +78,18 @@ def assembled(
         raise ValueError(f"the network has tensors that are not understood: {listed(unknown)}")
     for name, tensor in ours.items():
         found, shape = tensors[names[name]], layout.write(name, tensor).shape
-        if found.shape != shape or not found.is_floating_point():
+        if not fits(found, shape) or not found.is_floating_point():
             raise ValueError(f"{names[name]} must be floats {tuple(shape)}, got {found.dtype} {tuple(found.shape)}")
     network = build(**arguments, dtype=dtype)
     network.load_state_dict(
         {name: layout.read(name, tensors[names[name]]).reshape(tensor.shape) for name, tensor in ours.items()}
     )
     return network.eval()
+
+
+def fits(found: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether a stored tensor has a shape; a scalar, which a noise strength was in earlier versions, is one number."""
+    return found.shape == shape or (found.ndim == 0 and tuple(shape) == (1,))
 
 
 def listed(names: Any) -> str:

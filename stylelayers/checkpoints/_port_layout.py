@@ -74,7 +74,7 @@ def _written(name: str, tensor: Tensor) -> Tensor:
         return tensor[None, None]
     if re.search(r"\.to_rgb\.act\.bias$", name):
         return tensor[None, :, None, None]
-    return tensor[None] if re.search(r"\.conv\.weight$|\.noise\.strength$|\.input\.const$", name) else tensor
+    return tensor[None] if re.search(r"\.conv\.weight$|\.input\.const$", name) else tensor
 
 
 def _discriminator_name(name: str) -> str:

@@ -3,8 +3,8 @@
 Metadata, all text, the last four as JSON: ``format``, ``version``, ``writer`` (this package and its version),
 ``arguments`` (of the constructor), ``class_names`` (a list, empty where they are not known), ``resolution`` (height and
 width), ``summary`` (of the training). Version 1 had neither ``writer`` nor ``resolution``, and early files no
-``class_names``. A version stays readable for ever; an argument that a file lacks, because it is
-younger than the file, has its default.
+``class_names``. Noise strengths are ``(1,)``, scalars in older files. A version stays readable for ever; an argument
+that a file lacks, because it is younger than the file, has its default.
 """
 
 from __future__ import annotations

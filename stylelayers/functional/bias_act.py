@@ -65,6 +65,8 @@ def bias_act(
         shape = [1] * x.ndim
         shape[dim] = -1
         bias = bias.to(x.dtype).reshape(shape)
+        if spec.activation.through == "input":
+            bias = bias.clone()  # the graph shall hold no parameter: FSDP frees them between two backward passes
     if plain_operators() or spec.activation.backward is None:
         return _forward(x, bias, spec)
     if not differentiates(x, bias):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..functional import bias_act, resample_conv2d
+from ..functional._autocast import in_dtype_of
 from ..functional.bias_act import check_activation
 from ._describe import changed
 from ._names import answers_to_other_names
@@ -93,6 +94,7 @@ class EqualLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim < 1 or x.shape[-1] != self.in_features:
             raise ValueError(f"EqualLinear: x must be (*, {self.in_features}), got {tuple(x.shape)}")
+        x = in_dtype_of(self.weight, x, "EqualLinear")
         bias = self.bias
         if bias is not None and self.lr_multiplier != 1:
             bias = bias * self.lr_multiplier
@@ -185,7 +187,7 @@ class EqualConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = resample_conv2d(
-            x,
+            in_dtype_of(self.weight, x, "EqualConv2d"),
             self.weight * self.scale,
             up=self.resampling.up,
             down=self.resampling.down,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..functional import modulated_conv2d, pixel_norm
+from ..functional._autocast import in_dtype_of
 from ._describe import changed
 from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
@@ -113,9 +114,9 @@ class ModulatedConv2d(nn.Module):
         if latent.ndim != 2 or latent.shape[1] != self.latent_dim:
             raise ValueError(f"ModulatedConv2d: latent must be (N, {self.latent_dim}), got {tuple(latent.shape)}")
         y = modulated_conv2d(
-            x,
-            self.weight,
-            self.style(latent) * self.scale,  # for the weight: the same product, of fewer numbers
+            in_dtype_of(self.weight, x, "ModulatedConv2d"),
+            self.weight * self.scale,  # a graph holds the product: FSDP frees the parameter between two backward passes
+            self.style(latent),
             demodulate=self.demodulate,
             up=self.resampling.up,
             down=self.resampling.down,

@@ -7,6 +7,7 @@ layer as in StyleGAN2 (arXiv:1912.04958, figure 2c).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class NoiseInjection(nn.Module):
         ``(N, C, H, W)``, unchanged.
 
     Attributes:
-        strength: scalar, initially 0.
+        strength: ``(1,)``, initially 0; a scalar, as files of earlier versions have it, can be loaded.
         const: ``(height, width)`` unit normal buffer, None without a resolution.
 
     Example:
@@ -56,7 +57,7 @@ class NoiseInjection(nn.Module):
             height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
             check_sizes("NoiseInjection", height=height, width=width)
             resolution = (height, width)
-        self.strength = nn.Parameter(torch.empty((), device=device, dtype=dtype))
+        self.strength = nn.Parameter(torch.empty(1, device=device, dtype=dtype))
         const = None if resolution is None else torch.empty(resolution, device=device, dtype=dtype)
         self.register_buffer("const", const)
         self.reset_parameters()
@@ -65,6 +66,12 @@ class NoiseInjection(nn.Module):
         nn.init.zeros_(self.strength)
         if self.const is not None:
             nn.init.normal_(self.const)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        strength = state_dict.get(f"{prefix}strength")
+        if isinstance(strength, Tensor) and strength.ndim == 0:
+            state_dict[f"{prefix}strength"] = strength.reshape(1)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def forward(self, x: Tensor, *, noise: Noise = "random") -> Tensor:
         sample = self.sample(x, x.shape[2:], noise=noise)

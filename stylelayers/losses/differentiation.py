@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = ["at_least_float32", "gradient_norms", "gradient_of", "vjp"]
 
@@ -67,9 +67,23 @@ def _passes_compiled_code(result: Tensor, node_name: str = "CompiledFunctionBack
     return False
 
 
-def vjp(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
-    """:func:`torch.func.vjp`, of one argument."""
-    return cast(Any, torch.func.vjp(function, x))
+def vjp(
+    who: str, network: Callable[..., Tensor], x: Tensor, *others: Tensor
+) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
+    """:func:`torch.func.vjp` of ``network(x, *others)``, with respect to `x`.
+
+    Raises:
+        ValueError: a network under FSDP2, which `who` refuses: its hooks do not see `torch.func`, and its parameters
+            would get no gradient.
+    """
+    if not torch.compiler.is_compiling() and _is_sharded(network):
+        raise ValueError(f"{who}: the network must not be sharded by fully_shard, got one that is; use {who[:-4]}")
+    return cast(Any, torch.func.vjp(lambda x: network(x, *others), x))
+
+
+def _is_sharded(network: Callable[..., Tensor]) -> bool:
+    modules = network.modules() if isinstance(network, nn.Module) else ()
+    return any(base.__name__ == "FSDPModule" for module in modules for base in type(module).__mro__)
 
 
 def at_least_float32(gradient: Tensor) -> Tensor:

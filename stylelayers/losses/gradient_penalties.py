@@ -58,7 +58,7 @@ def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels:
         images: ``(N, ...)``; need not require grad.
         labels: handed on, None for an unconditional discriminator.
     """
-    return _mean_square_norm(_gradient_vjp(discriminator, images, labels))
+    return _mean_square_norm(_gradient_vjp("r1_penalty_vjp", discriminator, images, labels))
 
 
 def interpolates(real: Tensor, fake: Tensor) -> Tensor:
@@ -100,12 +100,11 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
 
 def gradient_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
     """:func:`gradient_penalty` from a callable, through ``torch.func``; the arguments of :func:`r1_penalty_vjp`."""
-    return _mean_square_excess(_gradient_vjp(discriminator, images, labels))
+    return _mean_square_excess(_gradient_vjp("gradient_penalty_vjp", discriminator, images, labels))
 
 
-def _gradient_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None) -> Tensor:
-    extra = () if labels is None else (labels,)
-    logits, pull_back = vjp(lambda x: discriminator(x, *extra), images)
+def _gradient_vjp(who: str, discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None) -> Tensor:
+    logits, pull_back = vjp(who, discriminator, images, *([] if labels is None else [labels]))
     (gradient,) = pull_back(torch.ones_like(logits))
     return gradient
 

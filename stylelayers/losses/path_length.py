@@ -38,7 +38,7 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -
 
 def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
     """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
-    images, pull_back = vjp(synthesis, latents)
+    images, pull_back = vjp("path_lengths_vjp", synthesis, latents)
     (gradient,) = pull_back(_direction(images, noise))
     return _lengths(gradient, len(images))
 

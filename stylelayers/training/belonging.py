@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
+from ..checkpoints._building import fits
 from ..checkpoints.training_checkpoint import CLASS_NAMES
 from .class_names import check_class_names
 from .sizes import MEANING, NetworkArguments, differing, network_arguments, overrides
@@ -39,7 +40,7 @@ def check_belongs(checkpoint: Mapping[str, Any], model: GAN, path: object) -> No
     there, here = checkpoint.get("arguments") or {}, network_arguments(model)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path, overrides(there, here))
     _check_meaning(there, here, path)
-    check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, f"resume={path}")
+    check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, path)
     _check_frozen(checkpoint, model, path)
     for network, optimizer, saved in zip(
         _NETWORKS, model.configure_optimizers(), checkpoint.get("optimizer_states", []), strict=False
@@ -57,7 +58,7 @@ def resumed_tensors(saved: Mapping[str, Tensor], model: GAN) -> dict[str, Tensor
 
 
 def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object, needed: str) -> None:
-    different = [name for name in own if name not in saved or saved[name].shape != own[name].shape]
+    different = [name for name in own if name not in saved or not fits(saved[name], own[name].shape)]
     different += [name for name in saved if name not in own]
     different = [name for name in different if not name.startswith("augment.")]
     if different:

@@ -9,6 +9,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from .callbacks import QualityMetrics, Schedules
 from .data import ImageDataModule
 from .gan import GAN
+from .precision import HALF, vanishing_eps
 
 __all__ = ["check_objective", "check_run"]
 
@@ -29,7 +30,7 @@ def check_run(
     _check_groups(model, data)
     _check_penalties(model)
     _check_schedules(trainer, model)
-    _check_precision(trainer, str(trainer.precision if precision is None else precision))
+    _check_precision(trainer, model, str(trainer.precision if precision is None else precision))
     _check_processes(trainer, multirun)
 
 
@@ -99,11 +100,17 @@ def _check_schedules(trainer: Trainer, model: GAN) -> None:
             callback.check(model)
 
 
-def _check_precision(trainer: Trainer, precision: str) -> None:
+def _check_precision(trainer: Trainer, model: GAN, precision: str) -> None:
     if precision.startswith("16") and isinstance(trainer.accelerator, CPUAccelerator):
         raise ValueError(
             f"trainer.precision={precision} needs a GPU, and training is on CPUs; use trainer.precision=bf16-mixed or "
             f"32-true"
+        )
+    eps = precision in HALF and vanishing_eps(model.configure_optimizers(), HALF[precision])
+    if eps:
+        raise ValueError(
+            f"trainer.precision={precision} rounds the eps of {eps:g}, which gradients are divided by, to 0; "
+            f"set model.generator_optimizer.eps and model.discriminator_optimizer.eps to 1e-4, or use 16-mixed"
         )
 
 

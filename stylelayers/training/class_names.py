@@ -11,17 +11,17 @@ from ..checkpoints import describe
 __all__ = ["check_class_names", "class_names_of", "difference", "quoted", "warn_of_other_classes"]
 
 
-def check_class_names(saved: Sequence[str], own: Sequence[str], who: str) -> None:
+def check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -> None:
     """Raise a ValueError if both are known and differ: the labels of a resumed run would change their meaning.
 
     Args:
         saved, own: names of the checkpoint's classes and of the data's, empty where they are not known.
-        who: what the error calls the checkpoint.
+        path: of the checkpoint.
     """
     if saved and own and list(saved) != list(own):
         raise ValueError(
-            f"{who} must be of a run with the data's classes, in their order, got one {difference(saved, own)}; "
-            f"resume with its data, or begin a new run with model.initialize_from"
+            f"resume must name a checkpoint of a run with the data's classes, in their order, got {path}, "
+            f"{difference(saved, own)}; resume with its data, or begin a new run with model.initialize_from"
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
-from ..models import Discriminator, Generator
+from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
 from .belonging import check_belongs, identity, resumed_tensors
 from .class_names import class_names_of, warn_of_other_classes
@@ -24,7 +24,9 @@ from .guard import NonFiniteGuard
 from .network_calls import NetworkCalls
 from .objective import StyleGAN2Objective
 from .optimizers import OptimizerFactory, at_rest, keeping_settings, lazy_optimizer, mean_interval
+from .precision import at_least_float32_in
 from .random_state import random_states, start_random_state
+from .resuming import widen_scalars
 from .steps import Loss, Part, accumulate, due_steps, split
 from .transfer import freeze as frozen_names
 from .transfer import initialize
@@ -135,6 +137,12 @@ class GAN(LightningModule):
             self._initial_classes = ()
             self.generator.class_names = self.average.module.class_names = tuple(names)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GAN:
+        """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""
+        mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
+        wide = (*mappings, self.average, self.loss, self.augment)
+        return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))
+
     def on_fit_start(self) -> None:
         if self.compiles:
             self.loss.calls = NetworkCalls(compile_for=self.device)
@@ -183,6 +191,8 @@ class GAN(LightningModule):
         self._random_states = checkpoint.get("random_states", [])
         self.loss.restore(checkpoint.get("automatic", {}))
         self.average.given = frozenset(checkpoint.get("average_given", ()))
+        trained = (self._trained(network) for network in ("generator", "discriminator"))
+        widen_scalars(checkpoint.get("optimizer_states", []), trained)
 
     def on_train_start(self) -> None:
         start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..checkpoints import arguments_of, load_networks
+from ..checkpoints._building import fits
 from ..checkpoints.loading import kind_of, read_torch_file
 from ..checkpoints.training_checkpoint import stored_arguments
 from .resuming import find_checkpoint
@@ -167,7 +168,7 @@ def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
 
 
 def _fits(name: str, there: Tensors, here: Tensors) -> bool:
-    return name in there and name in here and there[name].shape == here[name].shape
+    return name in there and name in here and fits(there[name], here[name].shape)
 
 
 def _difference(name: str, there: Tensors, here: Tensors) -> str:

@@ -55,6 +55,21 @@ def test_the_ranges_are_the_papers() -> None:
         assert abs(float(spread.max()) - high) < 0.01
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_leave_alpha_alone(channels: int) -> None:
+    x = torch.randn(50, channels, 4, 4)
+    y = DiffAugment(("color",))(x)
+    assert torch.equal(y[:, -1], x[:, -1])
+    assert not torch.equal(y[:, :-1], x[:, :-1])
+
+
+def test_other_channels_go_without_colours() -> None:
+    x = torch.randn(4, 5, 8, 8)
+    assert DiffAugment(("translation", "cutout"))(x).shape == x.shape
+    with pytest.raises(ValueError, match=r"images must have 1 .* channels, got 5; leave 'color' out of the policy"):
+        DiffAugment()(x)
+
+
 def test_shifts_are_whole_and_up_to_an_eighth_of_each_side() -> None:
     x = torch.zeros(2000, 1, 16, 24)
     x[:, :, 8, 12] = 1

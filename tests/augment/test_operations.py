@@ -14,6 +14,7 @@ from stylelayers.augment import (
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,
+    color_transform,
     cutout,
     flip_and_turn,
     translate_pixels,
@@ -23,10 +24,15 @@ from stylelayers.testing import check_double_backward
 SHIFTS = torch.tensor([[0, 0], [2, -1], [-3, 4]])
 NO, YES = torch.tensor([False] * 3), torch.tensor([True] * 3)
 NUMBERS = torch.tensor([0.3, 1.0, 1.7], dtype=torch.float64)
-OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+MATRIX = torch.tensor([[0.9, 0.2, -0.1, 0.3], [0.1, 0.7, 0.2, -0.2], [0.3, -0.4, 1.1, 0.1], [0, 0, 0, 1]])
+COLORS: dict[str, Callable[[Tensor], Tensor]] = {
     "brightness": partial(adjust_brightness, offset=NUMBERS),
     "saturation": partial(adjust_saturation, factor=NUMBERS),
     "contrast": partial(adjust_contrast, factor=NUMBERS),
+    "matrix": partial(color_transform, matrix=MATRIX.double().expand(3, 4, 4)),
+}
+OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    **COLORS,
     "flip and turn": partial(flip_and_turn, flip=torch.tensor([True, False, True]), turns=torch.tensor([1, 2, 3])),
     "translate, reflect": partial(translate_pixels, shift=SHIFTS),
     "translate, replicate": partial(translate_pixels, shift=SHIFTS, padding_mode="replicate"),
@@ -40,7 +46,7 @@ def images(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("shape", [(3, 2, 4, 4), (3, 1, 3, 5)], ids=str)
+@pytest.mark.parametrize("shape", [(3, 2, 4, 4), (3, 1, 3, 5), (3, 4, 3, 4)], ids=str)
 def test_derivatives_of_both_orders(name: str, shape: tuple[int, ...]) -> None:
     check_double_backward(lambda x: OPERATIONS[name](x).square(), images(*shape))
 
@@ -68,13 +74,47 @@ def test_the_dtype_is_kept(name: str, dtype: torch.dtype) -> None:
 
 
 def test_colours_are_what_the_formulas_say() -> None:
-    x = images()
+    x = images(3, 3, 4, 5)
     for n, factor in enumerate(NUMBERS):
         torch.testing.assert_close(OPERATIONS["brightness"](x)[n], x[n] + factor)
         torch.testing.assert_close(OPERATIONS["contrast"](x)[n], x[n] * factor + x[n].mean() * (1 - factor))
         torch.testing.assert_close(OPERATIONS["saturation"](x)[n], x[n] * factor + x[n].mean(0) * (1 - factor))
+        mixed = torch.einsum("ij,jhw->ihw", MATRIX[:3, :3].double(), x[n]) + MATRIX[:3, 3, None, None]
+        torch.testing.assert_close(OPERATIONS["matrix"](x)[n], mixed)
     grey = images(3, 1, 4, 4)
     assert torch.equal(adjust_saturation(grey, NUMBERS), grey)
+
+
+@pytest.mark.parametrize("name", COLORS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_is_no_colour(name: str, channels: int) -> None:
+    colors, alpha = images(3, channels, 4, 5), images(3, 1, 4, 5)
+    changed = COLORS[name](torch.cat([colors, alpha], 1))
+    assert torch.equal(changed[:, :channels], COLORS[name](colors))
+    assert torch.equal(changed[:, channels:], alpha)
+
+
+def test_red_stays_opaque() -> None:
+    red = torch.tensor([1.0, 0.0, 0.0, 1.0]).view(1, 4, 1, 1)
+    grey = adjust_saturation(red, torch.zeros(1))
+    torch.testing.assert_close(grey.flatten(), torch.tensor([1 / 3, 1 / 3, 1 / 3, 1.0]))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_other_channels_are_refused_by_colours_alone(name: str) -> None:
+    for channels in (5, 6):
+        x = images(3, channels, 4, 5)
+        if name not in COLORS:
+            assert OPERATIONS[name](x).shape == x.shape
+            continue
+        with pytest.raises(
+            ValueError, match=rf"1 \(grey\), 2 .*4 \(RGB, alpha\) channels, got {channels}; leave 'color' o"
+        ):
+            COLORS[name](x)
+
+
+def test_cutout_takes_alpha_along() -> None:
+    assert (cutout(images(3, 4, 4, 5), 0 * SHIFTS, (4, 5), fill=-1.0) == -1).all()
 
 
 @pytest.mark.parametrize("mirrored", [NO, YES], ids=["", "mirrored"])

@@ -99,10 +99,29 @@ def test_fractional_shifts_follow_each_side() -> None:
 
 
 def test_rectangles_keep_their_shape_and_any_channels_pass_blit_and_geometry() -> None:
-    x = torch.randn(5, 4, 6, 9)
+    x = torch.randn(5, 5, 6, 9)
     assert AugmentPipeline(("blit", "geometric", "filter", "corrupt"))(x).shape == x.shape
-    with pytest.raises(ValueError, match="images must have 1 or 3 channels, got 4"):
+    with pytest.raises(ValueError, match=r"images must have 1 .* channels, got 5; leave 'color' out of .* the groups"):
         AugmentPipeline()(x)
+
+
+@pytest.mark.parametrize("name", GROUPS["color"])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_leave_alpha_alone(name: str, channels: int) -> None:
+    x = torch.randn(50, channels, 4, 4)
+    augment = seeded(only("color", name))
+    y = augment(x)
+    assert torch.equal(y[:, -1], x[:, -1])
+    assert torch.equal(y[:, :-1], augment(x[:, :-1]))
+    assert torch.allclose(y, x, atol=1e-6) == (channels == 2 and name in ("hue", "saturation"))
+
+
+@pytest.mark.parametrize("name", GROUPS["corrupt"])
+def test_noise_and_cutout_take_alpha_along(name: str) -> None:
+    x = torch.full((50, 4, 8, 8), 0.5)
+    changed = (only("corrupt", name)(x) != x).flatten(2).any(2)
+    assert changed.any()
+    assert torch.equal(changed[:, 3], changed[:, 0])
 
 
 def test_a_batch_of_no_samples_passes() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from stylelayers import Generator, __version__
 from stylelayers.checkpoints import describe, load_generator, save_generator
@@ -68,6 +68,16 @@ def test_images_and_arguments_come_back(variant: str, tmp_path: Path) -> None:
     for name, wanted in {**SMALL, **VARIANTS[variant]}.items():
         expected = (wanted, wanted) if name == "resolution" and isinstance(wanted, int) else wanted
         assert getattr(loaded, name) == expected
+
+
+def test_a_file_with_scalar_noise_strengths_is_read(tmp_path: Path) -> None:
+    generator, path = make(), tmp_path / "g.safetensors"
+    save_generator(generator, path)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = {k: v.squeeze() if k.endswith("strength") else v for k, v in load_file(path).items()}
+    save_file(tensors, path, metadata)
+    assert torch.equal(images(load_generator(path)), images(generator.eval()))
 
 
 def test_the_variants_set_every_argument_to_something_else() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from stylelayers import ConstantInput, NoiseInjection
+from stylelayers import ConstantInput, Generator, NoiseInjection, StyledConv
 from tests.conftest import Case, Law, assert_same, check_derivatives, every_law, randn
 
 CASES = {
@@ -77,6 +79,30 @@ def test_a_generator_a_sample_gives_it_the_same_noise_in_any_batch() -> None:
     assert_same(y[1], expected.expand(2, 4, 6), 0.0)
     with pytest.raises(ValueError, match="noise must be a generator a sample, 3, got 1"):
         layer(x, noise=[torch.Generator()])
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        NoiseInjection,
+        lambda: nn.ModuleDict({"a": nn.Sequential(NoiseInjection((2, 3)), NoiseInjection())}),
+        lambda: nn.Sequential(StyledConv(2, 2, 3, 4)),
+        lambda: Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2),
+    ],
+    ids=["layer", "nested", "styled", "generator"],
+)
+def test_a_scalar_strength_of_earlier_versions_is_taken(make: Callable[[], nn.Module], assign: bool) -> None:
+    module, other = make(), make()
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+    earlier = {k: v.squeeze() if k.endswith("strength") else v for k, v in module.state_dict().items()}
+    assert {v.ndim for k, v in earlier.items() if k.endswith("strength")} == {0}
+    other.load_state_dict(earlier, assign=assign)
+    for ours, theirs in zip(other.state_dict().values(), module.state_dict().values(), strict=True):
+        assert ours.shape == theirs.shape
+        assert torch.equal(ours, theirs)
+    assert {v.ndim for k, v in earlier.items() if k.endswith("strength")} == {0}  # the caller's is left alone
 
 
 @pytest.mark.parametrize("resolution", [3, (3, 5)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -111,6 +112,10 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(lambda: trainer_of(precision=16), tiny_gan, tiny_data, {"precision": 16}),
         r"^trainer\.precision=16 needs a GPU",
     ),
+    "an eps that float16 does not have": (
+        *(lambda: on_gpus("16-true"), tiny_gan, tiny_data, {}),
+        r"^trainer\.precision=16-true rounds the eps of 1e-08, .*model\.generator_optimizer\.eps .* to 1e-4, or use ",
+    ),
     "a sweep of several processes": (
         *(lambda: trainer_of(devices=2, strategy="ddp"), tiny_gan, tiny_data, {"multirun": True}),
         r"^trainer\.devices: 2 processes .* sweep \(-m\).*trainer\.devices=1, torchrun, or single runs",
@@ -148,6 +153,15 @@ FINE: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     ),
     "bfloat16 on CPUs": (lambda: trainer_of(precision="bf16-mixed"), tiny_gan, tiny_data, {"precision": "bf16-mixed"}),
     "half precision on GPUs": (lambda: on_gpus("16-mixed"), tiny_gan, tiny_data, {}),
+    "weights of float16": (
+        *(
+            lambda: on_gpus("16-true"),
+            lambda: tiny_gan(optimizer=partial(torch.optim.Adam, lr=1, eps=1e-4)),
+            tiny_data,
+            {},
+        ),
+    ),
+    "weights of bfloat16": (lambda: trainer_of(precision="bf16-true"), tiny_gan, tiny_data, {}),
     "several processes": (lambda: trainer_of(devices=2), tiny_gan, tiny_data, {}),
     "processes forked": (lambda: trainer_of(devices=2, strategy="ddp_fork"), tiny_gan, tiny_data, {}),
     "a sweep of one process": (lambda: trainer_of(strategy="ddp"), tiny_gan, tiny_data, {"multirun": True}),

@@ -24,8 +24,8 @@ from stylelayers.augment import AdaptiveAugment
 from stylelayers.training import GAN, ImageDataModule, LatestCheckpoint
 from stylelayers.training.data.order import ImageOrder
 from stylelayers.training.random_state import random_states, set_random_state
-from stylelayers.training.resuming import find_checkpoint
-from tests.training.tiny import BATCH, LABELS, fit, tiny_config, tiny_gan
+from stylelayers.training.resuming import check_resumable, find_checkpoint
+from tests.training.tiny import BATCH, LABELS, as_earlier, fit, tiny_config, tiny_gan
 
 IMAGES = 2 * BATCH + 3  # three batches an epoch, the last of them filled up
 
@@ -85,6 +85,17 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(before: int, workers
         assert torch.equal(ours, theirs)
     assert second.tensors.keys() == whole.tensors.keys()
     assert [name for name, value in whole.tensors.items() if not torch.equal(second.tensors[name], value)] == []
+
+
+def test_a_checkpoint_with_scalar_noise_strengths_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    run(3, tmp_path, workers=0)
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    earlier = as_earlier(checkpoint, tmp_path / "earlier.ckpt")
+    check_resumable(earlier, tiny_gan(labels=LABELS))
+    states = [run(3, tmp_path / path.stem, workers=0, resume=path) for path in (checkpoint, earlier)]
+    assert states[0].tensors.keys() == states[1].tensors.keys()
+    for name, value in states[0].tensors.items():
+        assert torch.equal(states[1].tensors[name], value), name
 
 
 def test_a_resumed_run_with_augmentation_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:

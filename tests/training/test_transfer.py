@@ -14,11 +14,11 @@ from torch.optim import Adam
 from torch.utils.data import TensorDataset
 
 from stylelayers import Discriminator, Generator
-from stylelayers.checkpoints import load_stylegan2, save_generator
+from stylelayers.checkpoints import load_generator, load_stylegan2, save_generator
 from stylelayers.training import GAN, ImageDataModule, StyleGAN2Objective
 from stylelayers.training.resuming import check_resumable
 from stylelayers.training.transfer import initialize
-from tests.training.tiny import LABELS, fit, tiny_gan
+from tests.training.tiny import LABELS, as_earlier, fit, tiny_gan
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
 NETWORKS = ("generator", "discriminator", "average.module")
@@ -69,6 +69,17 @@ def test_a_run_has_all_networks_and_the_mean_of_lengths(name: str, run: tuple[Pa
     assert model.loss.path_length_penalty.mean == before.loss.path_length_penalty.mean > 0
     assert not same(model.generator, model.average.module)
     assert (model.images_seen, model.iterations) == (0, 0)
+
+
+def test_a_checkpoint_with_scalar_noise_strengths_fits(run: tuple[Path, GAN], tmp_path: Path) -> None:
+    folder, before = run
+    model = gan(initialize_from=as_earlier(folder / "checkpoints" / "last.ckpt", tmp_path / "earlier.ckpt"))
+    for network in NETWORKS:
+        assert same(model.get_submodule(network), before.get_submodule(network))
+    assert torch.equal(
+        load_generator(tmp_path / "earlier.ckpt")(z := torch.randn(2, 4), noise="const"),
+        before.average.module(z, noise="const"),
+    )
 
 
 def test_a_generator_file_is_the_generator_and_its_average(run: tuple[Path, GAN], tmp_path: Path) -> None:

@@ -128,6 +128,18 @@ def fit(
     return trainer
 
 
+def as_earlier(path: Path, to: Path) -> Path:
+    """A checkpoint as versions wrote it in which noise strengths were scalars."""
+    contents = torch.load(path, weights_only=True)
+    state = contents["state_dict"]
+    contents["state_dict"] = {k: v.squeeze() if k.endswith("strength") else v for k, v in state.items()}
+    for optimizer in contents["optimizer_states"]:
+        for moments in optimizer["state"].values():
+            moments.update({k: v.squeeze() if v.shape == (1,) else v for k, v in moments.items()})
+    torch.save(contents, to)
+    return to
+
+
 class _StopAfter(Callback):
     def __init__(self, iterations: int) -> None:
         self.left = iterations

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ..errors import PreflightError
 from ..objective import PENALTIES
+from ..precision import HALF
 from ..rehearsal import penalty_intervals, rehearse
 from .checkpoint import LatestCheckpoint
 from .limits import StopAfterImages
@@ -78,7 +79,7 @@ class Preflight(Callback):
         speed = f"about {_number(images / seconds)} images/s" + (
             "" if left is None else f", {_duration(left)} to the end"
         )
-        return [_penalties(model), *([f"peak memory {_size(memory)}"] if memory else []), speed]
+        return [_penalties(model), *_precision(trainer), *([f"peak memory {_size(memory)}"] if memory else []), speed]
 
 
 def seconds_left(trainer: Trainer, model: GAN, seconds: float, images: int) -> float | None:
@@ -119,6 +120,13 @@ def _penalties(model: GAN) -> str:
     automatic = [f" (loss.{name}=auto is {value:.4g})" for name, value in model.loss.automatic.items()]
     *others, last = names or ["no penalty"]
     return (f"{', '.join(others)} and {last} run" if others else f"{last} runs") + "".join(automatic)
+
+
+def _precision(trainer: Trainer) -> list[str]:
+    """What a precision does not hold for; see :mod:`stylelayers.training.precision`."""
+    if trainer.precision not in HALF:
+        return []
+    return [f"{trainer.precision} but for mapping networks, averages and statistics, which stay in float32"]
 
 
 def _size(count: float) -> str:
