@@ -20,7 +20,7 @@ from .sizes import MEANING, NetworkArguments, differing, network_arguments, over
 if TYPE_CHECKING:
     from .gan import GAN
 
-__all__ = ["check_belongs", "identity", "resumed_tensors"]
+__all__ = ["check_belongs", "identity", "resumed_tensors", "widen_scalars"]
 
 _NETWORKS = ("generator", "discriminator")
 
@@ -55,6 +55,16 @@ def resumed_tensors(saved: Mapping[str, Tensor], model: GAN) -> dict[str, Tensor
     kept = {name: tensor for name, tensor in saved.items() if not name.startswith("augment.") or name in own}
     fixed = isinstance(model.augment, AdaptiveAugment) and model.augment.target is None
     return {**own, **kept, **({"augment.p": own["augment.p"]} if fixed else {})}
+
+
+def widen_scalars(checkpoint: Mapping[str, Any], model: GAN) -> None:
+    """Give moments of parameters ``(1,)`` that shape, in place; those of noise strengths were scalars once."""
+    for optimizer, saved in zip(model.configure_optimizers(), checkpoint.get("optimizer_states", []), strict=False):
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter, moments in zip(parameters, map(saved["state"].get, range(len(parameters))), strict=True):
+            if parameter.shape == (1,) and moments:
+                scalars = [name for name, value in moments.items() if name != "step" and isinstance(value, Tensor)]
+                moments.update({name: moments[name].reshape(1) for name in scalars if moments[name].ndim == 0})
 
 
 def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object, needed: str) -> None:

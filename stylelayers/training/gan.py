@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
-from .belonging import check_belongs, identity, resumed_tensors
+from .belonging import check_belongs, identity, resumed_tensors, widen_scalars
 from .class_names import class_names_of, warn_of_other_classes
 from .clipping import clip_gradients
 from .critic import AugmentedDiscriminator
@@ -26,7 +26,6 @@ from .objective import StyleGAN2Objective
 from .optimizers import OptimizerFactory, at_rest, keeping_settings, lazy_optimizer, mean_interval
 from .precision import at_least_float32_in
 from .random_state import random_states, start_random_state
-from .resuming import widen_scalars
 from .steps import Loss, Part, accumulate, due_steps, split
 from .transfer import freeze as frozen_names
 from .transfer import initialize
@@ -184,6 +183,7 @@ class GAN(LightningModule):
         checkpoint.update(identity(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        widen_scalars(checkpoint, self)
         check_belongs(checkpoint, self, "the checkpoint")
         checkpoint["state_dict"] = resumed_tensors(checkpoint["state_dict"], self)
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
@@ -191,8 +191,6 @@ class GAN(LightningModule):
         self._random_states = checkpoint.get("random_states", [])
         self.loss.restore(checkpoint.get("automatic", {}))
         self.average.given = frozenset(checkpoint.get("average_given", ()))
-        trained = (self._trained(network) for network in ("generator", "discriminator"))
-        widen_scalars(checkpoint.get("optimizer_states", []), trained)
 
     def on_train_start(self) -> None:
         start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)

@@ -7,19 +7,17 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from .belonging import check_belongs
+from .belonging import check_belongs, widen_scalars
 
 if TYPE_CHECKING:
     from .gan import GAN
 
-__all__ = ["check_resumable", "find_checkpoint", "widen_scalars"]
+__all__ = ["check_resumable", "find_checkpoint"]
 
 
 def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path | None:
@@ -62,21 +60,13 @@ def check_resumable(path: str | os.PathLike[str], model: GAN, *, max_epochs: int
         checkpoint["state_dict"], checkpoint["images_seen"], checkpoint["iterations"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
+    widen_scalars(checkpoint, model)
     check_belongs(checkpoint, model, path)
     if max_epochs is not None and 0 <= max_epochs < checkpoint.get("epoch", 0):
         raise ValueError(
             f"trainer.max_epochs={max_epochs} is over in {path}, which has {checkpoint['epoch']} epochs behind it; "
             f"raise it, or set it to -1 for no limit"
         )
-
-
-def widen_scalars(optimizer_states: Iterable[dict[str, Any]], trained: Iterable[Sequence[Tensor]]) -> None:
-    """Give moments of parameters ``(1,)`` that shape, in place; those of noise strengths were scalars once."""
-    for state, parameters in zip(optimizer_states, trained, strict=False):
-        for number, moments in state["state"].items():
-            scalars = [name for name, value in moments.items() if getattr(value, "ndim", None) == 0 and name != "step"]
-            if tuple(parameters[number].shape) == (1,):
-                moments.update({name: moments[name].reshape(1) for name in scalars})
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -233,7 +233,7 @@ NETWORKS = {
     ),
     "resolution": (("data.resolution=16",), r"the overrides of its run: data\.resolution=8$"),
     "a rectangle": (("data.resolution=[8,16]",), r"the overrides of its run: data\.resolution=8$"),
-    "labels": (("data.labels=false",), r"the overrides of its run: data\.labels=true \(10 classes\)$"),
+    "labels": (("data.labels=false",), r"the overrides of its run: data\.labels=true \(data with 10 classes\)$"),
     "activation": (*(("model.generator.activation=relu",), r"model\.generator\.activation is relu here and lrelu in"),),
     "filter": (
         *(("model.discriminator.resample_filter=[1,2,1]",), r"model\.discriminator\.resample_filter is .* here and"),

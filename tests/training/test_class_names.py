@@ -128,7 +128,7 @@ def test_a_class_folders_name_goes_all_the_way(
     (folder / "class0").rename(folder / "class9")
     with pytest.raises(SystemExit) as end:
         command_line(monkeypatch, tmp_path, *start, "resume=run", "callbacks.stop.max_images=16")
-    assert str(end.value).startswith("train.py: resume=")
+    assert str(end.value).startswith("train.py: resume must name a checkpoint of a run with the data's classes")
     assert "with 'class0' and without 'class9'" in str(end.value)
     (folder / "class9").rename(folder / "class0")
     command_line(monkeypatch, tmp_path, *start, "resume=run", "callbacks.stop.max_images=16")
