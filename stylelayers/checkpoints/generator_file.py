@@ -110,7 +110,7 @@ def read_header(path: Path) -> Header:
 def _json_object(path: Path, metadata: Mapping[str, str], name: str) -> dict[str, Any]:
     try:
         value = json.loads(metadata.get(name, ""))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} has no readable {name} in its metadata: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{str(path)!r} must have an object as its {name}, got {type(value).__name__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -32,6 +33,9 @@ def metrics(
     truncation_psi: Psi = 1.0,
     resize_filter: Annotated[str, typer.Option(help="Of inception: tensorflow, antialias.")] = "tensorflow",
     seed: Annotated[int, typer.Option(help="Of the generated images.")] = 0,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Build whatever data the run's config.yaml names; it may run any code.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -44,8 +48,8 @@ def metrics(
     except ModuleNotFoundError as error:
         raise FailedError(f'metrics need {error.name}: pip install "stylelayers[train]"') from None
     generator = load(model, device)
-    with failing():
-        compared = data_for(model, data, generator)
+    with failing() if data is None else nullcontext():
+        compared = data_for(model, data, generator, trust=trust)
     report = evaluate(
         generator,
         compared,
