@@ -62,7 +62,7 @@ def _from_configuration(path: Path) -> dict[str, dict[str, Any]]:
     if configuration is None:
         raise ValueError(
             "the checkpoint has no constructor's arguments (an earlier version wrote it), and there is no config.yaml "
-            "of its run beside or above it"
+            "of its run beside or above it; copy it there"
         )
     try:
         model = read_configuration(configuration)["model"]
