@@ -22,7 +22,9 @@ def metrics(
     data: Annotated[
         str | None, typer.Option(help="Folder of images, or digits.", show_default="those that the run was trained on")
     ] = None,
-    features: Annotated[str, typer.Option(help="Where images are compared: inception, classifier, digits.")] = "auto",
+    features: Annotated[
+        str, typer.Option(help="Where images are compared: inception, classifier, digits, random.")
+    ] = "auto",
     metrics: Annotated[
         str | None,
         typer.Option(help="Some of fid,kid,precision_recall,path_length,recognised."),

@@ -180,6 +180,12 @@ def test_a_converted_file_is_the_same_generator() -> None:
     torch.testing.assert_close(there, back)
 
 
+def test_the_version_and_the_help() -> None:
+    assert re.fullmatch(r"stylelayers \d+\.\d+\.\d+\S* \(torch \d.*\)\n", succeed("--version"))
+    assert succeed() == succeed("--help") == succeed("-h")
+    assert len(succeed().splitlines()) > 10
+
+
 # What goes wrong ------------------------------------------------------------------------------------------------------
 
 WRONG_ARGUMENTS = {

@@ -60,14 +60,14 @@ class QualityMetrics(Callback):
         self.path = Path(folder) / BEST_GENERATOR
         self.every_images, self.best, self.make_meter = every_images, best, meter
         self._meter: QualityMeter | None = None
-        self._best = math.inf
+        self._best, self._features = math.inf, ""  # the best so far, and where it was measured
         self._next = self._measured = 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self._best}
+        return {"best": self._best, **({"features": self._features} if self._features else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best = state_dict["best"]
+        self._best, self._features = state_dict["best"], state_dict.get("features", "")
 
     def on_fit_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         failure = None
@@ -123,6 +123,14 @@ class QualityMetrics(Callback):
         value = None if self.best is None else report.numbers().get(self.best)
         if value is None:
             return
+        if self._features not in ("", report.features):
+            warnings.warn(
+                f"quality is measured in {report.features} from here on, before it was in {self._features}: the best "
+                f"generator is chosen anew, as these numbers do not compare",
+                stacklevel=2,
+            )
+            self._best = math.inf
+        self._features = report.features
         score = value if self.best in _LOW_IS_GOOD else -value
         if score < self._best:
             self._best = score

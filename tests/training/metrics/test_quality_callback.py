@@ -123,6 +123,22 @@ def test_high_is_good_for_shares(tmp_path: Path) -> None:
             assert f'"images_seen": {better}' in file.metadata()["summary"]
 
 
+def test_a_best_of_other_features_is_forgotten(tmp_path: Path) -> None:
+    def report(features: str, fid: float) -> QualityReport:
+        return QualityReport(features, "", "", 4, 4, 1.0, "random", 0, fid=fid)
+
+    before, quality = (QualityMetrics(tmp_path, meter=METER) for _ in range(2))
+    trainer, model = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu"), tiny_gan()
+    before._keep_best(trainer, model, report("inception", 3.0))
+    quality.load_state_dict(before.state_dict())
+    with pytest.warns(UserWarning, match="measured in random filters from here on, before it was in inception"):
+        quality._keep_best(trainer, model, report("random filters", 5.0))
+    quality._keep_best(trainer, model, report("random filters", 6.0))
+    assert quality.state_dict() == {"best": 5.0, "features": "random filters"}
+    quality.load_state_dict({"best": 1.0})  # of an earlier version
+    assert quality.state_dict() == {"best": 1.0}
+
+
 def test_training_is_the_same_bit_for_bit_with_and_without(tmp_path: Path) -> None:
     models = []
     for callbacks in ([], [QualityMetrics(tmp_path, every_images=BATCH, meter=METER)]):
