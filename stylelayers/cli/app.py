@@ -12,12 +12,16 @@ from functools import partial
 from typing import Annotated, Any
 
 import torch
-import typer
-from typer.core import TyperGroup
 
+from .._extras import needs_extra
 from .._version import __version__
-from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
-from .support import in_one_line
+
+with needs_extra(__name__, "cli"):
+    import typer
+    from typer.core import TyperGroup
+
+    from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
+    from .support import in_one_line
 
 __all__ = ["COMMANDS", "app"]
 
