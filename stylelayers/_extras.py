@@ -21,4 +21,6 @@ def needs_extra(module: str, extra: str) -> Iterator[None]:
         missing = (error.name or "a package").partition(".")[0]
         if missing == __name__.partition(".")[0]:
             raise
-        raise ModuleNotFoundError(f'{module} needs {missing}: pip install "stylelayers[{extra}]"', name=missing) from None
+        raise ModuleNotFoundError(
+            f'{module} needs {missing}: pip install "stylelayers[{extra}]"', name=missing
+        ) from None

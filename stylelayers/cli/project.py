@@ -10,7 +10,7 @@ import typer
 
 from ..explore import load_distance, read_picture, save_picture, save_projection, tile, to_pixels
 from ..explore import project as fit_styles
-from ..explore.projection import SPACES
+from ..explore.projection import SPACES, fingerprint
 from .options import Device, Folder, Labels, Model, Zoom
 from .support import check_choice, load, numbers_if_given, progress
 
@@ -63,7 +63,9 @@ def project(
             on_step=lambda step, value: advance(1),
         )
     pixels = to_pixels(torch.cat([target, found.image]))
-    save_projection(found, output / "ws.safetensors")
+    known_by = {"generator": model.resolve().name, "generator_sha256": fingerprint(generator)}
+    notes = {**known_by, "picture": image.name, "distance_by": distance}
+    save_projection(found, output / "ws.safetensors", notes=notes)
     save_picture(pixels[1], output / "projection.png", zoom=zoom)
     save_picture(tile(pixels, 2), output / "comparison.png", zoom=zoom)
     print(f"{output}: distance {found.distances[0]:.4g} at the start, {found.distances[-1]:.4g} at the end")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -22,6 +23,7 @@ from stylelayers.checkpoints import load_generator, save_generator
 from stylelayers.cli import app as commands
 from stylelayers.cli.support import numbers
 from stylelayers.explore import load_directions, sample, tile, to_pixels
+from stylelayers.explore.projection import fingerprint
 from tests.explore.tiny import tiny_generator
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
@@ -145,6 +147,13 @@ def test_a_generated_picture_is_projected_back() -> None:
     start, end = (float(number) for number in re.findall(r"distance ([\d.e-]+) .* ([\d.e-]+) at the end", shown)[0])
     assert end < 0.05 * start
     assert load_file("out/ws.safetensors")["ws"].shape == (1, 4, 5)
+    with safe_open("out/ws.safetensors", framework="pt") as file:
+        told = {name: json.loads(text) for name, text in file.metadata().items() if name not in ("format", "version")}
+    assert (told["seed"], told["labels"], told["space"], told["steps"]) == (0, [2], "w", 150)
+    assert (told["generator"], told["picture"], told["distance_by"]) == ("RUN", "seed0005.png", "pixels")
+    assert told["generator_sha256"] == fingerprint(load_generator("generator.safetensors"))
+    assert told["generator_sha256"] != fingerprint(load_generator("faces.safetensors"))
+    assert told["distance"] == pytest.approx(end, rel=1e-3)
     both = Image.open("out/comparison.png")
     assert both.size == (32, 16)
     assert both.crop((16, 0, 32, 16)).tobytes() == Image.open("out/projection.png").tobytes()
