@@ -9,6 +9,7 @@ import typer
 
 from ..export import export_onnx, export_program
 from .options import Model
+from .places import file_to_write
 from .support import check_choice, load
 
 EXAMPLES = """
@@ -20,7 +21,9 @@ _FORMATS = {"onnx": export_onnx, "pt2": export_program}
 
 def export(
     model: Model,
-    output: Annotated[Path, typer.Argument(help="The file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Argument(parser=file_to_write, metavar="OUTPUT", help="The file.", show_default=False)
+    ],
     format: Annotated[
         str | None,
         typer.Option(help="onnx, or pt2 (a torch.export program).", show_default="the file's ending, or onnx"),

@@ -34,7 +34,7 @@ def metrics(
     ] = None,
     truncation_psi: Psi = 1.0,
     resize_filter: Annotated[str, typer.Option(help="Of inception: tensorflow, antialias.")] = "tensorflow",
-    seed: Annotated[int, typer.Option(help="Of the generated images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the generated images.")] = 0,
     trust: Annotated[
         bool, typer.Option("--trust", help="Build whatever data the run's config.yaml names; it may run any code.")
     ] = False,
@@ -56,7 +56,7 @@ def metrics(
         generator,
         compared,
         features=features,
-        metrics=None if metrics is None else metrics.split(","),
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         samples=samples,
         truncation_psi=truncation_psi,
         resize_filter=resize_filter,

@@ -24,6 +24,7 @@ PICTURES: dict[str, dict[str, Any]] = {
 }
 """Endings of files, and what Pillow needs to know for each."""
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_MOST_PIXELS = 1 << 28  # of an enlarged picture
 _WRITERS = 2  # threads; compression and the disk release Python's lock
 
 
@@ -107,6 +108,10 @@ def as_image(pixels: Tensor, zoom: int = 1) -> Image.Image:
     if zoom < 1:
         raise ValueError(f"zoom must be at least 1, got {zoom}")
     height, width, channels = pixels.shape
+    if zoom > 1 and width * height * zoom**2 > _MOST_PIXELS:
+        raise ValueError(
+            f"zoom {zoom} makes {width * zoom}x{height * zoom} pixels; at most {_MOST_PIXELS:,} are written"
+        )
     image = Image.frombytes(_MODES[channels], (width, height), pixels.numpy().tobytes())
     return image if zoom == 1 else image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
 

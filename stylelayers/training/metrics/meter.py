@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -173,6 +174,8 @@ class QualityMeter:
                 _check_count(name, value, self.metrics or DEFAULT)
         if not _is_int(self.batch_size) or self.batch_size < 1:
             raise ValueError(f"batch_size must be an int of at least 1, got {self.batch_size!r}")
+        if not math.isfinite(self.truncation_psi):
+            raise ValueError(f"truncation_psi must be a finite number, got {self.truncation_psi}")
         check_resize_filter(self.resize_filter)
         if isinstance(self.similarity, str) and self.similarity not in SIMILARITIES:
             known = ", ".join(SIMILARITIES)

@@ -50,7 +50,7 @@ def data_for(
     if str(data) == "digits":
         return digits(**sizes)
     folder = Path(data).expanduser()
-    if not folder.is_dir():
+    if not str(data).strip() or not folder.is_dir():
         raise ValueError(f"data must be digits or a folder of images, got {str(data)!r}, which is no folder")
     classes = generator.num_labels and sum(entry.is_dir() for entry in folder.iterdir()) == generator.num_labels
     return image_folder(folder, labels=bool(classes), **sizes)
