@@ -39,7 +39,7 @@ class OneLineErrors(TyperGroup):
             return call()
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _warn
+                warnings.showwarning = _warn  # type: ignore[assignment]
                 code = call()
         except _USAGE_ERROR as error:
             _end(error.format_message(), _WRONG_ARGUMENTS)  # type: ignore[attr-defined]
@@ -55,7 +55,7 @@ def _end(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _warn(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A warning without the line of Python that it came from; what concerns programmers alone is left out."""
     if not issubclass(category, (DeprecationWarning, FutureWarning)):
         print("stylelayers: warning: " + in_one_line(str(message)), file=sys.stderr)

@@ -115,7 +115,8 @@ def project(
         maps = {name: each.detach() for name, each in maps.items()}
         image = _image(generator, ws, maps)
         near.append(float(distance(_shrunk(image), compared)))
-    settings = {"seed": seed, "labels": None if labels is None else list(labels), "space": space, "steps": steps}
+    classes = None if labels is None else list(labels)
+    settings: dict[str, Any] = {"seed": seed, "labels": classes, "space": space, "steps": steps}
     settings |= {"learning_rate": learning_rate, "fit_noise": fit_noise, "noise_weight": noise_weight}
     return Projection(ws, image, maps, near, settings)
 

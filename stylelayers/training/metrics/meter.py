@@ -25,7 +25,7 @@ from .report import QualityReport
 
 __all__ = ["METRICS", "QualityMeter"]
 
-MINIMUM = {"fid": 2, "kid": 2, "precision_recall": NEIGHBOURS + 1, "path_length": 2, "recognised": 1}  # images
+MINIMUM = {"fid": 2, "kid": 2, "precision_recall": NEIGHBOURS + 1, "path_length": 3, "recognised": 1}  # images
 METRICS = tuple(MINIMUM)
 MAX_DEFAULT_SAMPLES = 10_000
 DEFAULT = ("fid", "kid", "precision_recall")

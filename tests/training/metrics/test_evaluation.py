@@ -308,7 +308,7 @@ def test_settings_that_cannot_be(options: dict[str, Any], message: str, generato
 
 
 @pytest.mark.parametrize(
-    ("metrics", "least"), [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["path_length"], 2)]
+    ("metrics", "least"), [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["path_length"], 3)]
 )
 def test_the_least_number_of_images_of_each_metric(metrics: list[str] | None, least: int, generator: Generator) -> None:
     options: dict[str, Any] = {"features": "random", "metrics": metrics, "cache": None}
