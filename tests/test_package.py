@@ -151,3 +151,51 @@ def test_import_is_light() -> None:
     assert "stylelayers.layers" in microseconds
     assert "stylelayers.training" not in microseconds
     assert microseconds["stylelayers"] < 300_000
+
+
+OPTIONAL = [  # what is imported, what is missing, who says so, and the extra that brings it
+    ("stylelayers.training", "lightning", "stylelayers.training", "train"),
+    ("stylelayers.training", "PIL", "stylelayers.training", "train"),
+    ("stylelayers.training.data", "torchvision", "stylelayers.training", "train"),
+    ("stylelayers.training.metrics", "lightning", "stylelayers.training", "train"),
+    ("stylelayers.explore", "PIL", "stylelayers.explore", "cli"),
+    ("stylelayers.explore.pictures", "PIL", "stylelayers.explore", "cli"),
+    ("stylelayers.cli.app", "typer", "stylelayers.cli.app", "cli"),
+    ("stylelayers.cli.app", "rich", "stylelayers.cli.app", "cli"),
+    ("stylelayers.cli.app", "PIL", "stylelayers.cli.app", "cli"),
+    ("stylelayers.demo", "PIL", "stylelayers.demo", "demo"),
+    ("stylelayers.demo.page", "gradio", "stylelayers.demo.page", "demo"),
+    ("stylelayers.demo.server", "gradio", "stylelayers.demo.server", "demo"),
+    ("stylelayers.checkpoints.hub", "huggingface_hub", "stylelayers.checkpoints.hub", "hub"),
+]
+IMPORTED_WITHOUT = """
+import importlib, os, sys, torch
+for line in sys.argv[1:]:
+    module, missing = line.split()
+    if child := os.fork():  # torch is imported once
+        os.waitpid(child, 0)
+        continue
+    sys.modules[missing] = None
+    try:
+        importlib.import_module(module)
+        told = "nothing"
+    except BaseException as error:
+        told = f"{type(error).__name__}: {error}"
+    os.write(1, f"{told}\\n".encode())
+    os._exit(0)
+"""
+
+
+def test_a_missing_extra_is_named() -> None:
+    result = run("-c", IMPORTED_WITHOUT, *(f"{module} {missing}" for module, missing, _, _ in OPTIONAL))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        f'ModuleNotFoundError: {who} needs {missing}: pip install "stylelayers[{extra}]"'
+        for _, missing, who, extra in OPTIONAL
+    ]
+
+
+def test_the_command_line_without_extras_imports_and_says_what_is_missing() -> None:
+    result = run("-c", 'import sys; sys.modules["typer"] = None; import stylelayers.cli as cli; cli.main()')
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == 'stylelayers: the command line needs typer: pip install "stylelayers[cli]"\n'

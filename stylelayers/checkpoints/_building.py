@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -51,9 +52,13 @@ def on_meta(build: Callable[..., _Network], arguments: Mapping[str, Any], tensor
     if depth is not None:
         raise ValueError(f"{depth} must be at most the number of tensors, {tensors}, got {arguments[depth]}")
     try:
+        inspect.signature(build).bind(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{build.__name__}: {error}") from None
+    try:
         return build(**arguments, device="meta")
     except (TypeError, RuntimeError, OverflowError) as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(f"{reprlib.repr(dict(arguments))} make no {build.__name__}: {error}") from None
 
 
 def assembled(

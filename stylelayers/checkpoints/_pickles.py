@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, BinaryIO
 
 __all__ = ["Buildable", "Constructor", "PickleMachine", "checked_keys"]
@@ -168,6 +169,7 @@ class PickleMachine:
         constructor, arguments = self._last(2)
         if not isinstance(constructor, Constructor) or not isinstance(arguments, tuple):
             raise ValueError(f"refused a call of {type(constructor).__name__} data")
+        signature(constructor.function).bind(*arguments)  # its TypeError, unlike the call's, names no function of ours
         self.stack.append(constructor.function(*arguments))
 
     def _build(self, _: None) -> None:

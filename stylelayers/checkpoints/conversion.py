@@ -10,7 +10,7 @@ from .generator_file import save_generator
 from .loading import load_networks
 from .pytorch_port import save_pytorch_port
 
-__all__ = ["Conversion", "convert"]
+__all__ = ["Conversion", "check_target", "convert"]
 
 _OURS, _PORT = (".safetensors",), (".pt", ".pth")
 
@@ -43,10 +43,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
         ValueError: a source that cannot be read, networks that the target's form does not have, another suffix.
     """
     target = Path(target)
-    if target.suffix not in _OURS + _PORT:
-        raise ValueError(f"convert: target must end in one of {', '.join(_OURS + _PORT)}, got {str(target)!r}")
-    if Path(source).resolve() == target.resolve():
-        raise ValueError(f"convert: target must be another file than source, got {str(target)!r} for both")
+    check_target(Path(source), target)
     found = load_networks(source, who="convert")
     if target.suffix in _PORT:
         try:
@@ -58,3 +55,11 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
     save_generator(found.generator, target, summary=found.summary)
     dropped = () if found.discriminator is None else ("not kept: the discriminator, which generator files do not hold",)
     return Conversion(target, found.kind, ("generator",), found.notes + dropped)
+
+
+def check_target(source: Path, target: Path) -> None:
+    """Raise a ValueError unless the ending of `target` names a form, and it is another file than `source`."""
+    if target.suffix not in _OURS + _PORT:
+        raise ValueError(f"convert: target must end in one of {', '.join(_OURS + _PORT)}, got {str(target)!r}")
+    if source.resolve() == target.resolve():
+        raise ValueError(f"convert: target must be another file than source, got {str(target)!r} for both")

@@ -13,7 +13,7 @@ from torch import nn
 from ..models import Generator
 from ._building import arguments_of, on_meta
 from .generator_file import read_header
-from .loading import kind_of, load_networks, network_file, read_torch_file
+from .loading import kind_of, load_networks, named, network_file, read_torch_file
 from .training_checkpoint import CLASS_NAMES, stored_arguments, training_summary
 
 __all__ = ["Description", "describe"]
@@ -72,7 +72,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
             generator.class_names = contents.get(CLASS_NAMES, ())
             return _description(file, "training checkpoint", generator, training_summary(contents))
     except ValueError as error:
-        raise ValueError(f"describe: {str(file)!r}: {error}") from error
+        raise ValueError(f"describe: {named(file, str(error))}") from error
     networks = load_networks(file, who="describe")
     return _description(file, networks.kind, networks.generator, networks.summary, notes=networks.notes)
 

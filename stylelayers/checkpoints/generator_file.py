@@ -117,7 +117,7 @@ def read_header(path: Path) -> Header:
 def _json(path: Path, name: str, text: str, kind: type, what: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} has no readable {name} in its metadata: {error}") from None
     if not isinstance(value, kind):
         raise ValueError(f"{str(path)!r} must have {what} as its {name}, got {type(value).__name__}")

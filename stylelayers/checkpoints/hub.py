@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
-
+from .._extras import needs_extra
 from ..models import Generator
 from ._building import arguments_of
 from .generator_file import GENERATOR_FILE, save_generator
 from .loading import load_networks
+
+with needs_extra(__name__, "hub"):
+    from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 
 __all__ = ["HubGenerator"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import torch
 from ..models import Generator
 from .generator_file import GENERATOR_FILE, read_generator_file
 from .networks import Networks
+from .other_files import what_else
 from .pytorch_port import read_pytorch_port
 from .stylegan2 import read_stylegan2
 from .training_checkpoint import read_training_checkpoint
 
-__all__ = ["KINDS", "kind_of", "load_generator", "load_networks", "network_file", "read_torch_file"]
+__all__ = ["KINDS", "kind_of", "load_generator", "load_networks", "named", "network_file", "read_torch_file"]
 
 KINDS = (
     "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 pickle or a checkpoint of "
@@ -37,10 +39,15 @@ def load_generator(path: str | os.PathLike[str], *, device: torch.device | str =
             the PyTorch port.
         device: where its tensors go.
 
+    A warning tells what images depend on and is not in the file.
+
     Raises:
         ValueError: no such file, another kind of file, a newer format, or tensors that do not fit.
     """
-    return load_networks(path, who="load_generator").generator.to(device)
+    found = load_networks(path, who="load_generator")
+    for sentence in found.made:
+        warnings.warn(f"{os.fspath(path)}: {sentence}", stacklevel=2)
+    return found.generator.to(device)
 
 
 def load_networks(path: str | os.PathLike[str], *, who: str = "load_networks") -> Networks:
@@ -57,14 +64,14 @@ def load_networks(path: str | os.PathLike[str], *, who: str = "load_networks") -
             return read_training_checkpoint(contents, file)
         return read_pytorch_port(contents)
     except ValueError as error:
-        raise ValueError(f"{who}: {_named(file, str(error))}") from error
+        raise ValueError(f"{who}: {named(file, str(error))}") from error
 
 
 def network_file(path: str | os.PathLike[str], who: str) -> Path:
     """The file itself, or of a folder its generator file, or else its newest checkpoint.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or it is a file of another kind; the message says which, and what to do.
     """
     path = Path(path)
     candidates = [path]
@@ -74,6 +81,8 @@ def network_file(path: str | os.PathLike[str], who: str) -> Path:
     if found is None:
         what = f"a folder without {GENERATOR_FILE} or checkpoints" if path.is_dir() else "which is no file"
         raise ValueError(f"{who}: path must be {KINDS}, got {str(path)!r}, {what}")
+    if (other := what_else(found)) is not None:
+        raise ValueError(f"{who}: {str(found)!r} is not a readable safetensors file, checkpoint or pickle but {other}")
     return found
 
 
@@ -105,5 +114,6 @@ def read_torch_file(path: Path, *, device: str = "cpu") -> Mapping[str, Any]:
     return contents
 
 
-def _named(path: Path, message: str) -> str:
+def named(path: Path, message: str) -> str:
+    """A message that says which file it is about, once."""
     return message if repr(str(path)) in message else f"{str(path)!r}: {message}"

@@ -21,6 +21,7 @@ class Networks:
         discriminator: None where the file has none, or none that is understood (`notes` says so).
         summary: of the training, such as ``images_seen``.
         notes: what of the file was not understood or not kept, a sentence each.
+        made: what images depend on, is not in the file and was made, a sentence each.
     """
 
     kind: str
@@ -28,3 +29,4 @@ class Networks:
     discriminator: Discriminator | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ Written from the names and shapes of its state dicts. What tensors mean there, b
 - doubling convolutions of the generator store their kernel flipped;
 - modulated weights and biases have leading and trailing dimensions of size 1;
 - resampling filters are stored with every layer that resamples; ours are made by the layers;
-- the mean of w is a tensor of its own, ``latent_avg``, which files of training runs lack.
+- the mean of w is a tensor of its own, ``latent_avg``, which files of training runs lack;
+- the noise maps are buffers of their own, ``noises.*``, which files of its earlier versions lack.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = ["pytorch_port_state", "read_pytorch_port", "save_pytorch_port"]
 
 _LR_MULTIPLIER = 0.01
 _MEAN_SAMPLES = 4096
+_LARGEST_WITHOUT_NOISE = 2048
 _ONLY: dict[str, tuple[Any, ...]] = {
     "num_labels": (0,),
     "activation": ("lrelu",),
@@ -46,27 +48,27 @@ _ONLY_DISCRIMINATOR = {**_ONLY, "architecture": ("resnet",), "mbstd_group_size":
 def read_pytorch_port(contents: Mapping[str, Any]) -> Networks:
     """The networks of a checkpoint that ``torch.load(weights_only=True)`` has read.
 
-    A mean of w that is not there is estimated from 4096 latents of a fixed seed.
+    A mean of w that is not there is estimated from 4096 latents of a fixed seed; noise maps, if there are none at all,
+    are drawn from a fixed seed.
 
     Raises:
         ValueError: tensors that are missing, not understood or of other shapes, or other filters.
     """
     tensors = without_filters("g_ema", contents.get("g_ema"))
+    arguments, made = _generator_arguments(tensors), list[str]()
+    if not any(name.startswith("noises.") for name in tensors):
+        tensors |= _noise_maps(arguments["resolution"])
+        made.append("no noises in the file: the noise maps were drawn from a fixed seed")
     known = contents.get("latent_avg")
-    style_dim = _shape(tensors, "style.1.weight", 2)[0]
-    tensors["latent_avg"] = torch.zeros(style_dim) if known is None else _tensor("latent_avg", known)
-    generator = assembled(Generator, _generator_arguments(tensors), tensors, GENERATOR, dtype=torch.float32)
-    notes = [f"not kept: {listed(rest)}"] if (rest := contents.keys() - {"g_ema", "d", "latent_avg"}) else []
+    tensors["latent_avg"] = torch.zeros(arguments["style_dim"]) if known is None else _tensor("latent_avg", known)
+    generator = assembled(Generator, arguments, tensors, GENERATOR, dtype=torch.float32)
     if known is None:
         _estimate_mean(generator)
-        notes.append(f"no latent_avg in the file: the mean of w was estimated from {_MEAN_SAMPLES} latents")
-    if "d" not in contents:
-        return Networks("PyTorch port", generator, notes=tuple(notes))
-    tensors = without_filters("d", contents["d"])
-    discriminator = assembled(
-        Discriminator, _discriminator_arguments(tensors), tensors, DISCRIMINATOR, dtype=torch.float32
-    )
-    return Networks("PyTorch port", generator, discriminator, notes=tuple(notes))
+        made.append(f"no latent_avg in the file: the mean of w was estimated from {_MEAN_SAMPLES} latents")
+    rest = contents.keys() - {"g_ema", "d", "latent_avg"}
+    notes = (*([f"not kept: {listed(rest)}"] if rest else []), *made)
+    discriminator = _discriminator(contents["d"]) if "d" in contents else None
+    return Networks("PyTorch port", generator, discriminator, notes=notes, made=tuple(made))
 
 
 def pytorch_port_state(generator: Generator, discriminator: Discriminator | None = None) -> dict[str, Any]:
@@ -109,6 +111,22 @@ def save_pytorch_port(
     with whole_file(path) as unfinished:
         torch.save(state, unfinished)
     return path
+
+
+def _discriminator(state: Any) -> Discriminator:
+    tensors = without_filters("d", state)
+    return assembled(Discriminator, _discriminator_arguments(tensors), tensors, DISCRIMINATOR, dtype=torch.float32)
+
+
+def _noise_maps(resolution: int) -> dict[str, Tensor]:
+    """Random maps for all layers, whose memory a small file must not be able to ask for."""
+    if resolution > _LARGEST_WITHOUT_NOISE:
+        raise ValueError(
+            f"a network without noises must have at most {_LARGEST_WITHOUT_NOISE} pixels, got {resolution}"
+        )
+    source = torch.Generator().manual_seed(0)
+    sides = [4, *(side for level in range(3, resolution.bit_length()) for side in [1 << level] * 2)]
+    return {f"noises.noise_{i}": torch.randn(1, 1, side, side, generator=source) for i, side in enumerate(sides)}
 
 
 def _generator_arguments(tensors: Mapping[str, Tensor]) -> dict[str, Any]:

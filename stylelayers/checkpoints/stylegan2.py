@@ -22,6 +22,7 @@ from ._building import Layout, assembled, from_stylegan2, listed, to_stylegan2
 from ._official import OfficialNetwork
 from ._records import Record, read_records
 from .networks import Networks
+from .other_files import what_else
 
 __all__ = ["StyleGAN2", "load_stylegan2", "read_stylegan2"]
 
@@ -75,7 +76,8 @@ def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
         generator, discriminator = (_record(networks, key) for key in ("G_ema", "D"))
         return {"generator": _generator(generator), "discriminator": _discriminator(discriminator)}
     except ValueError as error:
-        raise ValueError(f"load_stylegan2: {str(path)!r}: {error}") from error
+        hint = "" if (other := what_else(path)) is None else f"; it is {other}"
+        raise ValueError(f"load_stylegan2: {str(path)!r}: {error}{hint}") from error
 
 
 def read_stylegan2(data: bytes) -> Networks:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..models import Discriminator, Generator
 from ._building import assembled
 from .networks import Networks
+from .run_configuration import CONFIGURATION, read_configuration
 
 __all__ = ["ARGUMENTS", "CLASS_NAMES", "read_training_checkpoint", "stored_arguments", "training_summary"]
 
@@ -58,19 +59,15 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _from_configuration(path: Path) -> dict[str, dict[str, Any]]:
     """The networks' sections of the run's configuration, as plain YAML: no class that it names is looked at."""
-    candidates = [folder / "config.yaml" for folder in (path.parent.parent, path.parent)]
+    candidates = [folder / CONFIGURATION for folder in (path.parent.parent, path.parent)]
     configuration = next((file for file in candidates if file.is_file()), None)
     if configuration is None:
         raise ValueError(
             "the checkpoint has no constructor's arguments (an earlier version wrote it), and there is no config.yaml "
-            "of its run beside or above it"
+            "of its run beside or above it; copy it there"
         )
     try:
-        import yaml
-    except ImportError:
-        raise ValueError(f"{str(configuration)!r} can only be read with PyYAML: pip install pyyaml") from None
-    try:
-        sections = yaml.safe_load(configuration.read_text(encoding="utf-8"))["model"]
-        return {name: {k: v for k, v in sections[name].items() if k != "_target_"} for name in _PREFIXES}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        model = read_configuration(configuration)["model"]
+        return {name: {k: v for k, v in model[name].items() if k != "_target_"} for name in _PREFIXES}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{str(configuration)!r} has no readable model.generator: {error}") from None

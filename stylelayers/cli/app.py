@@ -7,13 +7,21 @@ lines that a test runs. To add one, add it to `COMMANDS`.
 from __future__ import annotations
 
 import sys
+import warnings
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+import torch
 
-from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
+from .._extras import needs_extra
+from .._version import __version__
+
+with needs_extra(__name__, "cli"):
+    import typer
+    from typer.core import TyperGroup
+
+    from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
+    from .support import in_one_line
 
 __all__ = ["COMMANDS", "app"]
 
@@ -23,32 +31,50 @@ _WRONG_ARGUMENTS, _FAILED = 2, 1
 
 
 class OneLineErrors(TyperGroup):
-    """Errors as one line on stderr: exit code 2 for wrong arguments (ValueError), 1 for anything else that failed."""
+    """Errors and warnings as one line on stderr; exit code 2 for wrong arguments (ValueError), 1 for other failures."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         call = partial(super().main, *arguments, **{**options, "standalone_mode": False})
         if not options.get("standalone_mode", True):
             return call()
         try:
-            code = call()
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn  # type: ignore[assignment]
+                code = call()
         except _USAGE_ERROR as error:
             _end(error.format_message(), _WRONG_ARGUMENTS)  # type: ignore[attr-defined]
         except ValueError as error:
             _end(str(error), _WRONG_ARGUMENTS)
-        except (OSError, RuntimeError, MemoryError) as error:
+        except (OSError, RuntimeError, MemoryError, ImportError) as error:
             _end(str(error) or type(error).__name__, _FAILED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _end(message: str, code: int) -> None:
-    print("stylelayers: " + " ".join(message.split()), file=sys.stderr)
+    print("stylelayers: " + in_one_line(message), file=sys.stderr)
     sys.exit(code)
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """A warning without the line of Python that it came from; what concerns programmers alone is left out."""
+    if not issubclass(category, (DeprecationWarning, FutureWarning)):
+        print("stylelayers: warning: " + in_one_line(str(message)), file=sys.stderr)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stylelayers {__version__} (torch {torch.__version__})")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions and exit.")
+]
 
 
 app = typer.Typer(
     cls=OneLineErrors,
     help="Pictures from trained generators.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -56,9 +82,11 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _root() -> None:
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context, version: Version = False) -> None:
     """Pictures from trained generators."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 for _module in COMMANDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Annotated
 
 import torch
@@ -49,6 +49,8 @@ def directions(
     They follow from the weights alone. The folder gets directions.safetensors, and directions.png: a direction a row,
     from one end to the other.
     """
+    if not isfinite(strength):
+        raise ValueError(f"--strength must be a finite number, got {strength}")
     chosen = numbers_if_given("--layers", layers)
     generator = load(model, device)
     classes = classes_if_given(generator, labels)

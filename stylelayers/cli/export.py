@@ -9,7 +9,8 @@ import typer
 
 from ..export import export_onnx, export_program
 from .options import Model
-from .support import load
+from .places import file_to_write
+from .support import check_choice, load
 
 EXAMPLES = """
 stylelayers export runs/RUN generator.onnx
@@ -20,8 +21,13 @@ _FORMATS = {"onnx": export_onnx, "pt2": export_program}
 
 def export(
     model: Model,
-    output: Annotated[Path, typer.Argument(help="The file.", show_default=False)],
-    format: Annotated[str, typer.Option(help="onnx, or pt2 (a torch.export program).")] = "onnx",
+    output: Annotated[
+        Path, typer.Argument(parser=file_to_write, metavar="OUTPUT", help="The file.", show_default=False)
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(help="onnx, or pt2 (a torch.export program).", show_default="the file's ending, or onnx"),
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Compute images in float16.")] = False,
     noise: Annotated[str, typer.Option(help="const (stored) or none.")] = "const",
 ) -> None:
@@ -30,7 +36,14 @@ def export(
     Any batch size; inputs z, truncation_psi and, where there are any, labels. The file is run and compared with the
     generator before it is kept.
     """
-    if format not in _FORMATS:
-        raise ValueError(f"--format must be one of {', '.join(_FORMATS)}, got {format!r}")
-    done = _FORMATS[format](load(model, "cpu"), output, noise=noise, half=half)
+    done = _FORMATS[_format_of(output, format)](load(model, "cpu"), output, noise=noise, half=half)
     typer.echo(f"{done.path}: inputs {', '.join(done.inputs)}; images differ by at most {done.difference:.1e}")
+
+
+def _format_of(output: Path, wanted: str | None) -> str:
+    """The format that is asked for or that the ending names, which must not contradict each other."""
+    ending = output.suffix.lower()[1:]
+    chosen = check_choice("--format", wanted or (ending if ending in _FORMATS else "onnx"), _FORMATS)
+    if ending in _FORMATS and ending != chosen:
+        raise ValueError(f"--format {chosen} must have another ending than .{ending}, got {str(output)!r}")
+    return chosen

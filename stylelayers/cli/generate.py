@@ -11,6 +11,7 @@ import typer
 from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
 from ..explore.pictures import check_ending
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
+from .places import to_write
 from .support import check_choice, classes_if_given, counted, load, numbers, square
 
 EXAMPLES = """
@@ -22,7 +23,12 @@ stylelayers generate runs/RUN folder --seeds 0,5,7-9 --noise random
 
 def generate(
     model: Model,
-    output: Annotated[Path, typer.Argument(help="One .png or .webp for a grid, or a folder for a file a seed.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            parser=to_write, metavar="OUTPUT", help="One .png or .webp for a grid, or a folder for a file a seed."
+        ),
+    ],
     seeds: Seeds = "0-63",
     labels: Labels = None,
     truncation_psi: Psi = 1.0,
@@ -40,8 +46,11 @@ def generate(
     """
     wanted = numbers("--seeds", seeds)
     check_choice("--format", file_format, [ending[1:] for ending in PICTURES])
-    if output.suffix:
+    one_file = bool(output.suffix) and not output.is_dir()
+    if one_file:
         check_ending(output, PICTURES)
+    elif output.is_file():
+        raise ValueError(f"the output must be a .png, a .webp or a folder, got {str(output)!r}, which is another file")
     generator = load(model, device)
     images = sample(
         generator,
@@ -53,7 +62,7 @@ def generate(
         batch=batch,
     )
     batches = map(to_pixels, counted(images, "generating", len(wanted)))
-    if output.suffix:
+    if one_file:
         save_picture(tile(torch.cat(list(batches)), columns or square(len(wanted))), output, zoom=zoom)
     else:
         save_each(batches, [output / f"seed{seed:04d}.{file_format}" for seed in wanted], zoom=zoom)

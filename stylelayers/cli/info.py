@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..checkpoints import describe
-from .support import failing
+from .places import existing
+from .support import failing, in_one_line
 
 EXAMPLES = """
 stylelayers info runs/RUN
@@ -25,7 +26,9 @@ def info(
     path: Annotated[
         Path,
         typer.Argument(
-            exists=True, help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file."
+            parser=existing,
+            metavar="PATH",
+            help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -36,9 +39,9 @@ def info(
     """
     with failing():
         facts = {name: value for name, value in asdict(describe(path)).items() if value not in (None, "", (), {})}
-    metrics = path / "metrics.csv"
-    if metrics.is_file():
-        facts["last_metrics"] = _last_of_each(metrics)
+        metrics = path / "metrics.csv"
+        if metrics.is_file():
+            facts["last_metrics"] = _last_of_each(metrics)
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
     else:
@@ -48,9 +51,12 @@ def info(
 def _last_of_each(path: Path) -> dict[str, float]:
     """The last value of each metric of a run."""
     found: dict[str, float] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            found.update({name: float(value) for name, value in row.items() if name and value})
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                found.update({name: float(value) for name, value in row.items() if name and value})
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{str(path)!r} is no table of numbers: {error}") from None
     return found
 
 
@@ -65,4 +71,4 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else in_one_line(str(value))

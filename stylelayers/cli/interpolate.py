@@ -11,6 +11,7 @@ from ..explore import save_video, synthesize, to_pixels, walk_styles
 from ..explore.videos import check_video
 from ..explore.walks import WALKS
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Seeds, Zoom
+from .places import file_to_write
 from .support import check_choice, classes_if_given, counted, load, numbers
 
 EXAMPLES = """
@@ -21,7 +22,9 @@ stylelayers interpolate runs/RUN walk.mp4 --seeds 3,7,3 --frames 60 --fps 30 --s
 
 def interpolate(
     model: Model,
-    output: Annotated[Path, typer.Argument(help="A .gif or .mp4 file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Argument(parser=file_to_write, metavar="OUTPUT", help="A .gif or .mp4 file.", show_default=False)
+    ],
     seeds: Seeds = "0-4",
     frames: Annotated[int, typer.Option(min=1, help="From one seed to the next.")] = 30,
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,

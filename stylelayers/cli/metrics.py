@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -21,7 +22,9 @@ def metrics(
     data: Annotated[
         str | None, typer.Option(help="Folder of images, or digits.", show_default="those that the run was trained on")
     ] = None,
-    features: Annotated[str, typer.Option(help="Where images are compared: inception, classifier, digits.")] = "auto",
+    features: Annotated[
+        str, typer.Option(help="Where images are compared: inception, classifier, digits, random.")
+    ] = "auto",
     metrics: Annotated[
         str | None,
         typer.Option(help="Some of fid,kid,precision_recall,path_length,recognised."),
@@ -31,7 +34,10 @@ def metrics(
     ] = None,
     truncation_psi: Psi = 1.0,
     resize_filter: Annotated[str, typer.Option(help="Of inception: tensorflow, antialias.")] = "tensorflow",
-    seed: Annotated[int, typer.Option(help="Of the generated images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the generated images.")] = 0,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Build whatever data the run's config.yaml names; it may run any code.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -44,13 +50,13 @@ def metrics(
     except ModuleNotFoundError as error:
         raise FailedError(f'metrics need {error.name}: pip install "stylelayers[train]"') from None
     generator = load(model, device)
-    with failing():
-        compared = data_for(model, data, generator)
+    with failing() if data is None else nullcontext():
+        compared = data_for(model, data, generator, trust=trust)
     report = evaluate(
         generator,
         compared,
         features=features,
-        metrics=None if metrics is None else metrics.split(","),
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         samples=samples,
         truncation_psi=truncation_psi,
         resize_filter=resize_filter,

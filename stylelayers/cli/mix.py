@@ -13,6 +13,7 @@ from ..explore import PICTURES, mixing_table, save_picture, styles_of_seeds, til
 from ..explore.mixing import check_layers
 from ..explore.pictures import check_ending
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Zoom
+from .places import file_to_write
 from .support import classes_if_given, counted, load, numbers
 
 EXAMPLES = """
@@ -23,7 +24,9 @@ stylelayers mix runs/RUN mix.webp --rows 0-3 --columns 10-15 --layers 0-1 --laye
 
 def mix(
     model: Model,
-    output: Annotated[Path, typer.Argument(help="A .png or .webp file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Argument(parser=file_to_write, metavar="OUTPUT", help="A .png or .webp file.", show_default=False)
+    ],
     rows: Annotated[str, typer.Option(help="Seeds of the rows.")] = "0-3",
     columns: Annotated[str, typer.Option(help="Seeds of the columns, whose styles are put in.")] = "4-9",
     layers: Annotated[

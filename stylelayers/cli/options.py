@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..layers.noise import NOISE_MODES
+from .places import existing, folder_to_fill
 from .support import check_choice
 
 __all__ = [
@@ -33,10 +34,15 @@ def _one_of(*modes: str) -> Callable[[str], str]:
 Model = Annotated[
     Path,
     typer.Argument(
-        exists=True, help="Generator file, run's folder, checkpoint or official pickle.", show_default=False
+        parser=existing,
+        metavar="MODEL",
+        help="Generator file, run's folder, checkpoint or official pickle.",
+        show_default=False,
     ),
 ]
-Folder = Annotated[Path, typer.Argument(help="Folder for the files.", show_default=False)]
+Folder = Annotated[
+    Path, typer.Argument(parser=folder_to_fill, metavar="OUTPUT", help="Folder for the files.", show_default=False)
+]
 Seeds = Annotated[str, typer.Option(help="Numbers and ranges: 0-63 or 0,5,7-9.")]
 Labels = Annotated[
     str | None, typer.Option(help="Classes, repeated along the seeds: dogs,cats or 0-9. All in turn if not given.")

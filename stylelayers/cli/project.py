@@ -10,8 +10,9 @@ import typer
 
 from ..explore import load_distance, read_picture, save_picture, save_projection, tile, to_pixels
 from ..explore import project as fit_styles
-from ..explore.projection import SPACES
+from ..explore.projection import SPACES, fingerprint
 from .options import Device, Folder, Labels, Model, Zoom
+from .places import existing_file
 from .support import check_choice, classes_if_given, load, progress
 
 EXAMPLES = """
@@ -22,7 +23,9 @@ stylelayers project runs/RUN picture.png folder --space w+ --fit-noise --seed 1 
 
 def project(
     model: Model,
-    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A picture file.", show_default=False)],
+    image: Annotated[
+        Path, typer.Argument(parser=existing_file, metavar="IMAGE", help="A picture file.", show_default=False)
+    ],
     output: Folder,
     space: Annotated[str, typer.Option(help="w: one style for all layers; w+: one a layer, nearer.")] = "w",
     steps: Annotated[int, typer.Option(min=1, help="Of the optimisation.")] = 1000,
@@ -32,7 +35,9 @@ def project(
     learning_rate: Annotated[float, typer.Option(help="Its largest value.")] = 0.1,
     fit_noise: Annotated[bool, typer.Option("--fit-noise", help="Fit the noise maps too.")] = False,
     labels: Labels = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the starting point and the noise on the way.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of the starting point and the noise on the way.")
+    ] = 0,
     zoom: Zoom = 1,
     device: Device = "auto",
 ) -> None:
@@ -63,7 +68,9 @@ def project(
             on_step=lambda step, value: advance(1),
         )
     pixels = to_pixels(torch.cat([target, found.image]))
-    save_projection(found, output / "ws.safetensors")
+    known_by = {"generator": model.resolve().name, "generator_sha256": fingerprint(generator)}
+    notes = {**known_by, "picture": image.name, "distance_by": distance}
+    save_projection(found, output / "ws.safetensors", notes=notes)
     save_picture(pixels[1], output / "projection.png", zoom=zoom)
     save_picture(tile(pixels, 2), output / "comparison.png", zoom=zoom)
     print(f"{output}: distance {found.distances[0]:.4g} at the start, {found.distances[-1]:.4g} at the end")

@@ -23,6 +23,7 @@ __all__ = [
     "classes_if_given",
     "counted",
     "failing",
+    "in_one_line",
     "load",
     "numbers",
     "numbers_if_given",
@@ -86,6 +87,11 @@ def load(model: Path, device: str) -> Generator:
     chosen = _device(device)
     with failing():
         return load_generator(model, device=chosen)
+
+
+def in_one_line(text: str) -> str:
+    """Text from anywhere, fit for a terminal: without line breaks, and with escape sequences spelled out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(text.split()))
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from io import BytesIO
 from random import randrange
 from typing import Any
 
-import gradio as gr
-from gradio.components import Component
-from PIL import Image
-
+from .._extras import needs_extra
 from ..explore import class_titles
 from .rendering import Explorer, Settings, layer_names, render
+
+with needs_extra(__name__, "demo"):
+    import gradio as gr
+    from gradio.components import Component
+    from PIL import Image
 
 __all__ = ["LOOK", "build_page", "data_url"]
 

@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import gradio as gr
+from .._extras import needs_extra
 
-from .page import LOOK
+with needs_extra(__name__, "demo"):
+    import gradio as gr
+
+    from .page import LOOK
 
 __all__ = ["serving"]
 

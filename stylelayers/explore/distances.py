@@ -73,8 +73,8 @@ def load_distance(name: str, *, device: torch.device | str = "cpu") -> Distance:
         raise ValueError(f"distance must be pixels, vgg16, a TorchScript file or module:factory, got {name!r}")
     try:
         network = getattr(import_module(module), factory)()
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"distance {name!r}: {error}") from None
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"distance {name!r} is no module:factory that makes a network: {error}") from None
     if not isinstance(network, nn.Module):
         raise ValueError(f"distance {name!r}: expected a torch.nn.Module, got {type(network).__name__}")
     return FeatureDistance(network.to(device))

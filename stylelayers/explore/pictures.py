@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import ceil
@@ -19,24 +20,29 @@ __all__ = ["PICTURES", "check_ending", "save_each", "save_grid", "save_picture",
 
 PICTURES: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
-    ".webp": {"format": "WEBP", "lossless": True},
+    ".webp": {"format": "WEBP", "lossless": True, "exact": True},  # colours below full transparency too
 }
 """Endings of files, and what Pillow needs to know for each."""
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_MOST_PIXELS = 1 << 28  # of an enlarged picture
 _WRITERS = 2  # threads; compression and the disk release Python's lock
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as bytes: three channels if there are three or more, else the first.
+    """Images in [-1, 1] as bytes: grey, grey and alpha, RGB or RGBA; of more channels the first three, with a warning.
 
     Shape:
-        ``(N, C, H, W)`` → ``(N, H, W, 3 or 1)`` of dtype uint8, on the CPU.
+        ``(N, C, H, W)`` → ``(N, H, W, min(C, 4))`` of dtype uint8, on the CPU; 3 for more than 4 channels.
     """
-    shown = images[:, :3] if images.shape[1] >= 3 else images[:, :1]
+    channels = images.shape[1]
+    if channels > max(_MODES):
+        warnings.warn(f"pictures show the first 3 of {channels} channels", stacklevel=2)
+    shown = images if channels in _MODES else images[:, :3]
     return shown.float().mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().contiguous()
 
 
 def tile(pixels: Tensor, columns: int) -> Tensor:
-    """Pictures side by side, row by row, without gaps; places that are left over are black.
+    """Pictures side by side, row by row, without gaps; places that are left over are black, or transparent.
 
     Shape:
         ``(N, H, W, C)`` → ``(ceil(N / columns) * H, columns * W, C)``; fewer columns if there are fewer pictures.
@@ -61,7 +67,9 @@ def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> 
 
 
 def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1) -> Path:
-    """Write bytes ``(H, W, 1 or 3)`` as a PNG or lossless WebP file, by the path's ending, whole or not at all.
+    """Write bytes ``(H, W, 1 to 4)`` as a PNG or lossless WebP file, by the path's ending, whole or not at all.
+
+    Both endings keep transparency.
 
     Args:
         pixels: of dtype uint8.
@@ -79,7 +87,7 @@ def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1)
 
 
 def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]], *, zoom: int = 1) -> None:
-    """Write each picture of batches ``(n, H, W, 1 or 3)`` to its path, while the next batch is made.
+    """Write each picture of batches ``(n, H, W, 1 to 4)`` to its path, while the next batch is made.
 
     See :func:`save_picture`.
     """
@@ -96,11 +104,15 @@ def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]]
 
 
 def as_image(pixels: Tensor, zoom: int = 1) -> Image.Image:
-    """Bytes ``(H, W, 1 or 3)`` for Pillow, each pixel repeated `zoom` times a side."""
+    """Bytes ``(H, W, 1 to 4)`` for Pillow, each pixel repeated `zoom` times a side."""
     if zoom < 1:
         raise ValueError(f"zoom must be at least 1, got {zoom}")
     height, width, channels = pixels.shape
-    image = Image.frombytes("L" if channels == 1 else "RGB", (width, height), pixels.numpy().tobytes())
+    if zoom > 1 and width * height * zoom**2 > _MOST_PIXELS:
+        raise ValueError(
+            f"zoom {zoom} makes {width * zoom}x{height * zoom} pixels; at most {_MOST_PIXELS:,} are written"
+        )
+    image = Image.frombytes(_MODES[channels], (width, height), pixels.numpy().tobytes())
     return image if zoom == 1 else image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
 
 

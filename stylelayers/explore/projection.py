@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import cos, pi
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +23,7 @@ from .distances import Distance, pixel_distance
 from .latents import latents_of_seeds
 from .sampling import cycled_labels
 
-__all__ = ["SPACES", "Projection", "project", "save_projection", "style_statistics"]
+__all__ = ["SPACES", "Projection", "fingerprint", "project", "save_projection", "style_statistics"]
 
 SPACES = ("w", "w+")
 _METADATA = {"format": "stylelayers.styles", "version": "1"}
@@ -38,12 +42,14 @@ class Projection:
         image: ``(1, C, H, W)`` that the generator makes of them.
         noise: the noise maps that go with it by their buffers' names; empty if the stored ones do.
         distances: from the target at every step, the last without noise on w.
+        settings: what else it takes to find them again: the seed, the classes, the space, the steps …
     """
 
     ws: Tensor
     image: Tensor
     noise: dict[str, Tensor]
     distances: list[float]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def project(
@@ -79,9 +85,11 @@ def project(
         on_step: called after every step with its number, from 1, and the distance.
 
     Raises:
-        ValueError: an unknown space, no steps, a target of another size.
+        ValueError: an unknown space, no steps, a learning rate that is none, a target of another size.
     """
     _check(generator, target, space, steps)
+    if not 0 <= learning_rate < math.inf:
+        raise ValueError(f"learning_rate must be a number of at least 0, got {learning_rate}")
     source = torch.Generator().manual_seed(seed)
     mean, deviation = style_statistics(generator, labels=labels, seed=seed)
     w = mean.expand(1, generator.num_ws if space == "w+" else 1, -1).clone().requires_grad_()
@@ -107,12 +115,32 @@ def project(
         maps = {name: each.detach() for name, each in maps.items()}
         image = _image(generator, ws, maps)
         near.append(float(distance(_shrunk(image), compared)))
-    return Projection(ws, image, maps, near)
+    classes = None if labels is None else list(labels)
+    settings: dict[str, Any] = {"seed": seed, "labels": classes, "space": space, "steps": steps}
+    settings |= {"learning_rate": learning_rate, "fit_noise": fit_noise, "noise_weight": noise_weight}
+    return Projection(ws, image, maps, near, settings)
 
 
-def save_projection(projection: Projection, path: str | os.PathLike[str]) -> Path:
-    """Write the tensor ``ws`` and the noise maps, if there are any, as one safetensors file."""
-    return save_tensors({"ws": projection.ws, **projection.noise}, path, metadata=_METADATA)
+def save_projection(
+    projection: Projection, path: str | os.PathLike[str], *, notes: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the tensor ``ws`` and the noise maps, if there are any, as one safetensors file.
+
+    Its metadata, JSON each, have the settings, the distance at the end, and `notes`, such as which generator it was.
+    """
+    told = {**projection.settings, "distance": projection.distances[-1], **(notes or {})}
+    metadata = {name: json.dumps(value) for name, value in told.items()}
+    return save_tensors({"ws": projection.ws, **projection.noise}, path, metadata={**metadata, **_METADATA})
+
+
+def fingerprint(generator: Generator) -> str:
+    """SHA-256 of the names and numbers of all tensors of a generator, by which it is known under any file name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(generator.state_dict().items()):
+        held = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {held.dtype} {tuple(held.shape)}".encode())
+        digest.update(held.view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def style_statistics(

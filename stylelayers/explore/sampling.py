@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -44,6 +45,7 @@ def sample(
         ValueError: labels or options that do not fit the generator.
     """
     _check(generator, noise)
+    _check_truncation(generator, truncation_psi, truncation_cutoff)
     classes = cycled_labels(generator, len(seeds), labels)
 
     def images(part: slice) -> Tensor:
@@ -70,6 +72,7 @@ def styles_of_seeds(
 ) -> Tensor:
     """The styles w of seeds, ``(len(seeds), num_ws, style_dim)``; arguments as in :func:`sample`."""
     _check(generator, "const")
+    _check_truncation(generator, truncation_psi, truncation_cutoff)
     with torch.no_grad():
         ws: Tensor = generator.mapping(
             latents_of_seeds(seeds, generator.latent_dim, device=_device(generator)).to(_dtype(generator)),
@@ -145,6 +148,14 @@ def _check(generator: Generator, noise: Noise) -> None:
         raise ValueError("the generator must be in evaluation mode; call generator.eval() first")
     if isinstance(noise, str) and noise not in NOISE_MODES:
         raise ValueError(f"noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")
+
+
+def _check_truncation(generator: Generator, psi: float, cutoff: int | None) -> None:
+    """Also where psi is 1, so that the network would not look at them."""
+    if not math.isfinite(psi):
+        raise ValueError(f"truncation_psi must be a finite number, got {psi}")
+    if cutoff is not None and not 0 <= cutoff <= generator.num_ws:
+        raise ValueError(f"truncation_cutoff must be in [0, {generator.num_ws}], got {cutoff}")
 
 
 def _out_of_memory(error: BaseException) -> bool:

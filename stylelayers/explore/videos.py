@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
@@ -19,6 +20,7 @@ __all__ = ["VIDEOS", "check_video", "save_video"]
 
 VIDEOS = (".gif", ".mp4")
 """Endings of files."""
+_WITH_ALPHA = ("LA", "RGBA")
 _X264 = {"crf": "16", "preset": "medium", "threads": "1"}  # the bytes depend on the number of threads
 
 
@@ -26,7 +28,8 @@ def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: f
     """Write frames as a GIF that plays for ever, or as an MP4, by the path's ending, whole or not at all.
 
     Args:
-        frames: bytes ``(H, W, 1 or 3)`` of one size; taken one after the other.
+        frames: bytes ``(H, W, 1 to 4)`` of one size; taken one after the other. An alpha channel is left out, with a
+            warning: no video has one.
         path: missing folders are made.
         fps: frames a second. A GIF shows each for whole hundredths of a second, and at least two.
         zoom: how many pixels of the file show one pixel, a side.
@@ -40,8 +43,10 @@ def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: f
     first = next(images, None)
     if first is None:
         raise ValueError("a video needs at least 1 frame")
+    if first.mode in _WITH_ALPHA:
+        warnings.warn(f"a {ending} file holds no alpha channel: the colours are shown without it", stacklevel=2)
     with whole_file(path, flush=False) as unfinished:
-        (_write_gif if ending == ".gif" else _write_mp4)(unfinished, chain([first], images), fps)
+        (_write_gif if ending == ".gif" else _write_mp4)(unfinished, map(_opaque, chain([first], images)), fps)
     return path
 
 
@@ -76,6 +81,10 @@ def _write_mp4(path: Path, images: Iterator[Image.Image], fps: float) -> None:
             file.mux(stream.encode(av.VideoFrame.from_image(image)))
         if stream is not None:
             file.mux(stream.encode())
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    return image.convert(image.mode[:-1]) if image.mode in _WITH_ALPHA else image
 
 
 def _even(image: Image.Image) -> Image.Image:

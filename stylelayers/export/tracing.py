@@ -47,19 +47,29 @@ class Exported:
 class _Traced(nn.Module):
     """A generator whose truncation is a tensor."""
 
+    classes: Tensor
+
     def __init__(self, generator: Generator, noise: str, half: bool) -> None:
         super().__init__()
         generator = deepcopy(generator).cpu().float().eval().requires_grad_(False)
         self.mapping, self.synthesis = generator.mapping, generator.synthesis
         self.noise, self.dtype = noise, torch.float16 if half else torch.float32
         self.synthesis.to(self.dtype)
+        self.register_buffer("classes", torch.arange(generator.num_labels))
 
     def forward(self, z: Tensor, truncation_psi: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
-        ws = self.mapping(z, labels)
+        ws = self.mapping(z, None if labels is None else self._known(labels))
         if truncation_psi is not None:
             ws = self.mapping.w_mean.lerp(ws, truncation_psi)  # type: ignore[union-attr]
         images: Tensor = self.synthesis(ws.to(self.dtype), noise=self.noise)
         return images.float()
+
+    def _known(self, labels: Tensor) -> Tensor:
+        """The labels, looked up in a table: ONNX has no assertions, but a place that is not there is an error.
+
+        Negative numbers would count from the end.
+        """
+        return nn.functional.embedding(labels.where(labels >= 0, len(self.classes)), self.classes[:, None]).squeeze(1)
 
 
 def check(who: str, noise: str) -> None:

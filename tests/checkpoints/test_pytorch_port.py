@@ -116,6 +116,30 @@ def test_files_of_training_runs_are_read(tmp_path: Path, old_format: bool) -> No
     assert_same(mapping.w_mean, fresh.mean(0), 5 * float(fresh.detach().std()) / 4096**0.5)
 
 
+@torch.no_grad()
+def test_noise_maps_that_a_file_lacks_are_drawn_from_a_fixed_seed(tmp_path: Path) -> None:
+    contents = checkpoint()
+    for name in [name for name in contents["g_ema"] if name.startswith("noises.")]:
+        del contents["g_ema"][name]
+    networks = load(tmp_path, contents)
+    said = "no noises in the file: the noise maps were drawn from a fixed seed"
+    assert networks.notes == networks.made == (said,)
+    with pytest.warns(UserWarning, match=rf"port\.pt: {said}"):
+        again = load_generator(tmp_path / "port.pt")
+    maps = {name: t for name, t in again.state_dict().items() if name.endswith("noise.const")}
+    assert [tuple(each.shape) for each in maps.values()] == [(4, 4), (8, 8), (8, 8), (16, 16), (16, 16)]
+    assert all(torch.equal(each, networks.generator.state_dict()[name]) for name, each in maps.items())
+    values = torch.cat([each.flatten() for each in maps.values()])
+    assert values.std() == pytest.approx(1, abs=0.1) and len(values.unique()) > 600
+    assert_same(again.mapping.state_dict()["w_mean"], contents["latent_avg"])
+
+
+def test_a_small_file_cannot_ask_for_large_noise_maps(tmp_path: Path) -> None:
+    shapes = {name: shape for name, shape in generator_shapes([1] * 16, 1, 1).items() if not name.startswith("noises.")}
+    with pytest.raises(ValueError, match="without noises must have at most 2048 pixels, got 131072"):
+        load(tmp_path, {"g_ema": state(shapes)})
+
+
 # Networks that the port does not have -------------------------------------------------------------------------------
 
 

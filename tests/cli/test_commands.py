@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -22,6 +23,7 @@ from stylelayers.checkpoints import load_generator, save_generator
 from stylelayers.cli import app as commands
 from stylelayers.cli.support import numbers
 from stylelayers.explore import load_directions, sample, tile, to_pixels
+from stylelayers.explore.projection import fingerprint
 from tests.explore.tiny import tiny_generator
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
@@ -38,6 +40,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     generator.class_names = ("cats", "dogs", "pigs")
     save_generator(generator, tmp_path / "runs" / "RUN" / "generator.safetensors")
     (tmp_path / "generator.safetensors").write_bytes(Path("runs/RUN/generator.safetensors").read_bytes())
+    (tmp_path / "runs" / "RUN" / "none").touch()
     (tmp_path / "runs" / "RUN" / "metrics.csv").write_text("step,quality/fid\n1,30.5\n2,20.5\n3,\n")
     unlabelled = Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2)
     save_generator(unlabelled, tmp_path / "faces.safetensors")
@@ -147,6 +150,13 @@ def test_a_generated_picture_is_projected_back() -> None:
     start, end = (float(number) for number in re.findall(r"distance ([\d.e-]+) .* ([\d.e-]+) at the end", shown)[0])
     assert end < 0.05 * start
     assert load_file("out/ws.safetensors")["ws"].shape == (1, 4, 5)
+    with safe_open("out/ws.safetensors", framework="pt") as file:
+        told = {name: json.loads(text) for name, text in file.metadata().items() if name not in ("format", "version")}
+    assert (told["seed"], told["labels"], told["space"], told["steps"]) == (0, [2], "w", 150)
+    assert (told["generator"], told["picture"], told["distance_by"]) == ("RUN", "seed0005.png", "pixels")
+    assert told["generator_sha256"] == fingerprint(load_generator("generator.safetensors"))
+    assert told["generator_sha256"] != fingerprint(load_generator("faces.safetensors"))
+    assert told["distance"] == pytest.approx(end, rel=1e-3)
     both = Image.open("out/comparison.png")
     assert both.size == (32, 16)
     assert both.crop((16, 0, 32, 16)).tobytes() == Image.open("out/projection.png").tobytes()
@@ -200,6 +210,12 @@ def test_a_converted_file_is_the_same_generator() -> None:
     torch.testing.assert_close(there, back)
 
 
+def test_the_version_and_the_help() -> None:
+    assert re.fullmatch(r"stylelayers \d+\.\d+\.\d+\S* \(torch \d.*\)\n", succeed("--version"))
+    assert succeed() == succeed("--help") == succeed("-h")
+    assert len(succeed().splitlines()) > 10
+
+
 # What goes wrong ------------------------------------------------------------------------------------------------------
 
 WRONG_ARGUMENTS = {
@@ -225,6 +241,37 @@ WRONG_ARGUMENTS = {
     "generate runs/RUN x.png --batch 0": "batch",
     "generate runs/RUN x.png --device gpu": "--device 'gpu' cannot be used",
     "generate runs/RUN x.png --device meta": "--device 'meta' cannot be used",
+    "generate runs/RUN x.png --psi nan": "truncation_psi must be a finite number, got nan",
+    "generate runs/RUN x.png --psi much": "'--psi': Input should be a valid number",
+    "generate runs/RUN x.png --truncation-cutoff -1": "truncation_cutoff must be in [0, 4], got -1",
+    "generate runs/RUN x.png --seeds 1.5": "--seeds must be numbers and ranges",
+    "generate runs/RUN x.png --zoom 9000 --seeds 0-3": "zoom 9000 makes 144000x144000 pixels",
+    "generate runs/RUN ''": "Invalid value for 'OUTPUT': expected a path, got ''",
+    "generate ' ' x.png": "Invalid value for 'MODEL': expected a path, got ' '",
+    "generate ~nobody/runs x.png": "Invalid value for 'MODEL': '~nobody/runs'",
+    "generate runs/RUN generator.safetensors": "the file's ending must be .png or .webp",
+    "generate runs/RUN runs/RUN/none": "which is another file",
+    "interpolate runs/RUN runs": "'runs' is a folder, and the name of a file is expected",
+    "mix runs/RUN runs": "'runs' is a folder, and the name of a file is expected",
+    "directions runs/RUN picture.png": "'picture.png' is a file, and the name of a folder is expected",
+    "directions runs/RUN out --strength inf": "--strength must be a finite number, got inf",
+    "directions runs/RUN out --count x": "Invalid value for '--count'",
+    "project runs/RUN picture.png picture.png": "'picture.png' is a file, and the name of a folder is expected",
+    "project runs/RUN runs out": "'runs' is a folder, and a file is expected",
+    "project runs/RUN picture.png out --learning-rate -1": "learning_rate must be a number of at least 0, got -1.0",
+    "project runs/RUN picture.png out --seed 9223372036854775808": "Invalid value for '--seed'",
+    "project runs/RUN picture.png out --distance json:loads": "distance 'json:loads' is no module:factory that makes",
+    "project runs/RUN picture.png out --distance :": "distance ':' is no module:factory that makes a network",
+    "convert generator.safetensors x": "convert: target must end in one of .safetensors, .pt, .pth, got 'x'",
+    "convert generator.safetensors generator.safetensors": "convert: target must be another file than source",
+    "convert generator.safetensors runs": "'runs' is a folder, and the name of a file is expected",
+    "export runs/RUN runs": "'runs' is a folder, and the name of a file is expected",
+    "export runs/RUN x.onnx --format pt2": "--format pt2 must have another ending than .onnx",
+    "metrics runs/RUN --data ''": "data must be digits or a folder of images, got ''",
+    "metrics runs/RUN --data digits --psi nan": "truncation_psi must be a finite number",
+    "metrics runs/RUN --data digits --samples many": "Invalid value for '--samples'",
+    "metrics runs/RUN --data digits --metrics ''": "metrics must be some of fid",
+    "demo runs/RUN --port 70000": "Invalid value for '--port'",
     "interpolate runs/RUN x.avi": "the file's ending must be .gif or .mp4, got 'x.avi'",
     "interpolate runs/RUN x.gif --seeds 1": "a walk needs at least 2 points",
     "interpolate runs/RUN x.gif --fps 0": "fps must be above 0",
@@ -243,7 +290,11 @@ FAILURES = {
     "generate picture.png x.png": "load_generator: 'picture.png'",
     "generate runs x.png": "load_generator:",
     "export picture.png x.onnx": "load_generator: 'picture.png'",
-    "generate runs/RUN picture.png/x.png": "picture.png",
+    "generate runs/RUN picture.png/x.png": "'picture.png/x.png' cannot be written: ",
+    "directions runs/RUN picture.png/a/b": "'picture.png/a/b' cannot be written: ",
+    "convert faces.safetensors picture.png/x.pt": "cannot be written: ",
+    "project picture.png runs/RUN/generator.safetensors out": "a network comes first",
+    "convert official.pkl x.pt": "convert: the port has only",
     "info picture.png": "describe: 'picture.png'",
     "convert picture.png x.safetensors": "picture.png",
 }
@@ -260,6 +311,41 @@ def test_errors_are_one_line_and_leave_nothing(line: str, message: str, code: in
     assert result.stderr.count("\n") == 1
     assert message in result.stderr
     assert files() == {}
+
+
+@pytest.mark.parametrize("name", ["a b", "a=1", "[a]", "a'b\"c", "ψ 猫", "-a", "a,b", "$HOME", "a;b", "a.v2", "{a}"])
+def test_paths_of_any_letters(name: str) -> None:
+    there = Path("runs", name)
+    there.mkdir()
+    (there / "generator.safetensors").write_bytes(Path("generator.safetensors").read_bytes())
+    Path(name).mkdir()  # so that a name with an ending is known as a folder
+    for output in (f"./{name}", f"./{name}/x.png"):
+        assert succeed("generate", str(there), output, "--seeds=3") == f"{Path(output)}\n"
+    assert sorted(path.name for path in Path(name).iterdir()) == ["seed0003.png", "x.png"]
+
+
+@pytest.mark.parametrize(
+    "line", ["generate ~/runs/RUN ~/x.png --seeds 0", "info ~/runs/RUN", "convert ~/faces.safetensors ~/x.pt"]
+)
+def test_the_users_folder_may_be_quoted(line: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workplace / "elsewhere").mkdir()
+    monkeypatch.setenv("HOME", str(workplace))
+    monkeypatch.chdir(workplace / "elsewhere")
+    succeed(*line.split())
+    assert files() == {} and ("x." not in line or any(workplace.glob("x.*")))
+
+
+@pytest.mark.parametrize("table", ["step,fid\n1,many\n", "step\n\xff\n", "a\n\0\n"])
+def test_metrics_of_a_run_that_are_no_numbers(table: str) -> None:
+    Path("runs/RUN/metrics.csv").write_bytes(table.encode("latin-1"))
+    result = run("info", "runs/RUN")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "metrics.csv' is no table of numbers" in result.stderr
+
+
+def test_what_a_file_says_of_itself_reaches_the_terminal_spelled_out() -> None:
+    save_generator(tiny_generator(), "x.safetensors", summary={"by": "\x1b[31mred\x1b[0m\nnext"})
+    assert "by  \\x1b[31mred\\x1b[0m next" in succeed("info", "x.safetensors")
 
 
 @pytest.mark.parametrize("line", [

@@ -13,7 +13,7 @@ from stylelayers.export import Exported
 pytest.importorskip("typer")
 
 from stylelayers.cli.convert import convert
-from stylelayers.cli.export import _FORMATS, export
+from stylelayers.cli.export import _FORMATS, _format_of, export
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
 
@@ -42,6 +42,21 @@ def test_export_passes_its_options_on(
     export(tmp_path, tmp_path / "out", format=format, half=True, noise="none")
     assert calls == [((8, 8), tmp_path / "out", {"noise": "none", "half": True})]
     assert capsys.readouterr().out == f"{tmp_path / 'out'}: inputs z, labels; images differ by at most 1.3e-05\n"
+
+
+@pytest.mark.parametrize(("name", "format", "expected"), [
+    ("x", None, "onnx"), ("x", "pt2", "pt2"), ("x.bin", None, "onnx"),
+    ("x.onnx", None, "onnx"), ("x.pt2", None, "pt2"), ("x.PT2", None, "pt2"), ("x.pt2", "pt2", "pt2"),
+])  # fmt: skip
+def test_the_ending_names_the_format(name: str, format: str | None, expected: str) -> None:
+    assert _format_of(Path(name), format) == expected
+
+
+@pytest.mark.parametrize(("name", "format"), [("x.onnx", "pt2"), ("x.pt2", "onnx")])
+def test_a_format_that_contradicts_the_ending_is_refused(tmp_path: Path, name: str, format: str) -> None:
+    with pytest.raises(ValueError, match=rf"--format {format} must have another ending than \.{name[2:]}"):
+        export(OFFICIAL, tmp_path / name, format=format)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:

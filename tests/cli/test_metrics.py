@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,34 @@ def test_a_missing_folder_is_told_with_and_without_classes(tmp_path: Path) -> No
             data_for(tmp_path / "a.safetensors", tmp_path / "missing", generator)
 
 
+def test_any_pictures_are_measured_without_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    save_generator(tiny(), tmp_path / "a.safetensors")
+    arguments = (str(tmp_path / "a.safetensors"), f"--data={image_files(tmp_path / 'images', count=8)}", "--json")
+    aloud, silent = run(*arguments), run(*arguments, "--features=random")
+    assert json.loads(aloud.stdout) == json.loads(silent.stdout)
+    assert json.loads(aloud.stdout)["features"] == "random filters" and json.loads(aloud.stdout)["fid"] > 0
+    assert (aloud.exit_code, silent.exit_code, silent.stderr) == (0, 0, "")
+    assert aloud.stderr.startswith("stylelayers: warning: features=auto: ") and aloud.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_too_few_real_images_are_told_in_one_line(tmp_path: Path, count: int) -> None:
+    save_generator(tiny(), tmp_path / "a.safetensors")
+    result = run(str(tmp_path / "a.safetensors"), f"--data={image_files(tmp_path / 'images', count)}")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert f"data must hold at least 4 images, got {count}; images needed: fid 2, kid 2, prec" in result.stderr
+
+
 def test_errors_are_one_line(tmp_path: Path) -> None:
     save_generator(tiny(), tmp_path / "a.safetensors")
     file, digits = str(tmp_path / "a.safetensors"), "--data=digits"
     for arguments, code, message in (
         ((str(tmp_path),), 1, "load_generator: path must be"),
         ((file,), 1, "data must be digits or a folder of images, since "),
+        ((file, "--data=nothing"), 2, "data must be digits or a folder of images, got 'nothing', which is no folder"),
+        ((file, f"--data={file}"), 2, "which is no folder"),
+        ((file, f"--data={tmp_path}"), 2, "holds no .jpg"),
         ((file, digits, "--features=vgg"), 2, "features must be inception, classifier, digits"),
         ((file, digits, "--metrics=fid,ssim"), 2, "metrics must be some of fid, "),
     ):

@@ -48,14 +48,32 @@ def frames_of(path: Path) -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("name", FILES[:2])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_pictures_are_lossless(tmp_path: Path, name: str, channels: int) -> None:
     picture = pixels(channels=channels)[0]
-    found = shown(save_picture(picture, tmp_path / name))
+    picture = (
+        picture[..., [0, 0, 0, 1]] if channels == 2 and name.endswith("webp") else picture
+    )  # has no grey of its own
+    found = shown(save_picture(pixels(channels=channels)[0], tmp_path / name))
     assert torch.equal(found, picture.long().expand_as(found))
-    found = shown(save_picture(picture, tmp_path / name, zoom=3))
+    found = shown(save_picture(pixels(channels=channels)[0], tmp_path / name, zoom=3))
     assert found.shape[:2] == (15, 21)
     assert torch.equal(found[1::3, 2::3], picture.long().expand_as(found[1::3, 2::3]))
+
+
+def test_alpha_is_kept_where_a_file_holds_it_and_named_where_not(tmp_path: Path) -> None:
+    images = torch.rand(2, 4, 8, 8) * 2 - 1
+    found = shown(save_grid(images, tmp_path / "x.png", columns=2))
+    assert torch.equal(found, tile(to_pixels(images), 2).long()) and found.shape == (8, 16, 4)
+    assert to_pixels(images[:, :2]).shape == (2, 8, 8, 2)
+    with pytest.warns(UserWarning, match="pictures show the first 3 of 5 channels"):
+        assert to_pixels(images[:, [0, 1, 2, 3, 0]]).shape == (2, 8, 8, 3)
+    for name, channels in (("x.gif", 2), ("x.gif", 4), ("x.mp4", 4)):
+        frames = to_pixels(images[:, -channels:])
+        with pytest.warns(UserWarning, match=rf"a \{name[1:]} file holds no alpha channel"):
+            save_video(frames, tmp_path / name)
+        again = save_video(frames[..., : channels - 1], tmp_path / f"opaque{name}").read_bytes()
+        assert (tmp_path / name).read_bytes() == again
 
 
 def test_a_grid_is_read_row_by_row_and_filled_up_with_black() -> None:

@@ -177,3 +177,29 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ValueError, match=r"export_onnx: onnxruntime must be installed: pip install 'stylelayers\[export"
     ):
         export_onnx(make(resolution=8), tmp_path / "g.onnx")
+
+
+# Labels that are not there ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [[3, 0], [0, -1], [-3, 1], [100, 0], [2**40, 0]])
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_a_class_that_is_not_there_is_an_error(labelled: dict[str, Path], kind: str, labels: list[int]) -> None:
+    inputs = {"z": torch.randn(2, 4), "truncation_psi": torch.tensor(1.0), "labels": torch.tensor(labels)}
+    with pytest.raises(Exception, match=r"out of data bounds|index out of range"):
+        _run(labelled[kind], inputs)
+    assert bool(_run(labelled[kind], {**inputs, "labels": torch.tensor([0, 2])}).isfinite().all())
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("labelled")
+    return {kind: export(make(resolution=8, num_labels=3), folder / kind).path for kind, export in EXPORTS.items()}
+
+
+def _run(path: Path, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    if path.name == "pt2":
+        result: torch.Tensor = torch.export.load(path.open("rb")).module()(**inputs)
+        return result
+    session = pytest.importorskip("onnxruntime").InferenceSession(str(path))
+    return torch.from_numpy(session.run(None, {name: value.numpy() for name, value in inputs.items()})[0])

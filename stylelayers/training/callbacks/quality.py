@@ -125,7 +125,14 @@ class QualityMetrics(Callback):
         if value is None:
             return
         settings = {"best": self.best, **report.settings()}
-        if self._settings and settings != self._settings:  # a best of before a resume that no number of today is like
+        if self._settings and settings != self._settings:
+            changed = (name for name in settings if settings[name] != self._settings.get(name))
+            news = ", ".join(f"{name} {settings[name]} (before: {self._settings.get(name)})" for name in changed)
+            warnings.warn(
+                f"quality is measured with {news} from here on: the best generator is chosen anew, as these numbers "
+                f"do not compare",
+                stacklevel=2,
+            )
             self._best = math.inf
         self._settings = settings
         score = value if self.best in _LOW_IS_GOOD else -value

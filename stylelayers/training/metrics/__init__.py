@@ -6,6 +6,7 @@ from .evaluation import evaluate
 from .feature_space import FEATURES, RESIZE_FILTERS, FeatureSpace, classifier_of_digits, feature_space
 from .meter import METRICS, QualityMeter
 from .path_length import path_length
+from .random_features import RandomFeatures
 from .real_features import cache_folder
 from .recognition import CONFIDENCE, Recognition, recognition
 from .report import QualityReport
@@ -19,6 +20,7 @@ __all__ = [
     "FeatureSpace",
     "QualityMeter",
     "QualityReport",
+    "RandomFeatures",
     "Recognition",
     "SmallClassifier",
     "cache_folder",

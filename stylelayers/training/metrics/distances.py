@@ -33,15 +33,17 @@ def kernel_distance(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float
     """Mean and deviation, over 100 random subsets, of the squared MMD with a cubic kernel (arXiv:1801.01401, eq. 4).
 
     Through ``torchmetrics.image.KernelInceptionDistance``. Subsets are of 1,000 images, or of all of a smaller set;
-    the estimate is unbiased, and so below 0 at times.
+    the estimate is unbiased, and so below 0 at times. Where a subset is both whole sets there is one of them,
+    and the deviation is 0.
     """
     from torchmetrics.image.kid import KernelInceptionDistance
 
     size = kid_subset_size(len(real), len(fake))
+    subsets = 1 if size == len(real) == len(fake) else KID_SUBSETS  # else 100 times the same
     with warnings.catch_warnings(), randomness_kept():
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all")
         torch.default_generator.manual_seed(seed)
-        metric = KernelInceptionDistance(_Features(real.shape[1]), subsets=KID_SUBSETS, subset_size=size)
+        metric = KernelInceptionDistance(_Features(real.shape[1]), subsets=subsets, subset_size=size)
         metric.update(real.double(), real=True)
         metric.update(fake.double(), real=False)
         mean, deviation = metric.compute()

@@ -40,7 +40,7 @@ def evaluate(
         generator: a network, which stays where it is, or what :func:`load_generator` takes.
         data: real images of the generator's size and channels.
         features: where they are compared, see :func:`feature_space`; ``"auto"`` is ``"digits"`` for scikit-learn's
-            digits and ``"inception"`` for other data.
+            digits, for other data ``"inception"`` or, where that cannot be had, ``"random"`` with a warning.
         metrics: of ``fid``, ``kid``, ``precision_recall``, ``path_length`` and, with a classifier's features,
             ``recognised``; None for all but ``path_length``.
         samples: generated images; None for as many as there are real ones, at most 10,000.

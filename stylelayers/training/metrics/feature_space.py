@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,10 +11,19 @@ from torch import Tensor, nn
 
 from ..data import digits
 from .classifier import SmallClassifier, train_classifier
+from .random_features import RandomFeatures
 
-__all__ = ["FEATURES", "RESIZE_FILTERS", "FeatureSpace", "classifier_of_digits", "feature_space"]
+__all__ = [
+    "FEATURES",
+    "RESIZE_FILTERS",
+    "FeatureSpace",
+    "automatic_features",
+    "check_resize_filter",
+    "classifier_of_digits",
+    "feature_space",
+]
 
-FEATURES = ("inception", "classifier", "digits")
+FEATURES = ("inception", "classifier", "digits", "random")
 RESIZE_FILTERS = {
     "tensorflow": "bilinear as in TensorFlow 1, not antialiased, to 299x299",
     "antialias": "bilinear, antialiased, to 299x299",
@@ -69,7 +79,8 @@ def feature_space(
     Args:
         features: ``"inception"``, 2,048 features by torch-fidelity's weights; ``"classifier"``, 64 of a small
             classifier trained on the data's own labels; ``"digits"``, the same on scikit-learn's digits, whether the
-            data have labels or not; an ``nn.Module`` or a :class:`FeatureSpace`.
+            data have labels or not; ``"random"``, 128 of :class:`RandomFeatures`, which need nothing and say which of
+            two generators is nearer to the same data; an ``nn.Module`` or a :class:`FeatureSpace`.
         resolution, image_channels: of the images.
         labelled: gives images, labels and the number of classes; called for ``"classifier"``.
         resize_filter: of Inception; ``"tensorflow"`` as in publications, or ``"antialias"``.
@@ -88,7 +99,30 @@ def feature_space(
         return _classified("classifier of the data", train_classifier(*labelled(), seed=seed))
     if features == "digits":
         return _classified("classifier of digits", classifier_of_digits(resolution, image_channels, seed=seed))
+    if features == "random":
+        return FeatureSpace("random filters", RandomFeatures(image_channels))
     raise ValueError(f"features must be {', '.join(FEATURES)} or an nn.Module, got {features!r}")
+
+
+def automatic_features(own: str | None, resize_filter: str) -> str | FeatureSpace:
+    """The features that a data set has of its own, or Inception's, or, aloud, the random ones that are always there."""
+    if own is not None:
+        return own
+    try:
+        return _inception(resize_filter)
+    except ValueError as error:
+        warnings.warn(
+            f"features=auto: images are compared in fixed random filters, as {error}. Their numbers say which of two "
+            f"generators is nearer to the same data, and are no FID of publications; features=random is silent",
+            stacklevel=4,
+        )
+        return "random"
+
+
+def check_resize_filter(resize_filter: str) -> None:
+    """Raise a ValueError unless Inception has such a filter."""
+    if resize_filter not in RESIZE_FILTERS:
+        raise ValueError(f"resize_filter must be one of {', '.join(RESIZE_FILTERS)}, got {resize_filter!r}")
 
 
 def classifier_of_digits(resolution: tuple[int, int], image_channels: int = 1, *, seed: int = 0) -> SmallClassifier:
@@ -103,8 +137,7 @@ def _classified(name: str, classifier: SmallClassifier) -> FeatureSpace:
 
 
 def _inception(resize_filter: str) -> FeatureSpace:
-    if resize_filter not in RESIZE_FILTERS:
-        raise ValueError(f"resize_filter must be one of {', '.join(RESIZE_FILTERS)}, got {resize_filter!r}")
+    check_resize_filter(resize_filter)
     return FeatureSpace("inception", _Inception(resize_filter == "antialias"), RESIZE_FILTERS[resize_filter])
 
 
@@ -118,12 +151,14 @@ class _Inception(nn.Module):
         try:
             self.network = FrechetInceptionDistance(feature=2048, antialias=antialias).inception
         except ModuleNotFoundError:
-            raise ValueError("features=inception needs torch-fidelity: pip install 'stylelayers[quality]'") from None
+            raise ValueError(
+                "features=inception needs torch-fidelity (pip install 'stylelayers[quality]'), random nothing"
+            ) from None
         except (OSError, RuntimeError) as error:  # no network, no space, a damaged file
             raise ValueError(
                 f"features=inception: torch-fidelity's weights could not be fetched ({error}); put its file "
                 f"weights-inception-2015-12-05-6726825d.pth into {torch.hub.get_dir()}/checkpoints, or set features to "
-                f"classifier, digits or a network of your own"
+                f"classifier, digits, random or a network of your own"
             ) from None
 
     def forward(self, images: Tensor) -> Tensor:

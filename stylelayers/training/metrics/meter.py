@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from ...models import Generator
 from ..class_names import difference
 from ..data import ImageDataModule
 from ..random_state import randomness_kept
-from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
-from .feature_space import FeatureSpace, feature_space
+from .distances import NEIGHBOURS, frechet_distance, kernel_distance, kid_subset_size, precision_recall
+from .feature_space import FeatureSpace, automatic_features, check_resize_filter, feature_space
 from .path_length import SIMILARITIES, path_length
 from .real_features import RealImages, cache_folder, real_features
 from .recognition import recognition
@@ -25,7 +26,8 @@ from .report import QualityReport
 
 __all__ = ["METRICS", "QualityMeter"]
 
-METRICS = ("fid", "kid", "precision_recall", "path_length", "recognised")
+MINIMUM = {"fid": 2, "kid": 2, "precision_recall": NEIGHBOURS + 1, "path_length": 3, "recognised": 1}  # images
+METRICS = tuple(MINIMUM)
 MAX_DEFAULT_SAMPLES = 10_000
 DEFAULT = ("fid", "kid", "precision_recall")
 
@@ -50,19 +52,22 @@ class QualityMeter:
     def __post_init__(self) -> None:
         self._check()
         self._images = RealImages(self.data, limit=self.max_real, batch_size=self.batch_size)
+        _check_count("data", len(self._images), self.metrics or DEFAULT)
+        automatic = isinstance(self.features, str) and self.features == "auto"
+        own = getattr(self.data.dataset, "own_features", None)
         self._space = feature_space(
-            _own_features(self.data) if isinstance(self.features, str) and self.features == "auto" else self.features,
+            automatic_features(own, self.resize_filter) if automatic else self.features,
             resolution=self.data.resolution,
             image_channels=self.data.image_channels,
             labelled=self._images.labelled,
             resize_filter=self.resize_filter,
             seed=self.seed,
         )
-        self._samples = min(len(self._images), MAX_DEFAULT_SAMPLES) if self.samples is None else self.samples
         classifies = self._space.head is not None
         self._wanted = set(self.metrics or (DEFAULT if not classifies else (*DEFAULT, "recognised")))
         if "recognised" in self._wanted and not classifies:
             raise ValueError(f"metrics: recognised needs the features of a classifier, got {self._space.name}")
+        self._samples = min(len(self._images), MAX_DEFAULT_SAMPLES) if self.samples is None else self.samples
         self._summary: tuple[str, Tensor] | None = None
         self._real: Tensor | None = None
 
@@ -120,7 +125,9 @@ class QualityMeter:
             found["fid"] = frechet_distance(real, fake)
         if "kid" in self._wanted:
             found["kid"], found["kid_deviation"] = kernel_distance(real, fake, seed=self.seed)
-            found["kid_subset_size"] = kid_subset_size(len(real), len(fake))
+            found["kid_subset_size"] = size = kid_subset_size(len(real), len(fake))
+            if size == len(real) == len(fake):
+                del found["kid_deviation"]  # of subsets that are all the same
         if "precision_recall" in self._wanted:
             found["precision"], found["recall"] = precision_recall(real, fake)
         return found
@@ -163,13 +170,14 @@ class QualityMeter:
             not self.metrics or isinstance(self.metrics, str) or not set(self.metrics) <= set(METRICS)
         ):
             raise ValueError(f"metrics must be some of {', '.join(METRICS)}, or None, got {self.metrics!r}")
-        for name, value, least in (
-            ("samples", 4 if self.samples is None else self.samples, 4),
-            ("max_real", self.max_real, 4),
-            ("batch_size", self.batch_size, 1),
-        ):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
+        for name, value in (("samples", self.samples), ("max_real", self.max_real)):
+            if value is not None or name == "max_real":
+                _check_count(name, value, self.metrics or DEFAULT)
+        if not _is_int(self.batch_size) or self.batch_size < 1:
+            raise ValueError(f"batch_size must be an int of at least 1, got {self.batch_size!r}")
+        if not math.isfinite(self.truncation_psi):
+            raise ValueError(f"truncation_psi must be a finite number, got {self.truncation_psi}")
+        check_resize_filter(self.resize_filter)
         if isinstance(self.similarity, str) and self.similarity not in SIMILARITIES:
             known = ", ".join(SIMILARITIES)
             raise ValueError(f"similarity must be one of {known} or an nn.Module, got {self.similarity!r}")
@@ -187,9 +195,19 @@ class QualityMeter:
             )
 
 
-def _own_features(data: ImageDataModule) -> str:
-    """Those that a data set has of its own; Inception for all others."""
-    return str(getattr(data.dataset, "own_features", "inception"))
+def _check_count(name: str, count: object, wanted: Iterable[str]) -> None:
+    """Raise a ValueError unless there are as many images as the wanted numbers need."""
+    least = max(MINIMUM[metric] for metric in wanted)
+    if not _is_int(count) or count < least:  # type: ignore[operator]
+        needs = ", ".join(f"{metric} {minimum}" for metric, minimum in MINIMUM.items())
+        what = "data must hold" if name == "data" else f"{name} must be an int of"
+        raise ValueError(
+            f"{what} at least {least}{' images' if name == 'data' else ''}, got {count!r}; images needed: {needs}"
+        )
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @contextmanager

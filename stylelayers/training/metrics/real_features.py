@@ -128,7 +128,7 @@ def _read(path: Path | None, count: int, first: Tensor) -> Tensor | None:
     except (SafetensorError, OSError) as error:
         warnings.warn(f"features of real images are computed anew: {path} is damaged ({error})", stacklevel=3)
         return None
-    same = features.shape == (count, first.shape[1]) and torch.allclose(
+    same = (features.shape, features.dtype) == ((count, first.shape[1]), first.dtype) and torch.allclose(
         features[: len(first)], first, rtol=1e-2, atol=1e-3 * float(first.abs().mean())
     )
     return features if same else None

@@ -17,7 +17,7 @@ class QualityReport:
 
     Attributes:
         fid: Fréchet distance of the features; 0 is best.
-        kid, kid_deviation: kernel distance, and its deviation over subsets; 0 is best.
+        kid, kid_deviation: kernel distance, and its deviation over subsets, if these are not all the images; 0 is best.
         precision, recall: shares of the other set's manifold; 1 is best.
         path_length: perceptual path length in W; low is smooth.
         recognised, asked_recognised, class_shares: see :class:`Recognition`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -284,11 +285,19 @@ def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         ({"metrics": "fid"}, "metrics must be some of"),
         ({"metrics": []}, "metrics must be some of"),
         ({"metrics": ["recognised"]}, "recognised needs the features of a classifier, got Means"),
-        ({"samples": 3}, "samples must be an int of at least 4, got 3"),
+        (
+            {"samples": 3},
+            "samples must be an int of at least 4, got 3; images needed: fid 2, kid 2, precision_recall 4",
+        ),
+        ({"samples": True, "metrics": ["recognised"]}, "samples must be an int of at least 1, got True"),
+        ({"samples": 1, "metrics": ["fid"]}, "samples must be an int of at least 2, got 1"),
         ({"max_real": 0}, "max_real must be an int of at least 4, got 0"),
         ({"batch_size": 0}, "batch_size must be an int of at least 1, got 0"),
         ({"similarity": "l2"}, "similarity must be one of features, vgg, alex, squeeze or an nn.Module, got 'l2'"),
-        ({"features": "resnet"}, "features must be inception, classifier, digits or an nn.Module, got 'resnet'"),
+        (
+            {"features": "resnet"},
+            "features must be inception, classifier, digits, random or an nn.Module, got 'resnet'",
+        ),
         ({"features": "inception", "resize_filter": "box"}, "resize_filter must be one of tensorflow, antialias"),
         ({"features": nn.Identity()}, r"Identity must map \(16, 1, 8, 8\) to \(16, d\), got \(16, 1, 8, 8\)"),
     ],
@@ -296,6 +305,29 @@ def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_settings_that_cannot_be(options: dict[str, Any], message: str, generator: Generator) -> None:
     with pytest.raises(ValueError, match=message):
         measure(generator, **options)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "least"), [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["path_length"], 3)]
+)
+def test_the_least_number_of_images_of_each_metric(metrics: list[str] | None, least: int, generator: Generator) -> None:
+    options: dict[str, Any] = {"features": "random", "metrics": metrics, "cache": None}
+    for count in (1, least - 1):
+        if 0 < count < least:
+            with pytest.raises(
+                ValueError, match=rf"data must hold at least {least} images, got {count}; .*fid 2, kid 2"
+            ):
+                evaluate(generator, pictures(count), **options)
+    report = evaluate(generator, pictures(least), **options)
+    assert report.real_images == report.samples == least
+    assert all(math.isfinite(value) for value in report.numbers().values())
+
+
+def test_subsets_that_are_all_the_images_have_no_deviation(generator: Generator) -> None:
+    assert measure(generator, metrics=["kid"], samples=60).as_dict().keys() >= {"kid", "kid_subset_size"}
+    assert measure(generator, metrics=["kid"], samples=60).kid_deviation is None
+    deviation = measure(generator, metrics=["kid"], samples=40).kid_deviation
+    assert deviation is not None and deviation > 1e-6
 
 
 def test_generator_and_data_must_have_the_same_images(generator: Generator) -> None:
@@ -336,7 +368,9 @@ def test_weights_that_cannot_be_fetched_end_in_one_line(monkeypatch: pytest.Monk
     monkeypatch.setattr(fidelity, "load_state_dict_from_url", refuse)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ValueError, match=r"features=inception: .* could not be fetched \(no network\); put its file"):
-        QualityMeter(pictures())
+        QualityMeter(pictures(), features="inception")
+    with pytest.warns(UserWarning, match="features=auto: images are compared in fixed random filters, as .*no network"):
+        assert QualityMeter(pictures(), cache=None)._space.name == "random filters"
 
 
 def test_inception_takes_grey_images_as_bytes(monkeypatch: pytest.MonkeyPatch, generator: Generator) -> None:

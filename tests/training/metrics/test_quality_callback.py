@@ -157,6 +157,21 @@ def test_high_is_good_for_shares(tmp_path: Path) -> None:
             assert f'"images_seen": {better}' in file.metadata()["summary"]
 
 
+def test_a_best_of_other_features_is_forgotten(tmp_path: Path) -> None:
+    def report(features: str, fid: float) -> QualityReport:
+        return QualityReport(features, "", "", 4, 4, 1.0, "random", 0, fid=fid)
+
+    before, quality = (QualityMetrics(tmp_path, meter=METER) for _ in range(2))
+    trainer, model = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu"), tiny_gan()
+    before._keep_best(trainer, model, report("inception", 3.0))
+    quality.load_state_dict(before.state_dict())
+    with pytest.warns(UserWarning, match=r"with features random filters \(before: inception\) from here on"):
+        quality._keep_best(trainer, model, report("random filters", 5.0))
+    quality._keep_best(trainer, model, report("random filters", 6.0))
+    state = quality.state_dict()
+    assert (state["best"], state["measured"]["features"]) == (5.0, "random filters")
+
+
 def test_training_is_the_same_bit_for_bit_with_and_without(tmp_path: Path) -> None:
     models = []
     for callbacks in ([], [QualityMetrics(tmp_path, every_images=BATCH, meter=METER)]):

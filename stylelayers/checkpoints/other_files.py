@@ -1,0 +1,104 @@
+"""What a file is that is given as a network and is none, and what to do then."""
+
+from __future__ import annotations
+
+import zipfile
+from codecs import getincrementaldecoder
+from pathlib import Path
+
+__all__ = ["what_else"]
+
+_Told = tuple[str, str] | None
+_HEAD, _SHOWN = 4096, 40
+_ARCHIVE = "unpack it, and give the network that is in it"
+_AGAIN = "the download or the copy did not finish; fetch it again"
+_PICTURE = "a picture", "a network comes first, as in `stylelayers project NETWORK PICTURE FOLDER`"
+_HTML = "a web page", "the link showed a page rather than the file; fetch the file itself and look at its size"
+_STARTS: dict[bytes, tuple[str, str]] = {
+    b"\x89PNG": _PICTURE,
+    b"\xff\xd8\xff": _PICTURE,
+    b"GIF8": _PICTURE,
+    b"II*\0": _PICTURE,
+    b"MM\0*": _PICTURE,
+    b"version https://git-lfs": ("a Git LFS pointer", "fetch the file that it stands for with `git lfs pull`"),
+    b"\x1f\x8b": ("a gzip archive", _ARCHIVE),
+    b"BZh": ("a bzip2 archive", _ARCHIVE),
+    b"\xfd7zXZ": ("an xz archive", _ARCHIVE),
+    b"7z\xbc\xaf": ("a 7z archive", _ARCHIVE),
+    b"Rar!": ("a RAR archive", _ARCHIVE),
+    b"\x93NUMPY": ("a NumPy array", "give the network rather than its latents or features"),
+    b"\x89HDF": ("an HDF5 file", "networks of Keras and TensorFlow are not read"),
+    b"%PDF": ("a PDF document", "give the network itself"),
+}
+_IN_ZIP: dict[str, tuple[str, str]] = {
+    "constants.pkl": ("a TorchScript program", "give the checkpoint or generator file that it was made of"),
+    "archive_format": ("a torch.export program", "give the generator file that it was exported from"),
+    ".npy": ("a NumPy archive", "give the network rather than its arrays"),
+    "saved_model.pb": ("a TensorFlow model", "networks of TensorFlow are not read"),
+}
+_TENSORFLOW = (
+    "a pickle of StyleGAN's TensorFlow code",
+    "convert it with `legacy.py` of the StyleGAN2-ADA-PyTorch or StyleGAN3 project, which runs what is in it",
+)
+
+
+def what_else(path: Path) -> str | None:
+    """What kind of other file this is and the way out, or None if it may be a network."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    found = next((told for start, told in _STARTS.items() if head.startswith(start)), None)
+    for kind in (_empty, _cut_safetensors, _zip, _of_content):
+        found = found or kind(head, path)
+    return None if found is None else f"{found[0]}: {found[1]}"
+
+
+def _empty(head: bytes, path: Path) -> _Told:
+    if not head:
+        return "an empty file", _AGAIN
+    return None if head.strip(b"\0") else ("a file of zeros", _AGAIN)
+
+
+def _cut_safetensors(head: bytes, path: Path) -> _Told:
+    length = int.from_bytes(head[:8], "little")
+    is_header = head[8:9] == b"{" and length < 1 << 40
+    return ("a safetensors file that was cut off", _AGAIN) if is_header and 8 + length > path.stat().st_size else None
+
+
+def _zip(head: bytes, path: Path) -> _Told:
+    """An archive that is whole and that ``torch.save`` did not write."""
+    if not head.startswith(b"PK\x03\x04") or not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return None
+    told = next((told for end, told in _IN_ZIP.items() if any(name.endswith(end) for name in names)), None)
+    if told is not None or any(name.endswith("data.pkl") for name in names):
+        return told
+    return "a zip archive", _ARCHIVE
+
+
+def _of_content(head: bytes, path: Path) -> _Told:
+    bitmap = head.startswith(b"BM") and int.from_bytes(head[2:6], "little") == path.stat().st_size
+    if bitmap or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
+        return _PICTURE
+    if head.startswith(b"\x80") and b"dnnlib.tflib" in head:
+        return _TENSORFLOW
+    if head[:1] == b"\x08" and head[2:3] == b"\x12":
+        return "an ONNX file", "give the generator file that it was exported from"
+    if head[257:262] == b"ustar":
+        return "a tar archive", _ARCHIVE
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body")):
+        return _HTML
+    return _text(head)
+
+
+def _text(head: bytes) -> _Told:
+    try:
+        text = getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return None
+    if not all(letter.isprintable() or letter.isspace() for letter in text):
+        return None
+    return f"text that begins with {' '.join(text.split())[:_SHOWN]!r}", "give the network itself"
