@@ -10,6 +10,7 @@ import shlex
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -26,6 +27,7 @@ from stylelayers.training.checks import check_objective, check_run
 from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
 from stylelayers.training.guard import DivergedError
 from stylelayers.training.resuming import check_resumable, find_checkpoint
+from stylelayers.training.values import check_values
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -42,6 +44,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
 def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """The trainer, the model and the data of a configuration; nothing is trained or written."""
     _quieten()
+    check_values(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
@@ -53,11 +56,16 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
         check_resumable(cfg.resume, model)
     trainer: Trainer = instantiate(
         cfg.trainer,
-        callbacks=list(instantiate(cfg.callbacks, _convert_="all").values()),
-        logger=list(instantiate(cfg.logger, _convert_="all").values()),
+        callbacks=_made(cfg, "callbacks"),
+        logger=_made(cfg, "logger"),
         _convert_="all",
     )
     return trainer, model, data
+
+
+def _made(cfg: DictConfig, group: str) -> list[Any]:
+    """What the members of a group make; none of those that are null."""
+    return [made for made in instantiate(cfg.get(group) or {}, _convert_="all").values() if made is not None]
 
 
 def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:

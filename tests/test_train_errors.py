@@ -70,7 +70,7 @@ WRONG = {
     ),
     "unknown optimiser argument": (("+model.generator_optimizer.momentum=1",), "momentum"),
     "unknown accelerator": (("trainer.accelerator=abacus",), r"abacus.*\(configuration: trainer\)"),
-    "time in words": (("trainer.max_time=soon",), r"soon.*\(configuration: trainer\)"),
+    "time in words": (("trainer.max_time=soon",), r"trainer\.max_time must be days:hours.*got .soon"),
     "missing checkpoint": (("resume=absent.ckpt",), r"resume must name a checkpoint .* got absent\.ckpt"),
     "not a checkpoint": (("resume=images/class0/0.png",), r"resume.*images/class0/0\.png"),
     "another checkpoint": (("resume=other.ckpt",), r"resume.*other\.ckpt"),
