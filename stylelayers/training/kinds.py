@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-__all__ = ["UnfitError", "expected", "taken"]
+__all__ = ["UnfitError", "as_time", "expected", "taken"]
 
 _LISTS = (list, tuple, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
 _MAPPINGS = (dict, collections.abc.Mapping)
@@ -150,7 +150,12 @@ def _time(value: Any) -> str:
         raise UnfitError from None
     if time < timedelta(0):
         raise UnfitError
-    seconds = math.ceil(time.total_seconds())
+    return as_time(time.total_seconds())
+
+
+def as_time(seconds: float) -> str:
+    """Days, hours, minutes and seconds, rounded up."""
+    seconds = math.ceil(seconds)
     return f"{seconds // 86400:02d}:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
