@@ -97,19 +97,19 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
     try:
         parts = build(cfg)
         check_run(*parts, multirun=multirun, precision=precision)
-        check_objective(cfg.objective, parts[0])
+        check_objective(cfg.objective, *parts)
     except CONFIGURATION_ERRORS as error:
         _end(f"train.py: {explain(error)}", folder)
     closing = closing_lines(cfg, HydraConfig.get().overrides.task)
     try:
         metrics = fit(cfg, *parts)
-    except TakenError as error:
+    except (TakenError, PreflightError) as error:
         _end(f"train.py: {explain(error)}", folder)
-    except (PreflightError, DivergedError, OSError) as error:
+    except (DivergedError, OSError) as error:
         if isinstance(error, DivergedError) and multirun and cfg.objective is not None:
             return _worst(error)
         sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
-    except SystemExit:  # Lightning's, after a second Ctrl-C
+    except (SystemExit, KeyboardInterrupt):  # Lightning's, after a second Ctrl-C, or such a one at the very end
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
         sys.exit(128 + (_signal(parts[0]) or signal.SIGINT))
     except Exception:

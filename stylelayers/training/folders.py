@@ -18,6 +18,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from .command_line import quoted
+from .errors import PreflightError
 
 try:
     import fcntl
@@ -73,7 +74,7 @@ def claimed(folder: Path, config: str, *, resume: str | None) -> Iterator[None]:
     """Hold a run's folder while it trains: with its configuration, and with earlier metrics put aside.
 
     Args:
-        folder: made if there is none.
+        folder: made if there is none; emptied again if the run ends with a `PreflightError`, where it was empty.
         config: becomes ``config.yaml``.
         resume: what the run goes on from; within the folder, or ``"auto"``, its files are the run's own.
 
@@ -82,13 +83,18 @@ def claimed(folder: Path, config: str, *, resume: str | None) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        own = _is_own(folder, resume)
+        own, fresh = _is_own(folder, resume), not any(path.name not in _OF_HYDRA for path in folder.iterdir())
         if _holds_run(folder) and not own:
             raise TakenError(_taken("output", folder))
         with open(folder / "config.yaml", "w" if own else "x", encoding="utf-8") as file:
             file.write(config)
         _keep_earlier_metrics(folder / "metrics.csv")
-        yield
+        try:
+            yield
+        except PreflightError:
+            if fresh:
+                _empty(folder)
+            raise
 
 
 def discard(folder: Path) -> None:
@@ -101,6 +107,14 @@ def discard(folder: Path) -> None:
         shutil.rmtree(place / ".hydra", ignore_errors=True)
         (place / "multirun.yaml").unlink(missing_ok=True)
         place.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _is_named(config: DictConfig, kind: str) -> bool:
