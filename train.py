@@ -14,19 +14,17 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from stylelayers.training import GAN, ImageDataModule, StopOnSignal
 from stylelayers.training.checks import check_objective, check_run
-from stylelayers.training.command_line import at_home, unreadable
+from stylelayers.training.command_line import at_home, one_line, refusal
 from stylelayers.training.ending import closing_lines, limit_reached, only_of_files
-from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, keys_of
-from stylelayers.training.folders import TakenError, claimed, discard, is_follower
+from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain
+from stylelayers.training.folders import TakenError, claimed, discard, discard_made, is_follower
 from stylelayers.training.guard import DivergedError
 from stylelayers.training.resuming import check_resumable, find_checkpoint
 from stylelayers.training.values import check_values
@@ -168,6 +166,7 @@ def _quieten() -> None:
 def main() -> None:
     """Run Hydra, and turn what it refuses into one line."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    warnings.formatwarning = one_line
     sys.argv[1:] = at_home(sys.argv[1:])
     if is_follower() and not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
         sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]  # a dated folder would be one of its own
@@ -175,10 +174,12 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    except (HydraException, OmegaConfBaseException) as error:
-        with hydra.initialize_config_dir(CONFIGS, version_base="1.3"):
-            known = list(keys_of(hydra.compose("train")))
-        sys.exit(f"train.py: {unreadable(sys.argv[1:]) or explain(error, known)}")
+    except Exception as error:
+        line = refusal(error, sys.argv[1:], CONFIGS)
+        if line is None:
+            raise
+        discard_made()
+        sys.exit(f"train.py: {line}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Arguments of train.py as Hydra's grammar takes them."""
+"""The command line of train.py: what Hydra's grammar takes, and in one line what Hydra refuses."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
+import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["at_home", "quoted", "unreadable"]
+from .errors import explain, keys_of, sweeper_of
+
+__all__ = ["at_home", "one_line", "quoted", "refusal", "unreadable"]
 
 
 def quoted(text: str) -> str:
@@ -56,6 +61,39 @@ def unreadable(arguments: Sequence[str]) -> str | None:
                     f"{argument} is not in Hydra's grammar: quote the value, and all for the shell: {_for_shell(form)}"
                 )
     return None
+
+
+def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | None:
+    """What to tell of an error outside of the run itself: of Hydra's or of a sweeper's; None of any other.
+
+    Args:
+        error: that Hydra's main function raised.
+        arguments: of the command line.
+        configs: the folder of configurations.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        misspelt = re.search(r"Could not override '(\w+)", text)
+        return unreadable(arguments) or explain(error, _known_keys(misspelt[1], configs) if misspelt else {})
+    sweeper = sweeper_of(error)
+    return sweeper and f"{sweeper} failed ({type(error).__name__}: {text}); hydra.sweeper.* are its settings"
+
+
+def one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: object = None) -> str:
+    """A warning without the line of code that it points at."""
+    return f"train.py: warning: {message}\n"
+
+
+def _known_keys(group: str, configs: str) -> dict[str, list[str]]:
+    """All keys; those that a group has with some options alone, with these."""
+    with hydra.initialize_config_dir(configs, version_base="1.3"):
+        known: dict[str, list[str]] = {key: [] for key in keys_of(hydra.compose("train"))}
+        usual = set(known)
+        for path in sorted(Path(configs, group).glob("*.yaml")):
+            option = f"{group}={path.stem}"
+            for key in set(keys_of(hydra.compose("train", [option]))) - usual:
+                known.setdefault(key, []).append(option)
+    return known
 
 
 def _for_shell(text: str) -> str:

@@ -25,10 +25,11 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["RunFolders", "TakenError", "claimed", "discard", "is_follower"]
+__all__ = ["RunFolders", "TakenError", "claimed", "discard", "discard_made", "is_follower"]
 
 _OF_HYDRA = (".hydra", "multirun.yaml")
 _held: set[int] = set()
+_made: list[Path] = []
 
 
 class TakenError(ValueError):
@@ -109,6 +110,12 @@ def discard(folder: Path) -> None:
         place.rmdir()
 
 
+def discard_made() -> None:
+    """Discard the folders that were made for runs of this process."""
+    while _made:
+        discard(_made.pop())
+
+
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
@@ -133,6 +140,7 @@ def _made_anew(name: str) -> str:
         Path(folder).parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             Path(folder).mkdir()
+            _made.append(Path(folder))
             return folder
     raise AssertionError("a name was free")
 

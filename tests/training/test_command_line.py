@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from stylelayers.training.command_line import at_home, quoted, unreadable
+from stylelayers.training.command_line import at_home, one_line, quoted, refusal, unreadable
 
 PATHS = (
     *("my [new] pictures", "a=b", "it's", "größe", "写真", "котики", "(1)", "{x}", "a~b", "a&b", "a;b", "a#b", "a!b"),
@@ -92,3 +92,29 @@ def test_the_home_folder_is_where_the_shell_would_have_put_it() -> None:
     found = at_home(typed)
     assert [read(found[index]) for index in (0, 1, 6)] == [f"{home}/my pictures", home, f"{home}/runs/a"]
     assert found[2:6] == typed[2:6]
+
+
+def failing(module: str) -> Exception:
+    """What a function of a module raises."""
+    space = {"__name__": module}
+    exec("def fail():\n    raise AssertionError('no\\nversion')", space)
+    try:
+        space["fail"]()  # type: ignore[operator]
+    except AssertionError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_sweeper_that_fails_is_told_in_a_line() -> None:
+    line = refusal(failing("hydra_plugins.hydra_optuna_sweeper._impl"), [], "configs")
+    assert line == "hydra_optuna_sweeper failed (AssertionError: no version); hydra.sweeper.* are its settings"
+
+
+@pytest.mark.parametrize("module", ["stylelayers.models", "hydra_plugins.hydra_joblib_launcher", "torch"])
+def test_what_else_fails_keeps_its_traceback(module: str) -> None:
+    assert refusal(failing(module), [], "configs") is None
+
+
+def test_a_warning_shows_no_line_of_code() -> None:
+    text = one_line(UserWarning("few images"), UserWarning, "hydra/core.py", 3, "code = here")
+    assert text == "train.py: warning: few images\n"
