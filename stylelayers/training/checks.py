@@ -134,6 +134,6 @@ def _check_processes(trainer: Trainer, multirun: bool) -> None:
 
 def _check_limits(trainer: Trainer) -> None:
     """Lightning trains on to its minimum whatever a callback, a limit or a signal says."""
-    for name, least in (("min_steps", trainer.min_steps), ("min_epochs", trainer.min_epochs)):
-        if least:
+    for name in ("min_steps", "min_epochs"):
+        if least := getattr(trainer, name, None):
             raise ValueError(f"trainer.{name}={least} would outlast every limit and signal; leave it out")

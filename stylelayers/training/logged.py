@@ -38,7 +38,7 @@ _OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] 
 
 def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
     """Raise a ValueError for a best state or a best generator by a number that is not logged, or the worst by it."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+    for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, LatestCheckpoint) and callback.monitor is not None:
             check_name("callbacks.checkpoint.monitor", callback.monitor, trainer, logged_names(trainer, model, data))
             better = _DIRECTIONS.get(callback.monitor, callback.mode)

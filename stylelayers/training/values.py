@@ -47,12 +47,13 @@ def check_values(config: DictConfig) -> None:
     Raises:
         ValueError: names the first key that is no argument or whose value does not fit, and what is expected.
     """
-    used = {str(key): Any for key in config if f"${{{key}" in OmegaConf.to_yaml(config)}
+    text = OmegaConf.to_yaml(config)
+    used = {key: Any for key in map(str, config) if f"${{{key}" in text}
     _check(config, "", {**used, **_RUN}, "of the configuration; python train.py --help lists all")
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"seed must be in [0, 2**32), got {config.seed}")
     for group, kind in (("callbacks", Callback | None), ("logger", Logger | None)):
-        members = config.get(group) or {}
+        members = config.get(group) or OmegaConf.create({})
         _check(members, f"{group}.", dict.fromkeys(members, kind), f"of {group}")
     for name, node in _objects(config):
         kinds = _arguments(name, node)
