@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from .errors import explain, keys_of, sweeper_of
+from .errors import came_from, explain, keys_of
 
 __all__ = ["at_home", "one_line", "quoted", "refusal", "unreadable"]
 
@@ -71,17 +71,26 @@ def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | N
         arguments: of the command line.
         configs: the folder of configurations.
     """
-    text = " ".join(str(error).split())
-    if isinstance(error, (HydraException, OmegaConfBaseException)):
+    text, source = " ".join(str(error).split()), came_from(error)
+    if source == "hydra" or isinstance(error, (HydraException, OmegaConfBaseException)):
         misspelt = re.search(r"Could not override '(\w+)", text)
-        return unreadable(arguments) or explain(error, _known_keys(misspelt[1], configs) if misspelt else {})
-    sweeper = sweeper_of(error)
-    return sweeper and f"{sweeper} failed ({type(error).__name__}: {text}); hydra.sweeper.* are its settings"
+        line = unreadable(arguments) or _no_option(arguments, configs)
+        return line or explain(error, _known_keys(misspelt[1], configs) if misspelt else {})
+    return source and f"{source} failed ({type(error).__name__}: {text}); hydra.sweeper.* are its settings"
 
 
 def one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: object = None) -> str:
     """A warning without the line of code that it points at."""
     return f"train.py: warning: {message}\n"
+
+
+def _no_option(arguments: Sequence[str], configs: str) -> str | None:
+    """What a group takes, if one is given what is no name: null, a number, a mapping."""
+    for key, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
+        options = sorted(path.stem for path in Path(configs, key).glob("*.yaml")) if key else []
+        if options and not isinstance(OverridesParser.create().parse_override(f"{key}={value}").value(), (str, list)):
+            return f"{key} must be one of {', '.join(options)}, got {value}"
+    return None
 
 
 def _known_keys(group: str, configs: str) -> dict[str, list[str]]:

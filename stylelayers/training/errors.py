@@ -11,7 +11,7 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "explain", "keys_of", "sweeper_of"]
+__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "came_from", "explain", "keys_of"]
 
 _EXTRAS = {"optuna": "sweep", "joblib": "sweep", "submitit": "slurm"}  # by the plugin's name
 
@@ -45,12 +45,14 @@ def explain(error: BaseException, known_keys: Mapping[str, Sequence[str]] | None
     return text
 
 
-def sweeper_of(error: BaseException) -> str | None:
-    """The module of a sweeper of Hydra in which an error arose; None for other errors, those of a run included."""
+def came_from(error: BaseException) -> str | None:
+    """Who raised an error outside of a run: ``"hydra"``, or the module of a sweeper for it; None for all others."""
     names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if names and names[-1].partition(".")[0] in ("hydra", "omegaconf"):
+        return "hydra"
     plugins = [index for index, name in enumerate(names) if name.startswith("hydra_plugins.")]
     inner = names[plugins[-1] :] if plugins else []
-    if not inner or "sweeper" not in inner[0] or any(name == "__main__" or name == "train" for name in inner):
+    if not inner or "sweeper" not in inner[0] or {"__main__", "train"} & set(inner):
         return None
     return str(inner[0].split(".")[1])
 

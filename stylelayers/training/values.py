@@ -58,6 +58,7 @@ def check_values(config: DictConfig) -> None:
     for name, node in _objects(config):
         kinds = _arguments(name, node)
         _check(node, f"{name}.", kinds, f"of {node._target_}, which takes {', '.join(kinds)}")
+    OmegaConf.to_container(config, resolve=True)  # what refers to nothing is named
 
 
 def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) -> None:
