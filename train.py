@@ -91,11 +91,12 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
         The metrics, or the one that `cfg.objective` names, which a sweep minimises.
     """
     precision, multirun = cfg.trainer.precision, HydraConfig.get().mode == RunMode.MULTIRUN
+    direction = _direction()
     folder = None if is_follower() else Path(HydraConfig.get().runtime.output_dir)
     try:
         parts = build(cfg)
         check_run(*parts, multirun=multirun, precision=precision)
-        check_objective(cfg.objective, *parts)
+        check_objective(cfg.objective, *parts, direction=direction)
     except CONFIGURATION_ERRORS as error:
         _end(f"train.py: {explain(error)}", folder)
     closing = closing_lines(cfg, HydraConfig.get().overrides.task)
@@ -105,7 +106,7 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
         _end(f"train.py: {explain(error)}", folder)
     except (DivergedError, OSError) as error:
         if isinstance(error, DivergedError) and multirun and cfg.objective is not None:
-            return _worst(error)
+            return _worst(error, direction)
         sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
     except (SystemExit, KeyboardInterrupt):  # Lightning's, after a second Ctrl-C, or such a one at the very end
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
@@ -128,10 +129,17 @@ def _end(line: str, folder: Path | None) -> NoReturn:
     sys.exit(line)
 
 
-def _worst(error: DivergedError) -> float:
+def _direction() -> str:
+    """Of a sweep by Optuna: ``minimize`` or ``maximize``."""
+    direction = OmegaConf.select(HydraConfig.get(), "sweeper.direction")
+    name = getattr(direction, "name", direction)
+    return name if isinstance(name, str) else ""
+
+
+def _worst(error: DivergedError, direction: str) -> float:
     """The value of a sweep's run that diverged; the sweep goes on."""
     print(f"train.py: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
-    return math.inf
+    return -math.inf if direction == "maximize" else math.inf
 
 
 def _where_to_resume(cfg: DictConfig, closing: str) -> str:

@@ -9,7 +9,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from .callbacks import Schedules
 from .data import ImageDataModule
 from .gan import GAN
-from .logged import check_choices, check_name, logged_names
+from .logged import check_choices, check_direction, check_name, logged_names
 
 __all__ = ["check_objective", "check_run"]
 
@@ -42,10 +42,20 @@ def check_run(
 
 
 def check_objective(
-    objective: str | None, trainer: Trainer, model: GAN | None = None, data: ImageDataModule | None = None
+    objective: str | None,
+    trainer: Trainer,
+    model: GAN | None = None,
+    data: ImageDataModule | None = None,
+    *,
+    direction: str = "",
 ) -> None:
-    """Raise a ValueError for a metric that nothing measures or, of a model and its data, that is not logged."""
+    """Raise a ValueError for a metric that nothing measures or, of a model and its data, that is not logged.
+
+    A sweep's `direction`, ``"minimize"`` or ``"maximize"``, must be that of better quality.
+    """
     if objective is not None:
+        if direction:
+            check_direction("hydra.sweeper.direction", "objective", objective, direction)
         known = {objective} if model is None or data is None else logged_names(trainer, model, data)
         check_name("objective", objective, trainer, known)
 

@@ -15,7 +15,7 @@ from .data import ImageDataModule
 from .gan import GAN
 from .metrics.names import HIGH_IS_GOOD, LOW_IS_GOOD, numbers_of
 
-__all__ = ["check_choices", "check_name", "logged_names"]
+__all__ = ["check_choices", "check_direction", "check_name", "logged_names"]
 
 _ALWAYS = ("loss/generator", "loss/discriminator", "logits/real", "logits/fake", "samples/diversity", "progress/images")
 _OF_PENALTIES = {
@@ -41,11 +41,9 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
     for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, LatestCheckpoint) and callback.monitor is not None:
             check_name("callbacks.checkpoint.monitor", callback.monitor, trainer, logged_names(trainer, model, data))
-            better = _DIRECTIONS.get(callback.monitor, callback.mode)
-            if better != callback.mode:
-                raise ValueError(
-                    f"callbacks.checkpoint.mode must be {better} for monitor={callback.monitor}, got {callback.mode}"
-                )
+            check_direction(
+                "callbacks.checkpoint.mode", "callbacks.checkpoint.monitor", callback.monitor, callback.mode
+            )
         if isinstance(callback, QualityMetrics) and callback.best is not None:
             measured = numbers_of(callback.make_meter, data)
             if measured and callback.best not in measured:
@@ -53,6 +51,13 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
                     f"callbacks.quality.best must be one of what is measured, {', '.join(measured)}, or null, got "
                     f"{callback.best}; see callbacks.quality.meter.metrics"
                 )
+
+
+def check_direction(key: str, choice: str, name: str, direction: str) -> None:
+    """Raise a ValueError for the best by a number of quality at its wrong end, ``"min"`` or ``"max"``."""
+    better = _DIRECTIONS.get(name, direction[:3])
+    if better != direction[:3]:
+        raise ValueError(f"{key} must be {better + direction[3:]} for {choice}={name}, got {direction}")
 
 
 def check_name(key: str, name: str, trainer: Trainer, names: set[str]) -> None:

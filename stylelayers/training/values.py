@@ -75,8 +75,21 @@ def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) 
             fit = taken(plain, kinds[key])
         except UnfitError:
             raise ValueError(f"{prefix}{key} must be {expected(kinds[key])}, got {plain!r}") from None
-        if type(fit) is not type(plain) or fit != plain:
+        if isinstance(node[key], DictConfig) and "_target_" in node[key]:
+            _check_made(f"{prefix}{key}", node[key], kinds[key])
+        elif type(fit) is not type(plain) or fit != plain:
             node[key] = fit
+
+
+def _check_made(name: str, node: DictConfig, kind: Any) -> None:
+    """Whether the class that is named, or the one that a function is annotated with, is one that the argument takes."""
+    if typing.get_origin(kind) is Callable:  # whose arguments and result are no classes of it
+        return
+    made = _located(name, node._target_)
+    made = made if inspect.isclass(made) else _annotations(made).get("return")
+    classes = tuple(part for part in (kind, *typing.get_args(kind)) if inspect.isclass(part) and part is not type(None))
+    if inspect.isclass(made) and classes and not node.get("_partial_") and not issubclass(made, classes):
+        raise ValueError(f"{name} must be {expected(kind)}, got _target_={node._target_}")
 
 
 def _plain(value: Any) -> Any:
@@ -99,7 +112,10 @@ def _objects(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictCo
 def _arguments(name: str, node: DictConfig) -> dict[str, Any]:
     """The types of the arguments of what a node makes; all keys if it takes any."""
     made = _located(name, node._target_)
-    parameters = inspect.signature(made).parameters
+    try:
+        parameters = inspect.signature(made).parameters
+    except ValueError:  # of some that are written in C
+        return {str(key): Any for key in node}
     kinds = _annotations(made)
     others = node if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()) else ()
     return {**{str(key): Any for key in others}, **{argument: kinds.get(argument, Any) for argument in parameters}}

@@ -26,8 +26,11 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("callbacks=metrics", MONITOR + "quality/fidd"): "did you mean quality/fid",
     ("callbacks=metrics", MONITOR + "quality/path_length"): "quality/path_length is not logged",
     ("callbacks=metrics", METRICS + "[kid]", BEST + "kid"): "monitor=quality/fid is not logged",
-    ("callbacks=metrics", MONITOR + "quality/recall"): "mode must be max for monitor=quality/recall, got min",
-    ("callbacks=metrics", "callbacks.checkpoint.mode=max"): "mode must be min for monitor=quality/fid, got max",
+    (
+        "callbacks=metrics",
+        MONITOR + "quality/recall",
+    ): "mode must be max for callbacks.checkpoint.monitor=quality/recall, got min",
+    ("callbacks=metrics", "callbacks.checkpoint.mode=max"): "mode must be min for .*monitor=quality/fid, got max",
     ("callbacks=metrics", MONITOR + "null", METRICS + "[kid]"): "^callbacks.quality.best must be .*kid.*, got fid",
     ("callbacks=metrics", BEST + "path_length"): "^callbacks.quality.best must be .*, got path_length",
     ("callbacks=metrics", BEST + "recognised", "callbacks.quality.meter.features=inception"): "got recognised",
@@ -73,6 +76,18 @@ def test_a_choice_by_what_is_not_logged_is_refused(overrides: tuple[str, ...]) -
 @pytest.mark.parametrize("overrides", FINE, ids=" ".join)
 def test_another_is_not(overrides: tuple[str, ...]) -> None:
     check(*overrides)
+
+
+def test_a_sweep_goes_the_way_of_better_quality() -> None:
+    parts = train.build(compose(*TINY, "output=run", "callbacks=metrics"))
+    for objective, direction in (
+        ("quality/fid", "minimize"),
+        ("quality/recall", "maximize"),
+        ("loss/generator", "maximize"),
+    ):
+        check_objective(objective, *parts, direction=direction)
+    with pytest.raises(ValueError, match="direction must be maximize for objective=quality/recall, got minimize"):
+        check_objective("quality/recall", *parts, direction="minimize")
 
 
 @pytest.mark.parametrize(

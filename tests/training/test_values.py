@@ -21,6 +21,11 @@ MEANT: dict[str, tuple[str, Any]] = {
     "model.freeze=generator.mapping": ("model.freeze", ["generator.mapping"]),
     "resume=2024": ("resume", "2024"),
     "callbacks.grid=null": ("callbacks.grid", None),
+    "model.generator_optimizer._target_=torch.optim.AdamW": ("model.generator_optimizer.lr", 0.003),
+    "model.generator_optimizer={_target_:tests.training.test_values.Factory}": (
+        "model.generator_optimizer._target_",
+        "tests.training.test_values.Factory",
+    ),
     "augment={_target_:torch.nn.Identity}": ("augment._target_", "torch.nn.Identity"),
     "callbacks.schedules.learning_rate=[[0,1],[10k,0]]": ("callbacks.schedules.learning_rate", [[0, 1], [10_000, 0]]),
     "+logger.csv.flush_logs_every_n_steps=1k": ("logger.csv.flush_logs_every_n_steps", 1000),
@@ -47,6 +52,12 @@ REFUSED = {
     "model.generator_optimizer.betas=[0.1]": "^model.generator_optimizer.betas must be a list .*, got",
     "callbacks.grid=5": r"^callbacks.grid must be what a _target_ makes \(Callback\) or null, got 5$",
     "logger.csv=5": r"^logger.csv must be what a _target_ makes \(Logger\) or null, got 5$",
+    "model.generator={_target_:torch.nn.Identity}": r"^model.generator must be .*\(Generator\), got _target_=torch",
+    "data={_target_:torch.nn.Identity}": r"^data must be what a _target_ makes \(ImageDataModule\), got _target_=torch",
+    "data={_target_:stylelayers.checkpoints.load_generator}": r"^data must be .*\(ImageDataModule\)",
+    "callbacks.grid={_target_:builtins.dict}": r"^callbacks.grid must be .*\(Callback\) or null, got _target_=builtins",
+    "logger.csv._target_=torch.nn.Identity": r"^logger.csv must be .*\(Logger\) or null, got _target_=torch.nn.Id",
+    "trainer={_target_:builtins.dict}": r"^trainer must be what a _target_ makes \(Trainer\), got",
     "+callbacks.mine={a:1}": "^callbacks.mine must be what a _target_ makes",
     "data._target_=stylelayers.nothing": "^data._target_ must name what can be called, got 'stylelayers.nothing'$",
     "data._target_=[]": "^data._target_ must name what can be called",
@@ -54,6 +65,13 @@ REFUSED = {
     "+model.generator_optimizer.momentum=1": "^model.generator_optimizer.momentum is not a key of torch.optim.Adam, ",
     "+callbacks.stop.max_image=1": "max_image is not a key .*StopAfterImages.*; did you mean callbacks.stop.max_images",
 }
+
+
+class Factory:
+    """Makes optimisers, and is none."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
 
 
 @pytest.mark.parametrize("override", MEANT)
