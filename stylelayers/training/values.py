@@ -85,8 +85,8 @@ def _check_made(name: str, node: DictConfig, kind: Any) -> None:
     """Whether the class that is named, or the one that a function is annotated with, is one that the argument takes."""
     if typing.get_origin(kind) is Callable:  # whose arguments and result are no classes of it
         return
-    made = _located(name, node._target_)
-    made = made if inspect.isclass(made) else _annotations(made).get("return")
+    target = _located(name, node._target_)
+    made: Any = target if inspect.isclass(target) else _annotations(target).get("return")
     classes = tuple(part for part in (kind, *typing.get_args(kind)) if inspect.isclass(part) and part is not type(None))
     if inspect.isclass(made) and classes and not node.get("_partial_") and not issubclass(made, classes):
         raise ValueError(f"{name} must be {expected(kind)}, got _target_={node._target_}")
