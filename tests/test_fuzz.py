@@ -154,8 +154,10 @@ def check(overrides: list[str], images: Path) -> None:
     if line is not None:
         assert line.startswith("train.py: ")
         assert "\n" not in line, line
-        keys_given = [override.lstrip("+").partition("=")[0] for override in overrides]
-        assert any(key in line for key in (*keys_given, *(key for key in KEYS if "." in key))), line
+        given_keys = [override.lstrip("+").partition("=")[0] for override in overrides]
+        named = any(key in line for key in (*given_keys, *(key for key in KEYS if "." in key)))
+        parts = (key.rpartition(".") for key in given_keys)
+        assert named or any(leaf in line and f"(configuration: {node})" in line for node, _, leaf in parts), line
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,10 @@ FOUND = (
     ("trainer=null",),
     ("callbacks={a:1}",),
     ("logger=0.5",),
+    ("logger=[null]",),
+    ("trainer.limit_train_batches=-1",),
+    ("model.discriminator_optimizer.eps=-1",),
+    ("model.generator_optimizer.lr=-1",),
     ("model.generator_optimizer._partial_=${nothing}",),
     ("model.generator.activation=${seed}",),
     ("data.resolution=2",),

@@ -88,7 +88,8 @@ def _no_option(arguments: Sequence[str], configs: str) -> str | None:
     """What a group takes, if one is given what is no name: null, a number, a mapping."""
     for key, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
         options = sorted(path.stem for path in Path(configs, key).glob("*.yaml")) if key else []
-        if options and not isinstance(OverridesParser.create().parse_override(f"{key}={value}").value(), (str, list)):
+        chosen = OverridesParser.create().parse_override(f"{key}={value}").value() if options else ""
+        if not all(isinstance(name, str) for name in (chosen if isinstance(chosen, list) else [chosen])):
             return f"{key} must be one of {', '.join(options)}, got {value}"
     return None
 

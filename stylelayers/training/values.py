@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+import torch
+from hydra.utils import instantiate
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from .data import ImageDataModule
+from .errors import CONFIGURATION_ERRORS, explain
 from .gan import GAN
 from .kinds import UnfitError, expected, taken
 from .objective import StyleGAN2Objective
@@ -58,6 +61,8 @@ def check_values(config: DictConfig) -> None:
     for name, node in _objects(config):
         kinds = _arguments(name, node)
         _check(node, f"{name}.", kinds, f"of {node._target_}, which takes {', '.join(kinds)}")
+    for optimizer in ("generator_optimizer", "discriminator_optimizer"):
+        _try(f"model.{optimizer}", config.model[optimizer])
     OmegaConf.to_container(config, resolve=True)  # what refers to nothing is named
 
 
@@ -90,6 +95,14 @@ def _check_made(name: str, node: DictConfig, kind: Any) -> None:
     classes = tuple(part for part in (kind, *typing.get_args(kind)) if inspect.isclass(part) and part is not type(None))
     if inspect.isclass(made) and classes and not node.get("_partial_") and not issubclass(made, classes):
         raise ValueError(f"{name} must be {expected(kind)}, got _target_={node._target_}")
+
+
+def _try(name: str, optimizer: DictConfig) -> None:
+    """Make an optimiser, which alone knows its ranges, for a number."""
+    try:
+        instantiate(optimizer, _convert_="all")([nn.Parameter(torch.zeros(1))])
+    except CONFIGURATION_ERRORS as error:
+        raise ValueError(f"{name}: {explain(error)}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ MEANT: dict[str, tuple[str, Any]] = {
     "resume=2024": ("resume", "2024"),
     "callbacks.grid=null": ("callbacks.grid", None),
     "model.generator_optimizer._target_=torch.optim.AdamW": ("model.generator_optimizer.lr", 0.003),
-    "model.generator_optimizer={_target_:tests.training.test_values.Factory}": (
+    "model.generator_optimizer={_target_:tests.training.test_values.Factory,_partial_:false}": (
         "model.generator_optimizer._target_",
         "tests.training.test_values.Factory",
     ),
@@ -50,6 +50,8 @@ REFUSED = {
     "model.generator=null": r"^model.generator must be what a _target_ makes \(Generator\), got None$",
     "model.generator_optimizer.lr=fast": "^model.generator_optimizer.lr must be a number, got 'fast'$",
     "model.generator_optimizer.betas=[0.1]": "^model.generator_optimizer.betas must be a list .*, got",
+    "model.generator_optimizer.lr=-1": "^model.generator_optimizer: Invalid learning rate: -1",
+    "model.discriminator_optimizer.betas=[0.0,1.0]": "^model.discriminator_optimizer: Invalid beta parameter",
     "callbacks.grid=5": r"^callbacks.grid must be what a _target_ makes \(Callback\) or null, got 5$",
     "logger.csv=5": r"^logger.csv must be what a _target_ makes \(Logger\) or null, got 5$",
     "model.generator={_target_:torch.nn.Identity}": r"^model.generator must be .*\(Generator\), got _target_=torch",
@@ -72,6 +74,9 @@ class Factory:
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
+
+    def __call__(self, parameters: list[Any]) -> Any:
+        return None
 
 
 @pytest.mark.parametrize("override", MEANT)
