@@ -5,30 +5,32 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
-import shlex
+import signal
 import sys
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, NoReturn, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 from stylelayers.training import GAN, ImageDataModule, StopOnSignal
 from stylelayers.training.changes import changed_settings
 from stylelayers.training.checks import check_objective, check_run
-from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process, keys_of
+from stylelayers.training.command_line import at_home, one_line, refusal
+from stylelayers.training.ending import closing_lines, limit_reached, only_of_files
+from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process
+from stylelayers.training.folders import TakenError, claimed, discard, discard_made, is_follower
 from stylelayers.training.guard import DivergedError
 from stylelayers.training.resuming import check_resumable, find_checkpoint
 from stylelayers.training.trainer_arguments import check_trainer_arguments
+from stylelayers.training.values import check_values
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -46,36 +48,46 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """The trainer, the model and the data of a configuration; nothing is trained or written."""
     _quieten()
     check_trainer_arguments(cfg.trainer)
+    check_values(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
-    if cfg.resume is not None:
-        checkpoint = find_checkpoint(cfg.resume, cfg.output)
-        cfg.resume = None if checkpoint is None else str(checkpoint)
-    begun = {} if cfg.resume is None else {"initialize_from": None}  # the checkpoint has the networks
+    checkpoint = None if cfg.resume is None else find_checkpoint(cfg.resume, cfg.output)
+    begun = {} if checkpoint is None else {"initialize_from": None}  # the checkpoint has the networks
     model = instantiate(cfg.model, _convert_="all", **begun)
     model.name_classes(data.class_names)
-    if cfg.resume is not None:
-        check_resumable(cfg.resume, model, max_epochs=cfg.trainer.max_epochs)
+    if checkpoint is not None:
+        check_resumable(checkpoint, model)
+        cfg.resume = str(checkpoint)
+    elif cfg.resume is not None and not is_follower():
+        print(f"resume=auto: {cfg.output} holds no checkpoint yet, a new run begins there")
     trainer: Trainer = instantiate(
         cfg.trainer,
-        callbacks=list(instantiate(cfg.callbacks, _convert_="all").values()),
-        logger=list(instantiate(cfg.logger, _convert_="all").values()),
+        callbacks=_made(cfg, "callbacks"),
+        logger=_made(cfg, "logger"),
         _convert_="all",
     )
     return trainer, model, data
 
 
+def _made(cfg: DictConfig, group: str) -> list[Any]:
+    """What the members of a group make; none of those that are null."""
+    return [made for made in instantiate(cfg.get(group) or {}, _convert_="all").values() if made is not None]
+
+
 def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:
     """Train what `build` made; the run's folder gets the composed configuration first."""
-    output = Path(cfg.output)
-    if trainer.is_global_zero:
-        for line in [] if cfg.resume is None else changed_settings(cfg, Path(cfg.resume)):
+    checkpoint = None if cfg.resume == "auto" else cfg.resume
+    reached = limit_reached(trainer, checkpoint)
+    if reached is not None:
+        print(reached)
+        return {}
+    if trainer.is_global_zero and checkpoint is not None:
+        for line in changed_settings(cfg, Path(checkpoint)):
             print(_printable(line))
-        output.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(cfg, output / "config.yaml", resolve=True)
-        _keep_earlier_metrics(output / "metrics.csv")
-    trainer.fit(model, datamodule=data, ckpt_path=cfg.resume)
+    folder = claimed(Path(cfg.output), OmegaConf.to_yaml(cfg, resolve=True), resume=cfg.resume)
+    with folder if trainer.is_global_zero else nullcontext():
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
@@ -87,47 +99,57 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
         The metrics, or the one that `cfg.objective` names, which a sweep minimises.
     """
     precision, multirun = cfg.trainer.precision, HydraConfig.get().mode == RunMode.MULTIRUN
+    direction = _direction()
+    folder = None if is_follower() else Path(HydraConfig.get().runtime.output_dir)
     try:
         parts = build(cfg)
         check_run(*parts, multirun=multirun, precision=precision)
-        check_objective(cfg.objective, parts[0])
+        check_objective(cfg.objective, *parts, direction=direction)
     except CONFIGURATION_ERRORS as error:
-        sys.exit(f"train.py: {explain(error)}")
+        _end(f"train.py: {explain(error)}", folder)
     closing = closing_lines(cfg, HydraConfig.get().overrides.task)
     try:
         metrics = fit(cfg, *parts)
-    except (PreflightError, DivergedError, OSError) as error:
+    except (TakenError, PreflightError) as error:
+        _end(f"train.py: {explain(error)}", folder)
+    except (DivergedError, OSError) as error:
         if isinstance(error, DivergedError) and multirun and cfg.objective is not None:
-            return _worst(error)
+            return _worst(error, direction)
         sys.exit(f"train.py: {explain(error)}" + _where_to_resume(cfg, closing))
     except ProcessRaisedException as error:  # of a strategy that forks
         sys.exit(f"train.py: {explain_process(error)}" + _where_to_resume(cfg, closing))
+    except (SystemExit, KeyboardInterrupt):  # Lightning's, after a second Ctrl-C, or such a one at the very end
+        print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
+        sys.exit(128 + (_signal(parts[0]) or signal.SIGINT))
     except Exception:
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
         raise
     if parts[0].is_global_zero:  # the others, as they would be killed for an error, end without
-        print(closing)
+        print(only_of_files(closing, cfg.output))
         _exit_if_interrupted(parts[0])
+    if not metrics and folder is not None:
+        discard(folder)
     return metrics if cfg.objective is None else metrics.get(cfg.objective, math.inf)
 
 
-def _worst(error: DivergedError) -> float:
+def _end(line: str, folder: Path | None) -> NoReturn:
+    """Of a run that is refused: nothing is left of it."""
+    if folder is not None:
+        discard(folder)
+    sys.exit(line)
+
+
+def _direction() -> str:
+    """Of a sweep by Optuna: ``minimize`` or ``maximize``."""
+    direction = OmegaConf.select(cast(Any, HydraConfig.get()), "sweeper.direction")
+    name = getattr(direction, "name", direction)
+    return name if isinstance(name, str) else ""
+
+
+def _worst(error: DivergedError, direction: str) -> float:
     """The value of a sweep's run that diverged; the sweep goes on."""
     print(f"train.py: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
-    return math.inf
-
-
-def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
-    """Where pictures, generator and checkpoint are, and the command that goes on for as long again."""
-    output = Path(os.path.relpath(cfg.output))
-    changed = {"resume": _quoted(output / "checkpoints" / "last.ckpt"), **_doubled_limits(cfg)}
-    kept = [override for override in overrides if override.lstrip("+").partition("=")[0] not in changed]
-    kept += [f"{key}={value}" for key, value in changed.items()]
-    return (
-        f"pictures:   {output / 'samples'} (the last: last.png)\n"
-        f"generator:  {output / 'generator.safetensors'}\n"
-        f"checkpoint: {output / 'checkpoints' / 'last.ckpt'}; to resume: {shlex.join(['python', 'train.py', *kept])}"
-    )
+    return -math.inf if direction == "maximize" else math.inf
 
 
 def _where_to_resume(cfg: DictConfig, closing: str) -> str:
@@ -138,42 +160,20 @@ def _where_to_resume(cfg: DictConfig, closing: str) -> str:
 
 def _exit_if_interrupted(trainer: Trainer) -> None:
     """With the exit code that shells give to a process that a signal ended."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StopOnSignal) and callback.received is not None:
-            sys.exit(128 + callback.received)
+    if number := _signal(trainer):
+        sys.exit(128 + number)
 
 
-def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
-    """Twice each limit of training that is set."""
-    limits = {}
-    for key in ("trainer.max_epochs", "trainer.max_steps", "callbacks.stop.max_images"):
-        limit = OmegaConf.select(cfg, key)
-        if limit is not None and limit > 0:
-            limits[key] = str(2 * limit)
-    if cfg.trainer.max_time is not None:
-        seconds = 2 * int(Timer(duration=cfg.trainer.max_time).time_remaining() or 0)
-        days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-        limits["trainer.max_time"] = f"{days:02d}:{hours:02d}:{minutes:02d}:{seconds % 60:02d}"
-    return limits
-
-
-def _keep_earlier_metrics(path: Path) -> None:
-    """Put a resumed run's metrics aside, which the logger would replace."""
-    if path.exists():
-        parts = len(list(path.parent.glob("metrics.*.csv")))
-        path.rename(path.with_suffix(f".{parts}.csv"))
+def _signal(trainer: Trainer) -> int | None:
+    """The signal that ended training."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback.received for callback in callbacks if isinstance(callback, StopOnSignal)), None)
 
 
 def _printable(text: str) -> str:
     """With ``?`` for what the terminal's or the file's encoding does not have."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, errors="replace").decode(encoding)
-
-
-def _quoted(path: Path) -> str:
-    """The path as Hydra's grammar wants it: quoted if it holds what the grammar gives a meaning."""
-    text = str(path)
-    return text if re.fullmatch(r"[\w./-]+", text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _quieten() -> None:
@@ -183,26 +183,28 @@ def _quieten() -> None:
     for remark in (
         *("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"),
         "callbacks used to create the checkpoint need to be provided",  # settings are the configuration's
+        "your dataloader is not resumable",  # the order of images goes on where it was
     ):
-        warnings.filterwarnings("ignore", f".*{remark}.*")
-
-
-def _is_follower() -> bool:
-    """Whether torchrun, SLURM or the user started this process beside a first one, which writes all the files."""
-    return any(int(os.environ.get(name, 0)) > 0 for name in ("RANK", "SLURM_PROCID", "NODE_RANK"))
+        warnings.filterwarnings("ignore", f"(?s).*{remark}.*")
 
 
 def main() -> None:
     """Run Hydra, and turn what it refuses into one line."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    if _is_follower() and not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
+    warnings.formatwarning = one_line
+    sys.argv[1:] = at_home(sys.argv[1:])
+    if is_follower() and not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
         sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]  # a dated folder would be one of its own
     try:
         run()
-    except (HydraException, OmegaConfBaseException) as error:
-        with hydra.initialize_config_dir(CONFIGS, version_base="1.3"):
-            known = list(keys_of(hydra.compose("train")))
-        sys.exit(f"train.py: {explain(error, known)}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        line = refusal(error, sys.argv[1:], CONFIGS)
+        if line is None:
+            raise
+        discard_made()
+        sys.exit(f"train.py: {line}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,23 @@ WRONG = {
     "a bad value of a sweep": (("-m", "loss.r1_gamma=-1,1"), r"loss\.r1_gamma must be at least 0, got -1"),
     "sweep without -m": (("loss.r1_gamma=1,2",), r"loss\.r1_gamma=1,2.*--multirun"),
     "no folder given": (("data=image_folder",), r"data\.root must name a folder .* got None"),
+    "a key of other data": (("data=digits", "data.root=x"), "data.root is a key of data=image_folder .*choose data="),
+    "a key of other data, misspelt": (("data=digits", "data.rot=x"), "did you mean data.root of data=image_folder or"),
+    "a key of an augmentation": (("augment.target=1",), "augment.target is a key of augment=ada alone"),
+    "no plugin": (
+        ("-m", "hydra/launcher=submitit_slurm", "seed=1"),
+        r"hydra/launcher=submitit.* needs a plugin .*slurm",
+    ),
+    "a path with brackets": (
+        ("data.root=my [new] pictures",),
+        r"quote the value, .*\"data.root='my \[new\] pictures'\"",
+    ),
+    "a path with an apostrophe": (("resume=it's",), r"""quote the value, .* "resume='it\\'s'"|'resume='"""),
+    "a path in another alphabet": (("data.root=写真",), "quote the value, .*data.root='写真'"),
+    "no folder at home": (
+        ("data=image_folder", "data.root=~/absent"),
+        r"data\.root .* '/.*/absent', which does not exist",
+    ),
     "missing folder": (("data=image_folder", "data.root=absent"), r"data\.root .* 'absent', which does not exist"),
     "empty folder": (("data=image_folder", "data.root=empty"), r"data\.root .*'empty', which holds no .*\.png"),
     "unreachable resolution": (("data.resolution=31",), "resolution must be a power of two times .*such as .*got 31"),
@@ -72,7 +89,7 @@ WRONG = {
     ),
     "unknown optimiser argument": (("+model.generator_optimizer.momentum=1",), "momentum"),
     "unknown accelerator": (("trainer.accelerator=abacus",), r"abacus.*\(configuration: trainer\)"),
-    "time in words": (("trainer.max_time=soon",), r"soon.*\(configuration: trainer\)"),
+    "time in words": (("trainer.max_time=soon",), r"trainer\.max_time must be days:hours.*got .soon"),
     "clipping by the trainer": (
         ("+trainer.gradient_clip_val=1",),
         r"trainer\.gradient_clip_val=1 .*model\.max_grad_norm",

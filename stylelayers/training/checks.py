@@ -6,16 +6,22 @@ from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import DDPStrategy
 
-from .callbacks import QualityMetrics, Schedules
+from .callbacks import Schedules
 from .data import ImageDataModule
 from .gan import GAN
+from .logged import check_choices, check_direction, check_name, logged_names
 from .precision import HALF, vanishing_eps
 
 __all__ = ["check_objective", "check_run"]
 
 
 def check_run(
-    trainer: Trainer, model: GAN, data: ImageDataModule, *, multirun: bool, precision: str | int | None = None
+    trainer: Trainer,
+    model: GAN,
+    data: ImageDataModule,
+    *,
+    multirun: bool,
+    precision: str | int | None = None,
 ) -> None:
     """Raise a ValueError, which names the key, for parts that do not fit together.
 
@@ -32,13 +38,27 @@ def check_run(
     _check_schedules(trainer, model)
     _check_precision(trainer, model, str(trainer.precision if precision is None else precision))
     _check_processes(trainer, multirun)
+    _check_limits(trainer)
+    check_choices(trainer, model, data)
 
 
-def check_objective(objective: str | None, trainer: Trainer) -> None:
-    """Raise a ValueError for a metric of quality that nothing measures."""
-    measures = any(isinstance(callback, QualityMetrics) for callback in trainer.callbacks)  # type: ignore[attr-defined]
-    if objective is not None and objective.startswith("quality/") and not measures:
-        raise ValueError(f"objective={objective} is measured by callbacks=metrics, which is not among the callbacks")
+def check_objective(
+    objective: str | None,
+    trainer: Trainer,
+    model: GAN | None = None,
+    data: ImageDataModule | None = None,
+    *,
+    direction: str = "",
+) -> None:
+    """Raise a ValueError for a metric that nothing measures or, of a model and its data, that is not logged.
+
+    A sweep's `direction`, ``"minimize"`` or ``"maximize"``, must be that of better quality.
+    """
+    if objective is not None:
+        if direction:
+            check_direction("hydra.sweeper.direction", "objective", objective, direction)
+        known = {objective} if model is None or data is None else logged_names(trainer, model, data)
+        check_name("objective", objective, trainer, known)
 
 
 def _check_images(model: GAN, data: ImageDataModule) -> None:
@@ -132,3 +152,10 @@ def _check_processes(trainer: Trainer, multirun: bool) -> None:
             f"trainer.devices: {trainer.world_size} processes cannot be started for each run of a sweep (-m), since "
             f"each of them would train the sweep; use trainer.devices=1, torchrun, or single runs"
         )
+
+
+def _check_limits(trainer: Trainer) -> None:
+    """Lightning trains on to its minimum whatever a callback, a limit or a signal says."""
+    for name in ("min_steps", "min_epochs"):
+        if least := getattr(trainer, name, None):
+            raise ValueError(f"trainer.{name}={least} would outlast every limit and signal; leave it out")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "explain", "explain_process", "keys_of"]
+__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "came_from", "explain", "explain_process", "keys_of"]
+
+_EXTRAS = {"optuna": "sweep", "joblib": "sweep", "submitit": "slurm"}  # by the plugin's name
 
 
 class PreflightError(ValueError):
@@ -20,19 +23,23 @@ class PreflightError(ValueError):
 CONFIGURATION_ERRORS = (ValueError, TypeError, HydraException, OmegaConfBaseException)
 
 
-def explain(error: BaseException, known_keys: Iterable[str] = ()) -> str:
+def explain(error: BaseException, known_keys: Mapping[str, Sequence[str]] | None = None) -> str:
     """What went wrong, in one line.
 
     Args:
         error: one of `CONFIGURATION_ERRORS`; of an object that Hydra could not build, the reason is told.
-        known_keys: dotted keys, of which the nearest to a misspelt one is suggested.
+        known_keys: dotted keys, of which the nearest to a misspelt one is suggested; each with the options of groups
+            that bring it, none where it is there without.
     """
     where = re.search(r"full_key: (\S+)", str(error))
     reason = _reason(error)
-    text = " ".join(str(reason).split())
+    text = " ".join(str(reason).split()).partition(" Config search path:")[0]
     misspelt = re.search(r"Could not override '([^']+)'", text)
     if misspelt:
-        return _unknown_key(misspelt.group(1), known_keys)
+        return _unknown_key(misspelt.group(1), known_keys or {})
+    plugin = re.search(r"Could not (?:find|load) '(hydra/(?:sweeper|launcher))/(\w+)", text)
+    if plugin and (extra := _EXTRAS.get(plugin[2].partition("_")[0])):
+        return f"{plugin[1]}={plugin[2]} needs a plugin of Hydra: pip install 'stylelayers[{extra}]'"
     if where and isinstance(error, InstantiationException) and not text.startswith(where.group(1).split(".")[0]):
         text += f" (configuration: {where.group(1)})"
     return text
@@ -44,6 +51,18 @@ def explain_process(error: BaseException) -> str:
     *_, last = text.splitlines()
     known = re.match(r"stylelayers\.training\.\w+\.\w+: (.*)", last)
     return known.group(1) if known else text
+
+
+def came_from(error: BaseException) -> str | None:
+    """Who raised an error outside of a run: ``"hydra"``, or the module of a sweeper for it; None for all others."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if names and names[-1].partition(".")[0] in ("hydra", "omegaconf"):
+        return "hydra"
+    plugins = [index for index, name in enumerate(names) if name.startswith("hydra_plugins.")]
+    inner = names[plugins[-1] :] if plugins else []
+    if not inner or "sweeper" not in inner[0] or {"__main__", "train"} & set(inner):
+        return None
+    return str(inner[0].split(".")[1])
 
 
 def keys_of(config: DictConfig, prefix: str = "") -> Iterator[str]:
@@ -61,7 +80,10 @@ def _reason(error: BaseException) -> BaseException:
     return error
 
 
-def _unknown_key(key: str, known_keys: Iterable[str]) -> str:
+def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
+    if known_keys.get(key):
+        return f"{key} is a key of {' and of '.join(known_keys[key])} alone; choose {known_keys[key][0]}"
     near = get_close_matches(key, list(known_keys), n=1)
-    suggestion = f"did you mean {near[0]}? " if near else ""
+    of = f" of {' or '.join(known_keys[near[0]])}" if near and known_keys[near[0]] else ""
+    suggestion = f"did you mean {near[0]}{of}? " if near else ""
     return f"{key} is not a key of the configuration; {suggestion}python train.py --help lists all"

@@ -49,10 +49,9 @@ def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[st
     return whole
 
 
-def check_resumable(path: str | os.PathLike[str], model: GAN, *, max_epochs: int | None = None) -> None:
+def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
     """Raise a ValueError unless `path` is a checkpoint whose state `model` can go on from; see :func:`check_belongs`.
 
-    So it does for a checkpoint beyond `max_epochs`, which the trainer does not take; None or -1 for no such limit.
     The file is read as tensors and plain values alone, never as code.
     """
     try:
@@ -62,11 +61,6 @@ def check_resumable(path: str | os.PathLike[str], model: GAN, *, max_epochs: int
         raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
     widen_scalars(checkpoint, model)
     check_belongs(checkpoint, model, path)
-    if max_epochs is not None and 0 <= max_epochs < checkpoint.get("epoch", 0):
-        raise ValueError(
-            f"trainer.max_epochs={max_epochs} is over in {path}, which has {checkpoint['epoch']} epochs behind it; "
-            f"raise it, or set it to -1 for no limit"
-        )
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -113,7 +113,7 @@ def test_loose_images_are_no_class(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_told_with_and_without_classes(tmp_path: Path) -> None:
     for generator in (tiny(), tiny(labels=2)):
-        with pytest.raises(ValueError, match="which does not exist"):
+        with pytest.raises(ValueError, match="which is no folder"):
             data_for(tmp_path / "a.safetensors", tmp_path / "missing", generator)
 
 

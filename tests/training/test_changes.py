@@ -254,15 +254,6 @@ def test_other_networks_are_refused_by_key_before_anything_is_written(case: str,
     assert list((tmp_path / "again").iterdir()) == []
 
 
-def test_a_limit_of_epochs_that_is_over_is_refused(tmp_path: Path) -> None:
-    fit(tiny_gan(), 5).save_checkpoint(tmp_path / "last.ckpt")  # of two epochs and of one that was broken off
-    for enough in (None, -1, 3, 4):
-        check_resumable(tmp_path / "last.ckpt", tiny_gan(), max_epochs=enough)
-    for over in (0, 1, 2):
-        with pytest.raises(ValueError, match=rf"^trainer\.max_epochs={over} is over in .* 3 epochs behind it; raise"):
-            check_resumable(tmp_path / "last.ckpt", tiny_gan(), max_epochs=over)
-
-
 def test_as_many_other_layers_frozen_are_refused(tmp_path: Path) -> None:
     first, second = "generator.synthesis.blocks.0.conv1.act.bias", "generator.synthesis.blocks.0.to_rgb.act.bias"
     fit(_freezing(first), 1).save_checkpoint(tmp_path / "last.ckpt")

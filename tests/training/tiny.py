@@ -7,6 +7,7 @@ import os
 import runpy
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -62,6 +63,7 @@ def command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # which is then changed
     with _same_logging():
         runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
 

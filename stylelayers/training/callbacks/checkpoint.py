@@ -49,7 +49,7 @@ class LatestCheckpoint(Callback):
         if mode not in ("min", "max"):
             raise ValueError(f"callbacks.checkpoint.mode must be 'min' or 'max', got {mode!r}")
         self.path = Path(folder) / "checkpoints" / "last.ckpt"
-        self.every_minutes, self.keep, self.monitor = every_minutes, keep, monitor
+        self.every_minutes, self.keep, self.monitor, self.mode = every_minutes, keep, monitor, mode
         self._sign = 1 if mode == "min" else -1
         self._best = math.inf
         self._written = time.monotonic()
@@ -75,6 +75,8 @@ class LatestCheckpoint(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._keep_best(trainer)
+        if self.monitor is not None and self.monitor not in trainer.callback_metrics:
+            rank_zero_warn(f"callbacks.checkpoint.monitor={self.monitor} was not logged; no best.ckpt was kept by it")
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -26,7 +26,13 @@ class StopAfterImages(Callback):
             raise ValueError(f"callbacks.stop.max_images must be at least 1, got {max_images}")
         self.max_images = max_images
 
+    def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
+        self._look(trainer, pl_module)  # a resumed run may have seen them
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: GAN, *_: Any) -> None:  # type: ignore[override]
+        self._look(trainer, pl_module)
+
+    def _look(self, trainer: Trainer, pl_module: GAN) -> None:
         if self.max_images is not None and pl_module.images_seen >= self.max_images:
             trainer.should_stop = True
 

@@ -15,6 +15,7 @@ from ...checkpoints import save_generator
 from ..data import ImageDataModule
 from ..errors import PreflightError
 from ..metrics.meter import QualityMeter
+from ..metrics.names import HIGH_IS_GOOD, LOW_IS_GOOD
 from ..metrics.report import QualityReport
 from .stopping import StopOnSignal
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["QualityMetrics"]
 
 BEST_GENERATOR = "best.safetensors"
-_LOW_IS_GOOD = ("fid", "kid", "path_length")
-_HIGH_IS_GOOD = ("precision", "recall", "recognised", "asked_recognised", "smallest_class")
 
 
 class QualityMetrics(Callback):
@@ -54,8 +53,8 @@ class QualityMetrics(Callback):
     ) -> None:
         if not isinstance(every_images, int) or every_images < 1:
             raise ValueError(f"callbacks.quality.every_images must be an int of at least 1, got {every_images!r}")
-        if best is not None and best not in (*_LOW_IS_GOOD, *_HIGH_IS_GOOD):
-            known = ", ".join((*_LOW_IS_GOOD, *_HIGH_IS_GOOD))
+        if best is not None and best not in (*LOW_IS_GOOD, *HIGH_IS_GOOD):
+            known = ", ".join((*LOW_IS_GOOD, *HIGH_IS_GOOD))
             raise ValueError(f"callbacks.quality.best must be one of {known}, or null, got {best!r}")
         self.path = Path(folder) / BEST_GENERATOR
         self.every_images, self.best, self.make_meter = every_images, best, meter
@@ -135,7 +134,7 @@ class QualityMetrics(Callback):
             )
             self._best = math.inf
         self._settings = settings
-        score = value if self.best in _LOW_IS_GOOD else -value
+        score = value if self.best in LOW_IS_GOOD else -value
         if score < self._best:
             self._best = score
             if trainer.is_global_zero:

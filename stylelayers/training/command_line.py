@@ -1,0 +1,118 @@
+"""The command line of train.py: what Hydra's grammar takes, and in one line what Hydra refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from .errors import came_from, explain, keys_of
+
+__all__ = ["at_home", "one_line", "quoted", "refusal", "unreadable"]
+
+
+def quoted(text: str) -> str:
+    """A value in quotes if it holds what Hydra's grammar gives a meaning or does not know.
+
+    Example:
+        >>> print(quoted("runs/a"), quoted("my [new] pictures"))
+        runs/a 'my [new] pictures'
+    """
+    if re.fullmatch(r"(?!(?i:null|true|false|inf|nan)$)[A-Za-z_./][A-Za-z0-9_./-]*", text):
+        return text
+    escaped = re.sub(r"(\\+)('|$)", r"\1\1\2", text).replace("'", "\\'")
+    escaped = re.sub(r"(\\*)\$\{", r"\1\1\\${", escaped)
+    return f"'{escaped}'"
+
+
+def at_home(arguments: Sequence[str]) -> list[str]:
+    """The arguments with ``~`` at the start of a value as the home folder, which no shell has put there.
+
+    Example:
+        >>> at_home(["data=digits", "data.root=~/pictures"])[1].startswith("data.root=/")
+        True
+    """
+    return [
+        f"{key}={quoted(os.path.expanduser(value))}" if re.match(r"~(/|$)", value) else f"{key}{equal}{value}"
+        for key, equal, value in (argument.partition("=") for argument in arguments)
+    ]
+
+
+def unreadable(arguments: Sequence[str]) -> str | None:
+    """What to type for the first override that Hydra's grammar cannot read; None if it reads all.
+
+    Example:
+        >>> print(unreadable(["seed=1", "resume=runs/a (1)"]))
+        resume=runs/a (1) is not in Hydra's grammar: quote the value, and all for the shell: "resume='runs/a (1)'"
+    """
+    for argument in arguments:
+        key, equal, value = argument.partition("=")
+        if not argument.startswith("-") and equal and not _reads(argument):
+            form = f"{key}={quoted(value)}"
+            if _reads(form):
+                return (
+                    f"{argument} is not in Hydra's grammar: quote the value, and all for the shell: {_for_shell(form)}"
+                )
+    return None
+
+
+def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | None:
+    """What to tell of an error outside of the run itself: of Hydra's or of a sweeper's; None of any other.
+
+    Args:
+        error: that Hydra's main function raised.
+        arguments: of the command line.
+        configs: the folder of configurations.
+    """
+    text, source = " ".join(str(error).split()), came_from(error)
+    if source == "hydra" or isinstance(error, (HydraException, OmegaConfBaseException)):
+        misspelt = re.search(r"Could not override '(\w+)", text)
+        line = unreadable(arguments) or _no_option(arguments, configs)
+        return line or explain(error, _known_keys(misspelt[1], configs) if misspelt else {})
+    return source and f"{source} failed ({type(error).__name__}: {text}); hydra.sweeper.* are its settings"
+
+
+def one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: object = None) -> str:
+    """A warning without the line of code that it points at."""
+    return f"train.py: warning: {message}\n"
+
+
+def _no_option(arguments: Sequence[str], configs: str) -> str | None:
+    """What a group takes, if one is given what is no name: null, a number, a mapping."""
+    for key, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
+        options = sorted(path.stem for path in Path(configs, key).glob("*.yaml")) if key else []
+        chosen = OverridesParser.create().parse_override(f"{key}={value}").value() if options else ""
+        if not all(isinstance(name, str) for name in (chosen if isinstance(chosen, list) else [chosen])):
+            return f"{key} must be one of {', '.join(options)}, got {value}"
+    return None
+
+
+def _known_keys(group: str, configs: str) -> dict[str, list[str]]:
+    """All keys; those that a group has with some options alone, with these."""
+    with hydra.initialize_config_dir(configs, version_base="1.3"):
+        known: dict[str, list[str]] = {key: [] for key in keys_of(hydra.compose("train"))}
+        usual = set(known)
+        for path in sorted(Path(configs, group).glob("*.yaml")):
+            option = f"{group}={path.stem}"
+            for key in set(keys_of(hydra.compose("train", [option]))) - usual:
+                known.setdefault(key, []).append(option)
+    return known
+
+
+def _for_shell(text: str) -> str:
+    return f'"{text}"' if not re.search(r'["$`\\!]', text) else shlex.quote(text)
+
+
+def _reads(argument: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
