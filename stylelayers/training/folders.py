@@ -54,6 +54,8 @@ class RunFolders(Callback):
                     "resume=auto goes on in a folder with a name; add hydra.run.dir=runs/NAME, or set resume=runs/NAME"
                 )
             config.hydra.run.dir = _made_anew(config.hydra.run.dir)
+        if not config.hydra.run.dir:
+            _refuse("output and hydra.run.dir must be a path, got ''")
         _check_free(config, Path(config.hydra.run.dir), "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:

@@ -137,6 +137,8 @@ def _none(value: Any) -> None:
 
 
 def _path(value: Any) -> str:
+    if value == "":
+        raise UnfitError
     return os.path.expanduser(_str(value))
 
 

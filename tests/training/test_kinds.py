@@ -77,6 +77,7 @@ UNFIT: list[tuple[Any, Any, str]] = [
     (str, True, "text"),
     (str, [], "text"),
     (str | Path | None, True, "a path or null"),
+    (str | os.PathLike[str], "", "a path"),
     (Sequence[str], 5, "a list (text, ...)"),
     (Sequence[str], "", "a list (text, ...)"),
     (Sequence[str], {"a": 1}, "a list (text, ...)"),
