@@ -131,15 +131,20 @@ def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> s
     settings = {name: anywhere.get(name, value) for name, value in optimizer.param_groups[0].items()}
     scratch = copy(optimizer)
     scratch.param_groups, scratch.state = [{**settings, "params": [probe]}], defaultdict(dict)
-    scratch.state[probe] = {
-        name: torch.zeros(value.shape, dtype=value.dtype) if isinstance(value, Tensor) else value
-        for name, value in state.items()
-    }
+    scratch.state[probe] = {name: _zeros_as_of(probe, value) for name, value in state.items()}
     try:
         scratch.step()
     except KeyError as error:
         return str(error)
     return None
+
+
+def _zeros_as_of(parameter: Tensor, value: Any) -> Any:
+    """Zeros for a tensor of a state; a moment has the dtype of its parameter, which a trainer converts later."""
+    if not isinstance(value, Tensor):
+        return value
+    is_moment = value.shape == parameter.shape and value.is_floating_point()
+    return torch.zeros(value.shape, dtype=parameter.dtype if is_moment else value.dtype)
 
 
 def _class_of(optimizer: Optimizer) -> str:
