@@ -186,6 +186,8 @@ class GAN(LightningModule):
         widen_scalars(checkpoint, self)
         check_belongs(checkpoint, self, "the checkpoint")
         checkpoint["state_dict"] = resumed_tensors(checkpoint["state_dict"], self)
+        if any(tensor.dtype == torch.float64 for tensor in checkpoint["state_dict"].values()):
+            self.trainer.precision_plugin.convert_module(self)  # Lightning converts after loading, which would round
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
