@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models import Generator
-from ..models.mapping import one_hot_labels
+from ..models._inputs import as_one_hot
 from .latents import latents_of_seeds, slerp
 from .sampling import cycled_labels, styles_of_seeds
 
@@ -49,7 +49,7 @@ def walk_styles(
         return linear_walk(ws, frames, loop=loop)
     z = spherical_walk(latents_of_seeds(seeds, generator.latent_dim, device=ws.device).to(ws.dtype), frames, loop=loop)
     classes = cycled_labels(generator, len(seeds), labels)
-    rows = None if classes is None else one_hot_labels("walk_styles", classes, generator.num_labels, ws)
+    rows = None if classes is None else as_one_hot("walk_styles", classes, generator.num_labels, ws)
     with torch.no_grad():
         walk: Tensor = generator.mapping(z, None if rows is None else linear_walk(rows, frames, loop=loop), **options)
     return walk

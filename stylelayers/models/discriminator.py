@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..layers import Downsample2d, EqualConv2d
 from ..layers._names import answers_to_other_names
 from ..layers.equalized import check_sizes
+from ._inputs import as_floating, as_labels
 from .discriminator_blocks import DiscriminatorBlock, DiscriminatorEpilogue
 from .mapping import MappingNetwork
 from .pyramid import Pyramid
@@ -145,10 +146,9 @@ class Discriminator(nn.Module):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        expected = (self.image_channels, *self.resolution)
-        if images.ndim != 4 or images.shape[1:] != expected:
-            raise ValueError(f"Discriminator: images must be (N, {expected}), got {tuple(images.shape)}")
+    def forward(self, images: Tensor, labels: Tensor | Sequence[int] | int | None = None) -> Tensor:
+        shape = (self.image_channels, *self.resolution)
+        images = as_floating("Discriminator", "images", images, shape, next(self.parameters()))
         image = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         x = None
         for block in self.blocks:
@@ -158,10 +158,11 @@ class Discriminator(nn.Module):
             x = x + self.from_rgb(image)
         return self._project(self.epilogue(x), labels)
 
-    def _project(self, features: Tensor, labels: Tensor | None) -> Tensor:
+    def _project(self, features: Tensor, labels: Any) -> Tensor:
         if self.label_mapping is None:
             if labels is not None:
                 raise ValueError("Discriminator: labels were given to a network with num_labels=0")
             return features
+        labels = as_labels("Discriminator", labels, self.num_labels, len(features), features)
         embedding = self.label_mapping(None, labels)[:, 0]
         return (features * embedding).sum(1, keepdim=True) / sqrt(self.label_dim)

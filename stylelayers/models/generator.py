@@ -126,7 +126,7 @@ class Generator(nn.Module):
     def forward(
         self,
         z: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | Sequence[int] | int | None = None,
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,

@@ -5,7 +5,9 @@ Difference from published implementations: labels may be class numbers as well a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +17,9 @@ from ..functional._buffers import move_buffer
 from ..layers import EqualLinear
 from ..layers._names import answers_to_other_names
 from ..layers.equalized import check_sizes
+from ._inputs import as_floating, as_labels, as_one_hot
 
-__all__ = ["MappingNetwork", "one_hot_labels"]
+__all__ = ["MappingNetwork"]
 
 
 @answers_to_other_names
@@ -99,7 +102,7 @@ class MappingNetwork(nn.Module):
     def forward(
         self,
         z: Tensor | None,
-        labels: Tensor | None = None,
+        labels: Tensor | Sequence[int] | int | None = None,
         *,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
@@ -107,8 +110,9 @@ class MappingNetwork(nn.Module):
         """Map to styles.
 
         Args:
-            z: latents; None where `latent_dim` is 0.
-            labels: needed where the network has labels, refused where it has none.
+            z: latents; None where `latent_dim` is 0. A NumPy array is taken to the dtype and device of the network.
+            labels: needed where the network has labels, refused where it has none. An array, a list, or one class
+                number for all samples will do.
             truncation_psi: 1 leaves w; smaller values draw it towards its mean (arXiv:1812.04948, appendix B).
             truncation_cutoff: how many of the first styles are drawn, None for all.
         """
@@ -129,34 +133,15 @@ class MappingNetwork(nn.Module):
             raise ValueError(f"MappingNetwork: truncation_cutoff must be in [0, {self.num_ws}], got {cutoff}")
         return torch.cat([drawn[:, :cutoff], ws[:, cutoff:]], dim=1)
 
-    def _joined_input(self, z: Tensor | None, labels: Tensor | None) -> Tensor:
-        parts = []
+    def _joined_input(self, z: Any, labels: Any) -> Tensor:
+        parts, batch, weight = [], None, cast(EqualLinear, self.layers[0]).weight
         if self.latent_dim:
-            if z is None or z.ndim != 2 or z.shape[1] != self.latent_dim:
-                got = None if z is None else tuple(z.shape)
-                raise ValueError(f"MappingNetwork: z must be (N, {self.latent_dim}), got {got}")
-            parts.append(pixel_norm(z))
+            z = as_floating("MappingNetwork", "z", z, (self.latent_dim,), weight)
+            parts, batch = [pixel_norm(z)], len(z)
         if self.embed is not None:
-            one_hot = one_hot_labels("MappingNetwork", labels, self.num_labels, self.embed.weight)
-            parts.append(pixel_norm(self.embed(one_hot)))
+            labels = as_labels("MappingNetwork", labels, self.num_labels, batch, weight)
+            rows = as_one_hot("MappingNetwork", labels, self.num_labels, self.embed.weight)
+            parts.append(pixel_norm(self.embed(rows)))
         elif labels is not None:
             raise ValueError("MappingNetwork: labels were given to a network with num_labels=0")
         return torch.cat(parts, dim=1)
-
-
-def one_hot_labels(who: str, labels: Tensor | None, num_labels: int, like: Tensor) -> Tensor:
-    """Class numbers ``(N,)``, or rows ``(N, num_labels)`` as they are, to rows of the dtype of `like`."""
-    if labels is None or not (labels.ndim == 1 or labels.shape[1:] == (num_labels,)):
-        got = None if labels is None else tuple(labels.shape)
-        raise ValueError(f"{who}: labels must be (N,) class numbers or (N, {num_labels}), got {got}")
-    if labels.ndim == 2:
-        return labels.to(like.dtype)
-    if labels.is_floating_point():
-        raise ValueError(f"{who}: labels of shape (N,) must be integer class numbers, got {labels.dtype}")
-    try:  # torch compares on the CPU; a GPU stops at a class that is out of range by an assertion of its own
-        return nn.functional.one_hot(labels.long(), num_labels).to(like.dtype)
-    except RuntimeError as error:
-        if torch.compiler.is_compiling() or len(labels) == 0 or 0 <= labels.min() <= labels.max() < num_labels:
-            raise
-        worst = labels[(labels < 0) | (labels >= num_labels)][0].item()
-        raise ValueError(f"{who}: labels must be class numbers in [0, {num_labels}), got {worst}") from error

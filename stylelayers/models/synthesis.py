@@ -22,6 +22,7 @@ from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
 from ..layers._names import answers_to_other_names
 from ..layers.equalized import check_sizes
 from ..layers.noise import Noise, check_noise
+from ._inputs import as_floating
 from .pyramid import Pyramid
 
 __all__ = ["ARCHITECTURES", "SynthesisBlock", "SynthesisNetwork", "check_architecture"]
@@ -213,10 +214,7 @@ class SynthesisNetwork(nn.Module):
                 sample has the same noise in any batch and on every device.
         """
         check_noise("SynthesisNetwork", noise)
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.style_dim):
-            raise ValueError(
-                f"SynthesisNetwork: ws must be (N, {self.num_ws}, {self.style_dim}), got {tuple(ws.shape)}"
-            )
+        ws = as_floating("SynthesisNetwork", "ws", ws, (self.num_ws, self.style_dim), next(self.parameters()))
         x: Tensor = self.input(ws.shape[0])
         image: Tensor | None = None
         first: int = 0

@@ -162,7 +162,7 @@ def test_labels_are_asked_as_often_as_the_data_have_them() -> None:
     class Remembers(Generator):
         asked = torch.zeros(0, dtype=torch.long)
 
-        def forward(self, z: Tensor, labels: Tensor | None = None, **options: Any) -> Tensor:
+        def forward(self, z: Tensor, labels: Any = None, **options: Any) -> Tensor:
             assert labels is not None
             self.asked = torch.cat([self.asked, labels])
             return super().forward(z, labels, **options)
