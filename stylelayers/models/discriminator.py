@@ -163,6 +163,6 @@ class Discriminator(nn.Module):
             if labels is not None:
                 raise ValueError("Discriminator: labels were given to a network with num_labels=0")
             return features
-        labels = as_labels("Discriminator", labels, self.num_labels, len(features), features)
+        labels = as_labels("Discriminator", labels, self.num_labels, features.shape[0], features)
         embedding = self.label_mapping(None, labels)[:, 0]
         return (features * embedding).sum(1, keepdim=True) / sqrt(self.label_dim)

@@ -137,7 +137,7 @@ class MappingNetwork(nn.Module):
         parts, batch, weight = [], None, cast(EqualLinear, self.layers[0]).weight
         if self.latent_dim:
             z = as_floating("MappingNetwork", "z", z, (self.latent_dim,), weight)
-            parts, batch = [pixel_norm(z)], len(z)
+            parts, batch = [pixel_norm(z)], z.shape[0]
         if self.embed is not None:
             labels = as_labels("MappingNetwork", labels, self.num_labels, batch, weight)
             rows = as_one_hot("MappingNetwork", labels, self.num_labels, self.embed.weight)
