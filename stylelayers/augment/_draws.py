@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..functional._buffers import known_number
 from .operations import cutout
 
 __all__ = ["chosen", "integers", "is_zero", "keep_or_change", "normal", "random_cutout", "uniform"]
@@ -37,9 +38,7 @@ def keep_or_change(change: Tensor, images: Tensor, changed: Tensor) -> Tensor:
 
 def is_zero(p: Tensor | float) -> bool:
     """Whether `p` is known to be 0, without waiting for a device or breaking a graph."""
-    if isinstance(p, Tensor):
-        return p.device.type == "cpu" and not torch.compiler.is_compiling() and not float(p)
-    return p == 0
+    return (known_number(p) if isinstance(p, Tensor) else p) == 0
 
 
 def random_cutout(images: Tensor, share: float, fill: float) -> Tensor:
