@@ -13,17 +13,17 @@ __all__ = ["chosen", "integers", "is_zero", "keep_or_change", "normal", "random_
 
 def uniform(images: Tensor) -> Tensor:
     """``(N,)`` numbers in [0, 1), of float32 at least."""
-    return torch.rand(len(images), device=images.device, dtype=_dtype(images))
+    return torch.rand(images.shape[0], device=images.device, dtype=_dtype(images))
 
 
 def normal(images: Tensor) -> Tensor:
     """``(N,)`` unit normal numbers, of float32 at least."""
-    return torch.randn(len(images), device=images.device, dtype=_dtype(images))
+    return torch.randn(images.shape[0], device=images.device, dtype=_dtype(images))
 
 
 def integers(images: Tensor, low: int, high: int) -> Tensor:
     """``(N,)`` whole numbers from `low` up to `high - 1`."""
-    return torch.randint(low, high, (len(images),), device=images.device)
+    return torch.randint(low, high, (images.shape[0],), device=images.device)
 
 
 def chosen(images: Tensor, p: Tensor | float) -> Tensor:
