@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..functional._buffers import known_number
 from .operations import cutout
 
 __all__ = ["chosen", "integers", "is_zero", "keep_or_change", "normal", "random_cutout", "uniform"]
@@ -12,17 +13,17 @@ __all__ = ["chosen", "integers", "is_zero", "keep_or_change", "normal", "random_
 
 def uniform(images: Tensor) -> Tensor:
     """``(N,)`` numbers in [0, 1), of float32 at least."""
-    return torch.rand(len(images), device=images.device, dtype=_dtype(images))
+    return torch.rand(images.shape[0], device=images.device, dtype=_dtype(images))
 
 
 def normal(images: Tensor) -> Tensor:
     """``(N,)`` unit normal numbers, of float32 at least."""
-    return torch.randn(len(images), device=images.device, dtype=_dtype(images))
+    return torch.randn(images.shape[0], device=images.device, dtype=_dtype(images))
 
 
 def integers(images: Tensor, low: int, high: int) -> Tensor:
     """``(N,)`` whole numbers from `low` up to `high - 1`."""
-    return torch.randint(low, high, (len(images),), device=images.device)
+    return torch.randint(low, high, (images.shape[0],), device=images.device)
 
 
 def chosen(images: Tensor, p: Tensor | float) -> Tensor:
@@ -37,9 +38,7 @@ def keep_or_change(change: Tensor, images: Tensor, changed: Tensor) -> Tensor:
 
 def is_zero(p: Tensor | float) -> bool:
     """Whether `p` is known to be 0, without waiting for a device or breaking a graph."""
-    if isinstance(p, Tensor):
-        return p.device.type == "cpu" and not torch.compiler.is_compiling() and not float(p)
-    return p == 0
+    return (known_number(p) if isinstance(p, Tensor) else p) == 0
 
 
 def random_cutout(images: Tensor, share: float, fill: float) -> Tensor:

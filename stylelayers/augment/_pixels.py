@@ -44,14 +44,15 @@ def change_colors(who: str, images: Tensor, change: Callable[[Tensor], Tensor]) 
     Raises:
         ValueError: images of other channels than grey or RGB, with or without alpha.
     """
-    count = COLOR_CHANNELS.get(images.shape[1])
+    channels = int(images.shape[1])  # which is a tensor in a trace
+    count = COLOR_CHANNELS.get(channels)
     if count is None:
         raise ValueError(
             f"{who}: images must have 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, got "
-            f"{images.shape[1]}; leave 'color' out of the policy or the groups of an augmentation"
+            f"{channels}; leave 'color' out of the policy or the groups of an augmentation"
         )
     changed = change(images[:, :count])
-    return changed if count == images.shape[1] else torch.cat([changed, images[:, count:]], 1)
+    return changed if count == channels else torch.cat([changed, images[:, count:]], 1)
 
 
 def check_choices(who: str, name: str, got: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def hue(angle: Tensor) -> Tensor:
 
 
 def _eye(like: Tensor, size: int) -> Tensor:
-    return torch.eye(size, device=like.device, dtype=like.dtype).expand(len(like), -1, -1)
+    return torch.eye(size, device=like.device, dtype=like.dtype).expand(like.shape[0], -1, -1)
 
 
 def _with_fourth_axis(matrix: Tensor) -> Tensor:

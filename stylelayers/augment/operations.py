@@ -130,7 +130,7 @@ def flip_and_turn(images: Tensor, flip: Tensor, turns: Tensor) -> Tensor:
     check_per_sample("flip_and_turn", "flip", flip, images)
     check_per_sample("flip_and_turn", "turns", turns, images)
     height, width = images.shape[2:]
-    rows, columns = (axis.expand(len(images), height, width) for axis in _grid(images))
+    rows, columns = (axis.expand(images.shape[0], height, width) for axis in _grid(images))
     half, quarter = (turns.remainder(4) >= 2).view(-1, 1, 1), (turns.remainder(2) == 1).view(-1, 1, 1)
     rows, columns = torch.where(half, height - 1 - rows, rows), torch.where(half, width - 1 - columns, columns)
     if height == width:  # out[r, c] = in[c, W - 1 - r]

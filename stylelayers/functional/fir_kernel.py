@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from math import isfinite
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from ._buffers import known_number
 
 __all__ = [
     "Kernel",
@@ -31,7 +34,8 @@ Numbers = tuple[float, ...] | _Rows
 """Taps of a separable kernel, or the rows of a 2-D one."""
 Kernel = Tensor | Numbers
 
-_NO_SUM = "fir_kernel: taps that sum to 0 cannot be normalized; pass normalize=False"
+_LEAST_SUM = 1e-6  # of the sum of magnitudes, below which a sum is rounding
+_NO_SUM = "fir_kernel: taps that sum to 0, or to no number, cannot be normalized; pass normalize=False"
 
 
 def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Tensor | None = None) -> Tensor:
@@ -43,8 +47,11 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
         like: a floating-point tensor whose dtype and device the kernel takes.
 
     Raises:
-        ValueError: wrong rank, no taps, taps that sum to 0 under `normalize`, or taps that require grad.
+        ValueError: wrong rank, no taps, taps that are no finite numbers, that sum to 0 (but for rounding) under
+            `normalize`, or that require grad.
     """
+    if like is not None and not like.is_floating_point():
+        raise ValueError(f"fir_kernel: like must be a floating-point tensor, got {like.dtype}")
     kernel = as_kernel(taps, normalize=normalize, like=like)
     if isinstance(kernel, Tensor):
         return kernel
@@ -57,12 +64,9 @@ def as_kernel(taps: Tensor | Sequence[Any], *, normalize: bool, like: Tensor | N
     if not isinstance(taps, Tensor):
         return normalized(numbers_of(taps)) if normalize else numbers_of(taps)
     _check_tensor(taps)
-    kernel = taps if like is None else taps.to(like.device, like.dtype)
-    if not normalize:
-        return kernel
-    if _is_known_to_sum_to_zero(kernel):
-        raise ValueError(_NO_SUM)
-    return kernel / kernel.sum()
+    kernel = taps if like is None else taps.to(like.device)
+    dtype = like.dtype if like is not None else kernel.dtype
+    return _over_sum(kernel, dtype) if normalize else kernel.to(dtype)
 
 
 def numbers_of(taps: Tensor | Sequence[Any]) -> Numbers:
@@ -75,23 +79,35 @@ def numbers_of(taps: Tensor | Sequence[Any]) -> Numbers:
     shape = _shape(values)
     _check_shape(shape)
     try:
-        if len(shape) == 1:
-            return tuple(map(float, values))
-        rows = tuple(tuple(map(float, row)) for row in values)
+        rows = tuple(tuple(map(float, row)) for row in ([values] if len(shape) == 1 else values))
     except (TypeError, ValueError):
         raise ValueError(f"fir_kernel: taps must be numbers, got {values!r}") from None
     if len(set(map(len, rows))) > 1:
         raise ValueError(f"fir_kernel: taps must have rows of one length, got {values!r}")
-    return rows
+    if not all(isfinite(tap) for row in rows for tap in row):
+        raise ValueError(f"fir_kernel: taps must be finite, got {values!r}")
+    return rows[0] if len(shape) == 1 else rows
 
 
 def normalized(numbers: Numbers) -> Numbers:
     """The taps over their sum."""
-    total = sum(map(sum, _rows(numbers)))
-    if not total:
+    taps = [tap for row in _rows(numbers) for tap in row]
+    total, magnitudes = sum(taps), sum(map(abs, taps))
+    if not isfinite(magnitudes) or abs(total) <= _LEAST_SUM * magnitudes:
         raise ValueError(_NO_SUM)
     rows = tuple(tuple(tap / total for tap in row) for row in _rows(numbers))
     return rows[0] if is_separable(numbers) else rows
+
+
+def _over_sum(kernel: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor over its sum, which is taken in float32 at least: one of large taps overflows float16."""
+    dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
+    taps = kernel.to(torch.promote_types(torch.promote_types(kernel.dtype, dtype), torch.float32))
+    total = taps.sum()
+    share = known_number(total.abs() / taps.abs().sum())
+    if share is not None and not share > _LEAST_SUM:
+        raise ValueError(_NO_SUM)
+    return (taps / total).to(dtype)
 
 
 def is_separable(kernel: Kernel) -> bool:
@@ -143,7 +159,7 @@ def _rows(numbers: Numbers) -> _Rows:
 
 
 def _shape(values: object) -> tuple[int, ...]:
-    if not isinstance(values, Sequence) or isinstance(values, str):
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
         return ()
     return (len(values), *(_shape(values[0]) if values else ()))
 
@@ -159,14 +175,6 @@ def _check_tensor(kernel: Tensor) -> None:
             "fir_kernel: taps are constants and get no gradient, got a tensor that requires grad; "
             "pass taps.detach(), or use torch.nn.functional.conv2d to learn a filter"
         )
+    if kernel.is_complex():
+        raise ValueError(f"fir_kernel: taps must be real, got {kernel.dtype}")
     _check_shape(kernel.shape)
-
-
-def _is_known_to_sum_to_zero(kernel: Tensor) -> bool:
-    """False where the host would have to wait for the number, or break a graph for it."""
-    if kernel.device.type != "cpu" or torch.compiler.is_compiling():
-        return False
-    try:
-        return not float(kernel.sum())
-    except RuntimeError:  # there is no number: a fake tensor, or one that `vmap` maps over
-        return False

@@ -60,7 +60,7 @@ def upfirdn2d(
 
     Raises:
         ValueError: not a floating-point ``(N, C, H, W)``, a kernel that requires grad, factors below 1,
-            or a kernel larger than the padded image.
+            a gain that is a tensor, or a kernel larger than the padded image.
 
     Example:
         >>> import torch
@@ -70,6 +70,10 @@ def upfirdn2d(
     """
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"upfirdn2d: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
+    if isinstance(gain, Tensor):  # which would get no gradient
+        raise ValueError(
+            f"upfirdn2d: gain must be a number, got a tensor {tuple(gain.shape)}; multiply the result by it"
+        )
     taps = correlation_taps(as_kernel(kernel, normalize=False, like=x), flip=not flip_kernel, gain=gain, like=x)
     geometry = _Geometry(_pair("up", up), _pair("down", down), _sides(padding))
     _check_output(x, taps, geometry)

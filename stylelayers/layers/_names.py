@@ -35,7 +35,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "channel_max": ("fmap_max", "cmax"),
     "resample='up'": ("upsample", "up", "upscale", "upsampling"),
     "resample='down'": ("downsample", "down", "downscale", "stride"),
-    "factor": ("up", "down", "scale", "scale_factor"),
+    "factor": ("up", "down", "scale", "scale_factor", "stride", "upscale", "downscale"),
     "resample_filter": ("blur_kernel", "f", "fir_kernel", "resample_kernel"),
     "kernel": ("blur_kernel", "f", "fir_kernel", "resample_filter", "resample_kernel", "taps"),
     "padding_mode": ("padding_type", "pad_type", "pad_mode"),

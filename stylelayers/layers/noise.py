@@ -85,6 +85,8 @@ class NoiseInjection(nn.Module):
         check_noise("NoiseInjection", noise)
         if noise == "none":
             return None
+        if not x.is_floating_point():
+            raise ValueError(f"NoiseInjection: x must be floating-point, got {x.dtype}")
         if not isinstance(noise, str):
             return _drawn(noise, len(x), size).to(x) * self.strength.to(x.dtype)
         if noise == "random":

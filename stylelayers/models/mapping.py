@@ -118,10 +118,8 @@ class MappingNetwork(nn.Module):
         """
         w = self.layers(self._joined_input(z, labels))
         if self.training and self.w_mean is not None and self.w_mean_decay is not None and len(w):
-            with torch.no_grad():
-                mean = w.mean(0).to(self.w_mean.dtype)
-                moved = self.w_mean.lerp(mean, 1 - self.w_mean_decay)
-                move_buffer(self, "w_mean", torch.where(moved.isfinite(), moved, self.w_mean))
+            moved = self.w_mean.lerp(w.detach().mean(0).to(self.w_mean.dtype), 1 - self.w_mean_decay)
+            move_buffer(self, "w_mean", torch.where(moved.isfinite(), moved, self.w_mean))
         ws = w.unsqueeze(1).expand(-1, self.num_ws, -1)
         if truncation_psi == 1:
             return ws

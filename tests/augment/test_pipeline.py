@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stylelayers.augment import GROUPS, STRENGTHS, AugmentPipeline
+from stylelayers.augment import GROUPS, STRENGTHS, AdaptiveAugment, AugmentPipeline, DiffAugment
 from stylelayers.losses import r1_penalty, r1_penalty_vjp
 
 OPERATIONS = [(group, name) for group in GROUPS for name in GROUPS[group]]
@@ -203,6 +203,27 @@ def test_one_graph_of_the_compiler_has_the_same_numbers() -> None:
     weights = list(network.parameters())[:2]
     for ours, theirs in zip(*(torch.autograd.grad(value, weights) for value in (found, expected)), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace.*deprecated")
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize(
+    "augment",
+    [AdaptiveAugment(AugmentPipeline(("blit", "color", "corrupt")), p=0.7), DiffAugment()],
+    ids=lambda augment: type(augment).__name__,
+)
+def test_a_trace_takes_another_batch_size(augment: nn.Module, channels: int) -> None:
+    trace = torch.jit.trace(augment, (torch.randn(2, channels, 8, 8),), check_trace=False)
+    x = torch.randn(5, channels, 8, 8)
+    torch.testing.assert_close(seeded(trace)(x), seeded(augment)(x))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_ensemble_draws_for_each_member(group: str) -> None:
+    x = torch.randn(3, 4, 3, 8, 8)
+    made = torch.vmap(AugmentPipeline((group,)), randomness="different")(x)
+    assert made.shape == x.shape
+    assert all((made[i] != x[i]).any() for i in range(3))
 
 
 @pytest.mark.parametrize(

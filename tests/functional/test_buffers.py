@@ -1,4 +1,4 @@
-"""Running statistics: in place in eager mode, and gradients of compiled modules that do not see them move."""
+"""Running statistics: they move alike in every mode of torch, and no derivative sees them move."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.func import functional_call, stack_module_state
 
 from stylelayers.augment import AdaptiveAugment
 from stylelayers.functional._buffers import move_buffer
@@ -115,3 +117,100 @@ def test_eager_buffers_move_in_place(make: Callable[[], nn.Module]) -> None:
     steps(module, module)
     assert all(new is old for new, old in zip(module.buffers(), before, strict=True))
     assert any(not new.equal(old) for new, old in zip(before, values, strict=True))
+
+
+# Transforms, traces, inference -----------------------------------------------------------------------------------
+
+MODULES = (Lengths, Truncated, Observing)
+
+
+def in_inference_mode(module: nn.Module, x: Tensor) -> None:
+    with torch.inference_mode():
+        torch.compile(module, fullgraph=True, backend="aot_eager")(x)
+
+
+def in_forward_mode(module: nn.Module, x: Tensor) -> None:
+    with forward_ad.dual_level():
+        module(forward_ad.make_dual(x, torch.ones_like(x)))
+
+
+def of_parameters(module: nn.Module, x: Tensor) -> None:
+    torch.func.grad(lambda parameters: functional_call(module, parameters, x))(dict(module.named_parameters()))
+
+
+def with_buffers_passed(module: nn.Module, x: Tensor) -> None:
+    state = dict(module.named_parameters()), dict(module.named_buffers())
+    torch.func.grad(lambda parameters, buffers: functional_call(module, (parameters, buffers), x))(*state)
+
+
+def twice_traced(module: nn.Module, x: Tensor) -> None:
+    with torch.no_grad():
+        start = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        trace = torch.jit.trace(module, (x,), check_trace=False)
+        module.load_state_dict(start, strict=False)
+    trace(x)
+
+
+MODES: dict[str, Callable[[nn.Module, Tensor], object]] = {
+    "grad": lambda module, x: torch.func.grad(module)(x),
+    "vjp": lambda module, x: torch.func.vjp(module, x)[1](torch.ones(())),
+    "jvp": lambda module, x: torch.func.jvp(module, (x,), (x,)),
+    "hessian": lambda module, x: torch.func.hessian(module)(x),
+    "grad of grad": lambda module, x: torch.func.grad(lambda x: torch.func.grad(module)(x).sum())(x),
+    "forward mode": in_forward_mode,
+    "parameters": of_parameters,
+    "buffers passed": with_buffers_passed,
+    "trace": twice_traced,
+    "inference": in_inference_mode,
+}
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace.*deprecated")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("make", MODULES)
+def test_buffers_move_in_every_mode_as_in_a_plain_call(make: Callable[[], nn.Module], mode: str) -> None:
+    torch._dynamo.reset()
+    module, x = make(), torch.randn(4, 4)
+    expected = deepcopy(module)
+    MODES[mode](module, x)
+    expected(x)
+    for _ in range(2):
+        for moved, plain in zip(module.buffers(), expected.buffers(), strict=True):
+            torch.testing.assert_close(moved, plain)
+            assert moved.grad_fn is None
+        module(x)
+        expected(x)
+
+
+@pytest.mark.parametrize("make", MODULES)
+def test_forward_derivatives_do_not_see_a_buffer_move(make: Callable[[], nn.Module]) -> None:
+    module, x = make(), torch.randn(4, 4)
+    same = deepcopy(module)
+    along = torch.func.jvp(module, (x,), (torch.ones_like(x),))[1]
+    torch.testing.assert_close(along, torch.func.grad(same)(x).sum())
+
+
+@pytest.mark.parametrize("make", MODULES)
+@pytest.mark.parametrize("transform", [lambda function: function, torch.func.grad], ids=["values", "gradients"])
+def test_members_of_an_ensemble_move_their_own_buffers(make: Callable[[], nn.Module], transform: Any) -> None:
+    members, x = [make(), make()], torch.randn(4, 4)
+    parameters, buffers = stack_module_state(members)
+    skeleton = deepcopy(members[0]).to("meta")
+    call = transform(lambda parameters, buffers: functional_call(skeleton, (parameters, buffers), x))
+    torch.vmap(call)(parameters, buffers)
+    for i, member in enumerate(members):
+        member(x)
+        for name, buffer in member.named_buffers():
+            torch.testing.assert_close(buffers[name][i], buffer)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), zip(MODULES, ("PathLengthPenalty: mean", "MappingNetwork: w_mean"), strict=False)
+)
+def test_a_buffer_that_samples_share_is_named(make: Callable[[], nn.Module], name: str) -> None:
+    module = make()
+    before = [buffer.clone() for buffer in module.buffers()]
+    with pytest.raises(ValueError, match=rf"{name} is one for all .* call eval\(\) on the module"):
+        torch.vmap(torch.func.grad(lambda x: module(x[None])))(torch.randn(3, 4))
+    torch.testing.assert_close(list(module.buffers()), before)
+    torch.vmap(torch.func.grad(lambda x: module.eval()(x[None])))(torch.randn(3, 4))

@@ -31,6 +31,13 @@ def test_taps_of_every_kind(kernel: Any, dtype: torch.dtype) -> None:
     assert_same(fir_kernel(kernel, like=like), torch.tensor([0.25, 0.75], dtype=dtype), 0.0)
 
 
+def test_the_sum_of_taps_is_taken_before_they_are_cast() -> None:
+    for taps in (torch.tensor([70000.0, 210000.0]), torch.tensor([70000, 210000]), (70000, 210000)):
+        assert_same(fir_kernel(taps, like=torch.empty(0, dtype=torch.float16)), torch.tensor([0.25, 0.75]).half(), 0.0)
+    with pytest.raises(ValueError, match="fir_kernel: like must be a floating-point tensor, got"):
+        fir_kernel((1, 3), like=torch.empty(0, dtype=torch.uint8))
+
+
 def under(mode: Any) -> Callable[..., None]:
     def call(function: Callable[[Tensor], Tensor], x: Tensor) -> None:
         with mode:
@@ -87,8 +94,17 @@ def test_vmap_over_kernels() -> None:
 
 
 BAD: dict[str, tuple[Any, str]] = {
-    "sums to 0": ([1.0, -1.0], "taps that sum to 0 .*normalize=False"),
-    "tensor sums to 0": (torch.tensor([1.0, -1.0]), "taps that sum to 0 .*normalize=False"),
+    "sums to 0": ([1.0, -1.0], "taps that sum to 0.*normalize=False"),
+    "sums to rounding": ([0.1, 0.2, -0.3], "taps that sum to 0.*normalize=False"),
+    "rows sum to rounding": ([[0.1, 0.2], [-0.3, 0.0]], "taps that sum to 0.*normalize=False"),
+    "overflows": ([1e308, 1e308], "taps that sum to 0, or to no number.*normalize=False"),
+    "tensor sums to 0": (torch.tensor([1.0, -1.0]), "taps that sum to 0.*normalize=False"),
+    "tensor sums to rounding": (torch.tensor([0.1, 0.2, -0.3]).double(), "taps that sum to 0.*normalize=False"),
+    "tensor is not finite": (torch.tensor([1.0, torch.nan]), "taps that sum to 0, or to no number"),
+    "not a number": ([float("nan"), 1.0], r"must be finite, got \[nan, 1.0\]"),
+    "infinite": (torch.tensor([[float("inf"), 1.0]]).numpy(), "must be finite"),
+    "complex": (torch.tensor([1j, 1]), "must be real, got torch.complex64"),
+    "bytes": (b"121", r"1-D or 2-D .*got \(\)"),
     "no taps": ([], r"at least one tap, got \(0,\)"),
     "no taps in rows": ([[], []], r"at least one tap, got \(2, 0\)"),
     "rank": ([[[1.0]]], r"1-D or 2-D .*got \(1, 1, 1\)"),

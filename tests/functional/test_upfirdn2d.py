@@ -167,6 +167,10 @@ BAD = {
     "down": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0], down=(1, -2)), r"down must be .*got \(1, -2\)"),
     "padding": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0], padding=(1, 2)), r"padding must be .*got \(1, 2\)"),  # type: ignore[arg-type]
     "padding float": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0], padding=0.5), "padding must be .*got 0.5"),  # type: ignore[arg-type]
+    "gain": (
+        lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0], gain=torch.ones(3)),  # type: ignore[arg-type]
+        r"upfirdn2d: gain must be a number, got a tensor \(3,\); multiply the result",
+    ),
     "too small": (lambda: upfirdn2d(randn(1, 1, 4, 4), [1.0] * 5), r"as large as the kernel \(5, 5\), got \(4, 4\)"),
 }
 

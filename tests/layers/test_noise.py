@@ -135,6 +135,10 @@ BAD: dict[str, tuple[Any, str]] = {
         r"NoiseInjection: noise='const' needs a layer built with resolution=\(4, 6\), got None",
     ),
     "map": (lambda: noisy()(torch.ones(1, 1, 4, 4), noise="const"), r"resolution=\(4, 4\), got \(4, 6\)"),
+    "bytes": (
+        lambda: noisy()(torch.ones(1, 1, 4, 6, dtype=torch.uint8), noise="const"),
+        "NoiseInjection: x must be floating-point, got torch.uint8",
+    ),
     "channels": (lambda: ConstantInput(0), "ConstantInput: num_channels must be an int of at least 1, got 0"),
     "height": (lambda: ConstantInput(1, (0, 4)), "ConstantInput: height must be .*got 0"),
     "resolution": (lambda: ConstantInput(1, -4), "ConstantInput: height must be .*got -4"),
