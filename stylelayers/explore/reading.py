@@ -8,6 +8,7 @@ than 8 bits keeps its precision; colours of 16 bits are read as 8.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,8 @@ def image_to_tensor(image: Image.Image, image_channels: int) -> Tensor:
 
 
 def _opened(path: str | os.PathLike[str]) -> Image.Image:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is no regular file")  # to open a pipe would wait for ever
     Image.init()  # Pillow knows all its formats only then
     return Image.open(path, formats=_FORMATS)
 
