@@ -113,6 +113,14 @@ def test_sections_that_are_no_data(tmp_path: Path, data: object, message: str) -
         data_for(run_of(tmp_path / "run", data), None, tiny())
 
 
+@pytest.mark.parametrize(
+    "text", ["data: [", "data: !!bool maybe", "other: 1", "data: null", "data: {_target_: no.such}"]
+)
+def test_trusted_files_that_make_no_data_are_told_in_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"the data of .*config\.yaml' (cannot be built: |must be an ImageDataModule)"):
+        data_for(run_of(tmp_path / "run", text), None, tiny(), trust=True)
+
+
 # Files made to do harm -----------------------------------------------------------------------------------------------
 
 _COPY = {"_target_": "shutil.copyfile", "src": "SOURCE", "dst": "SENTINEL"}
