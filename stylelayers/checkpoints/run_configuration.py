@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["CONFIGURATION", "read_configuration"]
 
 CONFIGURATION = "config.yaml"
-_MOST_LETTERS = 1 << 20  # a thousand times those of a run
+_MOST_CHARACTERS = 1 << 20  # some hundred times those of a run
 
 
 def read_configuration(file: Path) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def read_configuration(file: Path) -> dict[str, Any]:
     try:
         text = _text(file)
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ValueError("it has aliases (*name), which train.py does not write and which can grow without end")
+            raise ValueError("it has aliases (*name), which train.py never writes")
         sections = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:  # all of PyYAML's
         raise ValueError(" ".join(str(error).split())) from None
@@ -35,7 +35,7 @@ def read_configuration(file: Path) -> dict[str, Any]:
 
 def _text(file: Path) -> str:
     with file.open(encoding="utf-8") as opened:
-        text = opened.read(_MOST_LETTERS + 1)
-    if len(text) > _MOST_LETTERS:
-        raise ValueError(f"it is longer than {_MOST_LETTERS:,} letters")
+        text = opened.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"it is longer than {_MOST_CHARACTERS:,} characters")
     return text

@@ -162,7 +162,8 @@ def _opened(path: str | os.PathLike[str]) -> Image.Image:
 
 def _match_transparency(image: Image.Image) -> None:
     """Scale the transparent grey of a PNG file of 2 or 4 bits as Pillow scales its pixels, which are not loaded yet."""
-    scale = _LOW_GREYS.get(image.tile[0].args) if image.format == "PNG" and image.tile else None
+    tiles = getattr(image, "tile", None)
+    scale = _LOW_GREYS.get(tiles[0][3]) if image.format == "PNG" and tiles else None
     if scale is not None and isinstance(key := image.info.get("transparency"), int):
         image.info["transparency"] = key * scale
 
