@@ -12,13 +12,14 @@ import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ...checkpoints.run_configuration import CONFIGURATION, read_configuration
 from ...models import Generator
 from ..class_names import quoted
 from ..data import ImageDataModule, digits, image_folder, torchvision_dataset
 from ..data.listing import class_folders, class_name, list_folder
+from ..kinds import UnfitError, expected, taken
 
 __all__ = ["data_for"]
 
@@ -104,9 +105,20 @@ def _data_of_run(file: Path, sizes: Mapping[str, Any]) -> ImageDataModule:
                 f"the generator has {ours}"
             )
     try:
+        _check_kinds(build, arguments)
         return build(**_tamed(build, arguments), **sizes)
     except (ValueError, TypeError, OSError) as error:
         raise ValueError(f"the data of {str(file)!r} cannot be read: {error}; if they have moved, {_WAY_OUT}") from None
+
+
+def _check_kinds(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> None:
+    """Raise a ValueError for a value that ``train.py`` would refuse, such as text for true or false."""
+    kinds = get_type_hints(build)
+    for name, value in arguments.items():
+        try:
+            taken(value, kinds[name])
+        except UnfitError:
+            raise ValueError(f"data.{name} must be {expected(kinds[name])}, got {reprlib.repr(value)}") from None
 
 
 def _spellings(size: int | tuple[int, int]) -> list[Any]:

@@ -89,6 +89,10 @@ def test_data_sets_are_not_fetched_because_a_file_says_so(tmp_path: Path, monkey
         ({"_target_": DIGITS, "image_channels": 3}, "of another generator: data.image_channels is 3"),
         ({"_target_": DIGITS, "resolution": "x"}, "of another generator: data.resolution is 'x'"),
         ({"_target_": DIGITS, "batch_size": "x"}, "the data of .* cannot be read: data.batch_size must be"),
+        (
+            {"_target_": DIGITS, "labels": "off, please"},
+            "the data of .* cannot be read: data.labels must be true or false",
+        ),
         ({"_target_": DIGITS, "depth": 3}, r"is not run.*data\.depth: 3"),
         ({"_target_": DIGITS, "resolution": None}, "another generator: data.resolution is None, the"),
         ({"_target_": DIGITS, "resolution": [1] * 999}, r"data\.resolution is \[1, 1.{,20}\.\.\.\], the"),
