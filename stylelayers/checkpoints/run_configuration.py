@@ -8,6 +8,7 @@ from typing import Any
 __all__ = ["CONFIGURATION", "read_configuration"]
 
 CONFIGURATION = "config.yaml"
+_MOST_CHARACTERS = 1 << 20  # some hundred times those of a run
 
 
 def read_configuration(file: Path) -> dict[str, Any]:
@@ -21,9 +22,20 @@ def read_configuration(file: Path) -> dict[str, Any]:
     except ImportError:
         raise ValueError("it can only be read with PyYAML: pip install pyyaml") from None
     try:
-        sections = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        text = _text(file)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("it has aliases (*name), which train.py never writes")
+        sections = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:  # all of PyYAML's
         raise ValueError(" ".join(str(error).split())) from None
     if not isinstance(sections, dict):
         raise ValueError(f"expected sections by their names, got {type(sections).__name__}")
     return sections
+
+
+def _text(file: Path) -> str:
+    with file.open(encoding="utf-8") as opened:
+        text = opened.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError(f"it is longer than {_MOST_CHARACTERS:,} characters")
+    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Annotated
 
 import torch
@@ -49,8 +49,8 @@ def directions(
     They follow from the weights alone. The folder gets directions.safetensors, and directions.png: a direction a row,
     from one end to the other.
     """
-    if not isfinite(strength):
-        raise ValueError(f"--strength must be a finite number, got {strength}")
+    if not torch.tensor(strength).isfinite():
+        raise ValueError(f"--strength must be a finite number of 32 bits, got {strength}")
     chosen = numbers_if_given("--layers", layers)
     generator = load(model, device)
     classes = classes_if_given(generator, labels)

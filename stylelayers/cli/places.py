@@ -36,6 +36,8 @@ def to_write(text: str) -> Path:
         raise FailedError(f"{text!r} cannot be written: {str(above)!r} is a file")
     if not os.access(path if os.path.exists(path) else above, os.W_OK):
         raise FailedError(f"{text!r} cannot be written: permission denied")
+    if os.path.exists(path) and not (path.is_file() or path.is_dir()):
+        raise typer.BadParameter(f"{text!r} is a device or a pipe, which a file would replace")
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,11 +31,21 @@ def serving(page: gr.Blocks, *, host: str = "127.0.0.1", port: int | None = None
     Raises:
         OSError: the address cannot be listened at, or the port is taken.
     """
+    _check_host(host)
     _reach_without_proxy(host, "localhost")
     try:
         yield _launch(page, host, port)
     finally:
         page.close(verbose=False)
+
+
+def _check_host(host: str) -> None:
+    """Listen for a moment at any port: gradio would try again for minutes."""
+    try:
+        family = socket.getaddrinfo(host, None)[0][0]
+        socket.create_server((host, 0), family=family).close()
+    except (OSError, UnicodeError) as error:
+        raise OSError(f"cannot listen at {host!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _launch(page: gr.Blocks, host: str, port: int | None) -> str:

@@ -57,10 +57,11 @@ def parse_classes(generator: Generator, text: str) -> list[int]:
 
 def _parts(generator: Generator, text: str) -> Iterator[str]:
     """What stands between commas, or a name with commas in it."""
-    pieces = text.split(",")
+    pieces, names = text.split(","), set(_names(generator))
+    longest = 1 + max((name.count(",") for name in names), default=0)
     while pieces:
-        lengths = range(len(pieces), 1, -1)
-        length = next((n for n in lengths if _spelt(",".join(pieces[:n])) in _names(generator)), 1)
+        lengths = range(min(longest, len(pieces)), 1, -1)
+        length = next((n for n in lengths if _spelt(",".join(pieces[:n])) in names), 1)
         yield _spelt(",".join(pieces[:length]))
         del pieces[:length]
 
@@ -79,7 +80,7 @@ def _numbers(generator: Generator, part: str) -> Sequence[int]:
 
 def _unambiguous(generator: Generator, name: str) -> int:
     """The number of the class of a name, unless the name is the number of another."""
-    number = _names(generator).index(name)
+    number = _place(_names(generator), name)
     other = int(name) if name.isdecimal() else number
     if other != number and other < generator.num_labels:
         raise ValueError(
@@ -103,7 +104,15 @@ def _number(generator: Generator, name: str) -> int:
         listed += f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"labels must be among the classes {listed}, got {name!r}{hint}")
-    return names.index(_spelt(name))
+    return _place(names, _spelt(name))
+
+
+def _place(names: list[str], name: str) -> int:
+    if (count := names.count(name)) > 1:
+        raise ValueError(
+            f"labels: {name!r} is the name of {count} classes, but for spaces around it; give their numbers"
+        )
+    return names.index(name)
 
 
 def _names(generator: Generator) -> list[str]:

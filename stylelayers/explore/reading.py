@@ -8,6 +8,7 @@ than 8 bits keeps its precision; colours of 16 bits are read as 8.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", "
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _TRANSPARENT_MODES = ("RGBA", "LA", "PA", "RGBa")
 _BY_WAY_OF = {"La": "LA", "LAB": "RGB"}  # modes that Pillow does not convert to all others
+_LOW_GREYS = {"L;2": 85, "L;4": 17}  # steps of 8 bits that one of 2 or 4 bits is
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 _WHITE_IS_ZERO, _SIGNED = 0, 2  # values of the last two
 
@@ -74,6 +76,7 @@ def decoded(path: str | os.PathLike[str], channels: int) -> Image.Image:
 def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     """A file's first picture as it is stored; raises what Pillow's decoders raise."""
     with _opened(path) as image:
+        _match_transparency(image)
         image.load()
         return image
 
@@ -101,8 +104,10 @@ def convert_image(image: Image.Image, image_channels: int) -> Image.Image:
         An image of mode ``L``, ``RGB`` or, if the input has more than 8 bits, ``F``; values span 0 to 255.
 
     Raises:
-        ValueError: a mode that has no RGB, or deep grey with values beyond its span.
+        ValueError: a mode that has no RGB, bytes with a sign, or deep grey with values beyond its span.
     """
+    if image.mode in ("L", "LA", "RGB", "RGBA") and _signed(getattr(image, "tag_v2", {})):
+        raise ValueError("bytes with a sign are not read; store them without")
     if image.mode == "F" or image.mode.startswith("I"):
         return ImageOps.exif_transpose(_deep_grey(image))
     image = ImageOps.exif_transpose(image)
@@ -149,8 +154,18 @@ def image_to_tensor(image: Image.Image, image_channels: int) -> Tensor:
 
 
 def _opened(path: str | os.PathLike[str]) -> Image.Image:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is no regular file")  # to open a pipe would wait for ever
     Image.init()  # Pillow knows all its formats only then
     return Image.open(path, formats=_FORMATS)
+
+
+def _match_transparency(image: Image.Image) -> None:
+    """Scale the transparent grey of a PNG file of 2 or 4 bits as Pillow scales its pixels, which are not loaded yet."""
+    tiles = getattr(image, "tile", None)
+    scale = _LOW_GREYS.get(tiles[0][3]) if image.format == "PNG" and tiles else None
+    if scale is not None and isinstance(key := image.info.get("transparency"), int):
+        image.info["transparency"] = key * scale
 
 
 def _deep_grey(image: Image.Image) -> Image.Image:
@@ -170,8 +185,11 @@ def _deep_grey(image: Image.Image) -> Image.Image:
 def _white(tags: Mapping[int, Any]) -> int:
     """The largest value of integers: 65535, or that of a TIFF file's fewer or signed bits."""
     bits = tags.get(_BITS, (16,))[0]
-    signed = tags.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED
-    return 65535 if bits > 16 else (1 << bits - signed) - 1
+    return 65535 if bits > 16 else (1 << bits - _signed(tags)) - 1
+
+
+def _signed(tags: Mapping[int, Any]) -> bool:
+    return bool(tags.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED)
 
 
 def _check_span(values: np.ndarray, white: int, *, floats: bool) -> None:

@@ -31,11 +31,11 @@ def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: f
         frames: bytes ``(H, W, 1 to 4)`` of one size; taken one after the other. An alpha channel is left out, with a
             warning: no video has one.
         path: missing folders are made.
-        fps: frames a second. A GIF shows each for whole hundredths of a second, and at least two.
+        fps: frames a second, 0.01 to 1000. A GIF shows each for whole hundredths of a second, and at least two.
         zoom: how many pixels of the file show one pixel, a side.
 
     Raises:
-        ValueError: another ending, no frames, a speed that is not above 0, MP4 without PyAV.
+        ValueError: another ending, no frames, a speed out of range, MP4 without PyAV.
     """
     path = Path(path)
     ending = check_video(path, fps)
@@ -53,8 +53,8 @@ def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: f
 def check_video(path: Path, fps: float) -> str:
     """The ending, if such a file can be written here at that speed."""
     ending = check_ending(path, VIDEOS)
-    if not 0 < fps <= 1000:
-        raise ValueError(f"fps must be above 0 and at most 1000, got {fps}")
+    if not 0.01 <= fps <= 1000:  # a GIF cannot show a frame for eleven minutes, nor an MP4 for an hour
+        raise ValueError(f"fps must be in [0.01, 1000], got {fps}")
     if ending == ".mp4":
         _av()
     return ending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,6 @@ def checked_class_names(names: Sequence[str] | Any, num_labels: int, who: str) -
         raise ValueError(f"{who}: class_names must be a sequence of strings, got {names!r}")
     if names and len(names) != num_labels:
         raise ValueError(f"{who}: class_names must be one for each of {num_labels} classes, got {len(names)}")
-    if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
-        raise ValueError(f"{who}: class_names must differ, got {twice!r} twice")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ValueError(f"{who}: class_names must differ, got {twice[0]!r} more than once")
     return tuple(names)

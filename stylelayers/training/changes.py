@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+
+from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
 
 __all__ = ["changed_settings"]
 
@@ -26,7 +26,7 @@ def changed_settings(cfg: DictConfig, checkpoint: Path) -> list[str]:
 
     A key that takes its value from another one is left out where that one says the same.
     """
-    file = checkpoint.absolute().parent.parent / "config.yaml"
+    file = checkpoint.absolute().parent.parent / CONFIGURATION
     before, now = _earlier(file), dict(_values(OmegaConf.to_container(cfg, resolve=True)))
     if before is None:
         return [f"resume: there is no readable {file} of the run's last start; what has changed is not known"]
@@ -46,8 +46,8 @@ def changed_settings(cfg: DictConfig, checkpoint: Path) -> list[str]:
 def _earlier(file: Path) -> dict[str, Any] | None:
     """The values of a configuration file, of which nothing is built or resolved; None without a readable one."""
     try:
-        return dict(_values(OmegaConf.to_container(OmegaConf.load(file), resolve=False)))
-    except (OSError, YAMLError, OmegaConfBaseException, AttributeError):
+        return dict(_values(read_configuration(file)))
+    except (OSError, ValueError):
         return None
 
 

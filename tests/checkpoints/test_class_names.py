@@ -85,7 +85,7 @@ def test_earlier_files_and_checkpoints_are_read(tmp_path: Path) -> None:
         ("{}", "must have a list as its class_names, got dict"),
         ("[", "no readable class_names"),
         ('["a"]', "one for each of 5 classes, got 1"),
-        ('["a", "b", "c", "d", "a"]', "class_names must differ, got 'a' twice"),
+        ('["a", "b", "c", "d", "a"]', "class_names must differ, got 'a' more than once"),
         ("[1, 2, 3, 4, 5]", "a sequence of strings"),
     ],
 )

@@ -95,3 +95,12 @@ def test_examples_show_the_page_until_ctrl_c(model: Path, monkeypatch: pytest.Mo
     address = re.fullmatch(r"(http://127.0.0.1:\d+/) \(Ctrl-C ends it\)\n\n", result.stdout)
     assert address is not None
     assert opened == ([] if "--no-open" in example else [address[1]])
+
+
+@WITH_GRADIO
+@pytest.mark.parametrize("host", ["nothing.invalid", "192.0.2.1", "a..b"])
+def test_addresses_that_are_not_of_this_machine_end_in_one_line(tmp_path: Path, host: str) -> None:
+    save_generator(tiny_generator(), tmp_path / "g.safetensors")
+    result = CliRunner().invoke(app, ["demo", str(tmp_path / "g.safetensors"), f"--host={host}", "--no-open"])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith(f"stylelayers: cannot listen at '{host}': ")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 import torch
 
@@ -47,6 +49,7 @@ BAD: list[tuple[tuple[str, ...], str, str]] = [
         "1",
         r"1 is the number of class '2', .* of class number 0; write 1-1 .*, 0-0 for the second",
     ),
+    (("dogs", "dogs ", "cats", "pigs"), "cats,dogs", "labels: 'dogs' is the name of 2 classes, .*; give their numbers"),
     ((), "dogs", "labels must be numbers and ranges such as 3 or 0-9, since the names .* not known, got 'dogs'"),
     ((), "4", r"labels must be in \[0, 4\)"),
 ]
@@ -74,6 +77,14 @@ def test_many_names_are_shortened() -> None:
     generator.class_names = [f"class {number}" for number in range(99)]
     with pytest.raises(ValueError, match=r"class 19 and 79 more, got 'class 100'; did you mean 'class \d+'\?"):
         parse_classes(generator, "class 100")
+
+
+def test_many_classes_are_read_at_once() -> None:
+    generator = Generator(8, latent_dim=4, style_dim=4, num_labels=1000, channel_base=32, mapping_layers=2)
+    generator.class_names = [f"class, {number}" for number in range(1000)]
+    began = monotonic()
+    assert parse_classes(generator, ",".join(generator.class_names[:300])) == list(range(300))
+    assert monotonic() - began < 10
 
 
 @pytest.mark.parametrize("text", ["0", "dogs"])

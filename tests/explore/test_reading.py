@@ -175,6 +175,23 @@ def test_colours_are_those_that_were_stored(kind: str, tmp_path: Path) -> None:
     assert torch.equal(*both(tmp_path / name, 1, (8, 16)))
 
 
+@pytest.mark.parametrize(
+    ("depth", "row", "key", "shown"),
+    [
+        (1, 0b10_000000, 1, (1, -1)),
+        (2, 0b01_00_0000, 1, (1, -1)),
+        (2, 0b01_10_0000, 2, (-1 / 3, 1)),
+        (4, 0x50, 5, (1, -1)),
+    ],
+)
+def test_transparent_greys_of_few_bits(
+    depth: int, row: int, key: int, shown: tuple[float, float], tmp_path: Path
+) -> None:
+    png(depth, 0, bytes([row]), (b"tRNS", struct.pack(">H", key)))(tmp_path / "x.png")
+    for seen in both(tmp_path / "x.png", 1, (1, 2)):
+        torch.testing.assert_close(seen[0, 0], torch.tensor(shown).float(), atol=LEVEL, rtol=0)
+
+
 @pytest.mark.parametrize("side", [(5, 5), (40, 40), (9, 24)])
 @pytest.mark.parametrize("kind", ["16 bits", "transparent", "turned", "palette"])
 def test_resized_pictures_are_the_same_too(kind: str, side: tuple[int, int], tmp_path: Path) -> None:
@@ -209,6 +226,7 @@ BROKEN = {
     "floats up to 1": ("x.tif", saved("", grey(np.float32, 1))[1], r"float grey must span 0 to 255, got \[0, 1\]"),
     "floats that are none": ("x.tif", saved("", grey(np.float32, np.nan))[1], "finite"),
     "deeper than 16 bits": ("x.tif", saved("", grey(np.int32, 1e6))[1], r"must be in \[0, 65535\], got \[0, 1e\+06\]"),
+    "bytes with a sign": ("x.tif", raw_tiff(8, (RAMP * 127).astype("i1").tobytes(), (339, 2)), "bytes with a sign"),
     "below black": ("x.tif", saved("", grey(np.int32, 1e3, RAMP - 1))[1], r"must be in \[0, 65535\], got \[-1000, 0\]"),
 }  # fmt: skip
 

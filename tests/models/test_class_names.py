@@ -26,7 +26,8 @@ def test_names_are_a_tuple_and_copies_have_them() -> None:
     [
         (3, ["a", "b"], "class_names must be one for each of 3 classes, got 2"),
         (0, ["a"], "one for each of 0 classes, got 1"),
-        (3, ["a", "b", "a"], "class_names must differ, got 'a' twice"),
+        (3, ["a", "b", "a"], "class_names must differ, got 'a' more than once"),
+        (3, ["a", "", ""], "class_names must differ, got '' more than once"),
         (3, "abc", "a sequence of strings, got 'abc'"),
         (3, ["a", "b", 3], "a sequence of strings, got"),
         (3, 3, "a sequence of strings, got 3"),

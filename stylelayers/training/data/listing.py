@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ...explore.reading import ENDINGS, is_picture
@@ -72,7 +73,7 @@ def class_labels(paths: Sequence[Path], listing: Listing) -> tuple[list[int], li
     """The label of each readable picture, and the names of the labels: sub-folders with pictures, sorted.
 
     Raises:
-        ValueError: a picture outside of sub-folders, or fewer than two classes.
+        ValueError: a picture outside of sub-folders, fewer than two classes, or two of one name.
     """
     parts = [path.relative_to(listing.folder).parts for path in paths]
     loose = next((path for path, names in zip(paths, parts, strict=True) if len(names) == 1), None)
@@ -86,6 +87,11 @@ def class_labels(paths: Sequence[Path], listing: Listing) -> tuple[list[int], li
         raise ValueError(
             f"data.labels=true needs at least 2 sub-folders with images in data.root={str(listing.folder)!r}, "
             f"got only {folders[0]!r}" + (f"; {empty}" if empty else "")
+        )
+    if twice := next((pair for pair in pairwise(folders) if len({*map(class_name, pair)}) == 1), None):
+        raise ValueError(
+            f"data.labels=true needs sub-folders of different names in data.root={str(listing.folder)!r}, got "
+            f"{' and '.join(map(ascii, twice))}, which are both the class {class_name(twice[0])!r}"
         )
     numbers = {name: number for number, name in enumerate(folders)}
     return [numbers[names[0]] for names in parts], [class_name(name) for name in folders]

@@ -7,6 +7,7 @@ is allowed and ends with what came: it is what a user of ``train.py`` reads.
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def check_resolution(resolution: int | Sequence[int]) -> tuple[int, int]:
     if not (isinstance(pair, Sequence) and len(pair) == 2 and all(_is_int(side) and side >= 1 for side in pair)):
         raise ValueError(
             "data.resolution must be an int or a pair (height, width) of ints, each at least 1 pixel, "
-            f"got {resolution!r}"
+            f"got {reprlib.repr(resolution)}"
         )
     return pair[0], pair[1]
 
@@ -50,7 +51,7 @@ def check_root(root: str | Path | None, expected: str) -> Path:
     """Return ``root`` as a path with ``~`` expanded; ``expected`` says in the error what it must name."""
     if not isinstance(root, (str, os.PathLike)) or not str(root):
         raise ValueError(f"data.root must name {expected}, got {root!r}")
-    return Path(root).expanduser()
+    return Path(os.path.expanduser(root))  # unlike the path's own method, it takes a ~ of nobody
 
 
 def _is_int(value: object) -> bool:

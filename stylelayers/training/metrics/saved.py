@@ -10,16 +10,16 @@ import inspect
 import os
 import reprlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ...checkpoints.run_configuration import CONFIGURATION, read_configuration
 from ...models import Generator
 from ..class_names import quoted
 from ..data import ImageDataModule, digits, image_folder, torchvision_dataset
 from ..data.listing import class_folders, class_name, list_folder
-from ..data.validation import check_resolution
+from ..kinds import UnfitError, expected, taken
 
 __all__ = ["data_for"]
 
@@ -53,7 +53,7 @@ def data_for(
         return _built_by_hydra(file) if trust else _data_of_run(file, sizes)
     if str(data) == "digits":
         return digits(**sizes)
-    folder = Path(data).expanduser()
+    folder = Path(os.path.expanduser(data))
     if not str(data).strip() or not folder.is_dir():
         raise ValueError(f"data must be digits or a folder of images, got {str(data)!r}, which is no folder")
     return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
@@ -99,14 +99,33 @@ def _data_of_run(file: Path, sizes: Mapping[str, Any]) -> ImageDataModule:
     build, arguments = _plain_call(section, str(file))
     for name, ours in sizes.items():
         theirs = arguments.get(name, ours)
-        if (check_resolution(theirs) if name == "resolution" else theirs) != ours:
+        if theirs not in _spellings(ours):
             raise ValueError(
-                f"{str(file)!r} is of another generator: data.{name} is {theirs}, the generator has {ours}"
+                f"{str(file)!r} is of another generator: data.{name} is {reprlib.repr(theirs)}, "
+                f"the generator has {ours}"
             )
     try:
+        _check_kinds(build, arguments)
         return build(**_tamed(build, arguments), **sizes)
     except (ValueError, TypeError, OSError) as error:
         raise ValueError(f"the data of {str(file)!r} cannot be read: {error}; if they have moved, {_WAY_OUT}") from None
+
+
+def _check_kinds(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> None:
+    """Raise a ValueError for a value that ``train.py`` would refuse, such as text for true or false."""
+    kinds = get_type_hints(build)
+    for name, value in arguments.items():
+        try:
+            taken(value, kinds[name])
+        except UnfitError:
+            raise ValueError(f"data.{name} must be {expected(kinds[name])}, got {reprlib.repr(value)}") from None
+
+
+def _spellings(size: int | tuple[int, int]) -> list[Any]:
+    """A size as a configuration may have it: a pair is a list there, or one number for both."""
+    if isinstance(size, int):
+        return [size]
+    return [size, list(size), *(size[:1] if size[0] == size[1] else ())]
 
 
 def _plain_call(section: object, file: str) -> tuple[Callable[..., ImageDataModule], dict[str, Any]]:
@@ -129,20 +148,17 @@ def _plain_call(section: object, file: str) -> tuple[Callable[..., ImageDataModu
 
 
 def _named(value: object, key: str) -> Iterator[tuple[str, str]]:
-    """Keys and names of all targets within a value; each part of it is looked at once, however often it is repeated."""
-    pending, seen = [(key, value)], set[int]()
-    while pending:
-        key, value = pending.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, Mapping):
-            if "_target_" in value:
-                target = value["_target_"]
-                yield f"{key}._target_", target if isinstance(target, str) else reprlib.repr(target)
-            pending += [(f"{key}.{name}", part) for name, part in value.items() if name != "_target_"]
-        elif isinstance(value, list):
-            pending += [(f"{key}.{index}", part) for index, part in enumerate(value)]
+    """Keys and names of all targets within a value, the outer ones first."""
+    parts: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            target = value["_target_"]
+            yield f"{key}._target_", target if isinstance(target, str) else reprlib.repr(target)
+        parts = ((name, part) for name, part in value.items() if name != "_target_")
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from _named(part, f"{key}.{name}")
 
 
 def _is_plain(value: object) -> bool:
@@ -166,7 +182,7 @@ def _built_by_hydra(file: Path) -> ImageDataModule:
     from ..errors import CONFIGURATION_ERRORS, explain
 
     try:
-        data = instantiate(OmegaConf.load(file).data, _convert_="all")
+        data = instantiate(OmegaConf.create(read_configuration(file)).data, _convert_="all")
     except CONFIGURATION_ERRORS as error:
         raise ValueError(f"the data of {str(file)!r} cannot be built: {explain(error)}") from error
     if not isinstance(data, ImageDataModule):

@@ -157,6 +157,30 @@ def test_names_of_classes_are_texts_that_print(tmp_path: Path) -> None:
     assert image_folder(tmp_path, labels=True).class_names == ("Café", "a b, c", "犬", "\ufffd")
 
 
+@pytest.mark.parametrize("folders", [("é".encode(), b"e\xcc\x81"), (b"\xff", b"\xfe")])
+def test_folders_whose_names_are_the_same_text_are_told(tmp_path: Path, folders: tuple[bytes, bytes]) -> None:
+    for folder in (b"a", *folders):
+        path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
+        path.mkdir()
+        stripes().save(path / "1.png")
+    with pytest.raises(
+        ValueError, match=r"^data\.labels=true needs sub-folders of different names .* are both the class"
+    ):
+        image_folder(tmp_path, labels=True)
+    assert len(image_folder(tmp_path, labels=False).dataset) == 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["x.png", "x"])
+def test_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
+    stripes().save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / name)
+    if name == "x":
+        assert len(image_folder(tmp_path).dataset) == 1  # type: ignore[arg-type]
+        return
+    with pytest.raises(ValueError, match=r"unreadable image: .*x\.png \(it is no regular file\)"):
+        image_folder(tmp_path)
+
+
 def test_a_folder_without_readable_images_is_an_error(tmp_path: Path) -> None:
     noise_jpeg(tmp_path / "cut.jpg", keep=0.5)
     with pytest.raises(ValueError, match=r"none of 1 files is readable; the first is .*cut\.jpg"):
@@ -170,6 +194,7 @@ def test_folder_errors_say_what_to_change(tmp_path: Path) -> None:
         (None, "None$"),
         ("", "''$"),
         (tmp_path / "missing", r"'.*missing', which does not exist$"),
+        ("~nobody-here/x", "'~nobody-here/x', which does not exist$"),
         (tmp_path / "notes.txt", r"'.*notes\.txt', which is a file$"),
         (tmp_path, r"'.*', which holds no \.jpg, \.jpeg, .*, \.gif file but 1 \.txt$"),
     ]:

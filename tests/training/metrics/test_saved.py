@@ -87,11 +87,27 @@ def test_data_sets_are_not_fetched_because_a_file_says_so(tmp_path: Path, monkey
     [
         ({"_target_": DIGITS, "resolution": 16}, r"of another generator: data.resolution is 16, .* has \(8, 8\)"),
         ({"_target_": DIGITS, "image_channels": 3}, "of another generator: data.image_channels is 3"),
-        ({"_target_": DIGITS, "resolution": "x"}, "data.resolution must be an int or a pair"),
+        ({"_target_": DIGITS, "resolution": "x"}, "of another generator: data.resolution is 'x'"),
         ({"_target_": DIGITS, "batch_size": "x"}, "the data of .* cannot be read: data.batch_size must be"),
+        (
+            {"_target_": DIGITS, "labels": "off, please"},
+            "the data of .* cannot be read: data.labels must be true or false",
+        ),
         ({"_target_": DIGITS, "depth": 3}, r"is not run.*data\.depth: 3"),
+        ({"_target_": DIGITS, "resolution": None}, "another generator: data.resolution is None, the"),
+        ({"_target_": DIGITS, "resolution": [1] * 999}, r"data\.resolution is \[1, 1.{,20}\.\.\.\], the"),
+        (
+            {"_target_": FOLDER, "root": "~nobody-here/x"},
+            "the data of .* cannot be read: .*'~nobody-here/x', which does not",
+        ),
         ("data: [", "has no readable data"),
-        ("data: &a [*a]", "must have data with a _target_, got list"),
+        ("data: !!bool maybe", "has no readable data: 'maybe'"),
+        ("data: !!int ''", "has no readable data"),
+        ("data: !!float x", "has no readable data: could not convert"),
+        ("data: !!timestamp then", "has no readable data"),
+        (f"data: {{_target_: {DIGITS}, batch_size: {'1' * 9999}}}", "has no readable data: Exceeds the limit"),
+        (f"data: {{_target_: {DIGITS}}}\n# {'x' * (1 << 20)}", "has no readable data: it is longer than 1,048,576"),
+        ("data: [a]", "must have data with a _target_, got list"),
         ("data: digits", "must have data with a _target_, got str"),
         ("data: null", "must have data with a _target_, got NoneType"),
     ],
@@ -99,6 +115,14 @@ def test_data_sets_are_not_fetched_because_a_file_says_so(tmp_path: Path, monkey
 def test_sections_that_are_no_data(tmp_path: Path, data: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         data_for(run_of(tmp_path / "run", data), None, tiny())
+
+
+@pytest.mark.parametrize(
+    "text", ["data: [", "data: !!bool maybe", "other: 1", "data: null", "data: {_target_: no.such}"]
+)
+def test_trusted_files_that_make_no_data_are_told_in_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match=r"the data of .*config\.yaml' (cannot be built: |must be an ImageDataModule)"):
+        data_for(run_of(tmp_path / "run", text), None, tiny(), trust=True)
 
 
 # Files made to do harm -----------------------------------------------------------------------------------------------
@@ -144,8 +168,12 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "yaml_code": ("data: !!python/object/apply:os.system ['touch SENTINEL']", "has no readable data"),
     "a_name_that_is_none": ("data: {_target_: [os, system]}", "data with a _target_"),
     "nested_without_end": ("data: " + "[" * 5000, "has no readable data"),
-    "repeated_without_end": (_BOMB + f"data: {{_target_: {DIGITS}, batch_size: *h}}\n", r"data\.batch_size: \[\["),
-    "a_ring": (f"data: &d {{_target_: {DIGITS}, batch_size: *d}}\n", r"data\.batch_size: \{"),
+    "repeated_without_end": (
+        _BOMB + f"data: {{_target_: {DIGITS}, batch_size: *h}}\n",
+        r"no readable data: it has aliases",
+    ),
+    "a_ring": (f"data: &d {{_target_: {DIGITS}, batch_size: *d}}\n", "no readable data: it has aliases"),
+    "merged_without_end": (_BOMB.replace("[", "{<<: [").replace("]", "]}") + "data: *h\n", "it has aliases"),
 }
 
 
