@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from stylelayers import Discriminator, EqualLinear, Generator
-from stylelayers.functional import activation_names
+from stylelayers.functional import activation_names, blur2d, downsample2d, upsample2d
 from stylelayers.losses import (
     PathLengthPenalty,
     gradient_penalty,
@@ -151,6 +151,27 @@ class Dense(nn.Module):
 @needs_a_compiler
 def test_inductor_keeps_the_gain_of_an_activation_after_a_matrix_product() -> None:
     compare_with_eager(Dense(), lambda: (torch.randn(3, 4),), "inductor")
+
+
+class Filters(nn.Module):
+    """Filters that differ in taps, gain and dtype: several constants of one graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = downsample2d(self.conv(upsample2d(x, [1, 3, 3, 1])), [1, 3, 3, 1])
+        return (blur2d(y, [[1, 2], [3, 5]]) + blur2d(y.half(), [1, 2, 1])).square().sum()
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=needs_a_compiler)])
+def test_a_graph_may_have_several_filters(backend: str) -> None:
+    torch._dynamo.reset()
+    filters, x = Filters(), torch.randn(2, 2, 4, 4)
+    ours = gradients(filters, torch.compile(filters, fullgraph=True, backend=backend), x)
+    for name, theirs in gradients(filters, filters, x).items():
+        torch.testing.assert_close(ours[name], theirs, rtol=2e-3, atol=2e-3)  # half precision is part of it
 
 
 @needs_a_compiler

@@ -128,15 +128,14 @@ def correlation_taps(kernel: Kernel, *, flip: bool, gain: float, like: Tensor) -
         return (taps.flip(0, 1) if flip else taps) * gain
     if type(like) not in (Tensor, nn.Parameter):  # fake tensors and other kinds compute among themselves
         return like.new_tensor(_matrix(kernel, flip, gain))
-    return _constant(kernel, flip, gain, like.dtype, like.device)
+    if torch.compiler.is_compiling():
+        return _of_scalars(_matrix(kernel, flip, gain), like)
+    return _made(kernel, flip, gain, like.dtype, like.device)
 
 
-def _constant(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return _made(kernel, flip, gain, dtype, device)
-
-
-# The mark of `torch.compiler.assume_constant_result`, which itself would import the compiler with this package.
-_constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
+def _of_scalars(rows: list[list[float]], like: Tensor) -> Tensor:
+    """For a compiler, which makes them on the device of `like`; it would copy a constant tensor there at each call."""
+    return torch.stack([like.new_full((), tap) for row in rows for tap in row]).view(len(rows), -1)
 
 
 @lru_cache(maxsize=256)

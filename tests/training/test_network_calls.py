@@ -66,6 +66,23 @@ def test_compiled_training_takes_the_same_steps(
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_networks_of_any_dtype_compile(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator adds up its images in float32 and has its layers in half precision: filters of two dtypes."""
+    monkeypatch.setattr(torch, "compile", lambda f, *, options=None, **rest: COMPILE(f, backend="aot_eager", **rest))
+    torch._dynamo.reset()
+    model = tiny_gan().to(dtype)
+    ws = torch.randn(2, model.generator.num_ws, 4, dtype=dtype)
+    found = []
+    for calls in (NetworkCalls(), NetworkCalls(compile_for=torch.device("cpu"))):
+        torch.manual_seed(0)
+        images = calls.synthesize(model.generator, ws)
+        lengths = calls.lengths(model.generator, ws)
+        found.append((images, calls.judge(model.discriminator, images, None), lengths))
+    for compiled, eager in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=2e-2, atol=2e-2)
+
+
 def test_without_a_compiler_there_is_one_warning_and_training_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     def compile_nothing(function: Any, **_: Any) -> Any:
         raise RuntimeError("no g++\nand a long trace")
