@@ -65,6 +65,10 @@ REFUSED = {
     "data._target_=[]": "^data._target_ must name what can be called",
     "+seeed=3": "^seeed is not a key of the configuration.*; did you mean seed?",
     "+model.generator_optimizer.momentum=1": "^model.generator_optimizer.momentum is not a key of torch.optim.Adam, ",
+    "callbacks.signals=${seed}": "^callbacks.signals must be .*Callback.* or null, got 0$",
+    "callbacks.grid.rows=${model.generator.activation}": "^callbacks.grid.rows must be an integer, got 'lrelu'$",
+    "model.loss=${model.generator}": "^model.loss must be .*, got _target_=stylelayers.Generator$",
+    "model.generator_optimizer._target_=torch.optim.SGD": "betas is not a key of .*SGD.*out: ~model.generator_opt",
     "+callbacks.stop.max_image=1": "max_image is not a key .*StopAfterImages.*; did you mean callbacks.stop.max_images",
 }
 
@@ -102,7 +106,8 @@ def test_what_the_presets_say_is_left_as_it_is(overrides: tuple[str, ...]) -> No
     assert OmegaConf.to_container(config) == before
 
 
-def test_a_key_of_ones_own_that_others_refer_to_is_fine() -> None:
-    config = compose(OUTPUT, "+rate=0.1", "model.generator_optimizer.lr=${rate}")
+@pytest.mark.parametrize(("written", "meant"), [("0.1", 0.1), ("1e-1", 0.1), ("1k", 1000.0)])
+def test_a_key_of_ones_own_that_others_refer_to_is_fine(written: str, meant: float) -> None:
+    config = compose(OUTPUT, f"+rate={written}", "model.generator_optimizer.lr=${rate}")
     check_values(config)
-    assert config.model.generator_optimizer.lr == 0.1
+    assert config.model.generator_optimizer.lr == meant
