@@ -197,6 +197,7 @@ FOUND = (
     ("model.generator_optimizer._partial_=${nothing}",),
     ("model.generator.activation=${seed}",),
     ("data.resolution=2",),
+    ("callbacks.signals=${seed}",),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lightning import Trainer
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import DDPStrategy
@@ -38,7 +40,7 @@ def check_run(
     _check_schedules(trainer, model)
     _check_precision(trainer, model, str(trainer.precision if precision is None else precision))
     _check_processes(trainer, multirun)
-    _check_limits(trainer)
+    _check_limits(trainer, data)
     check_choices(trainer, model, data)
 
 
@@ -154,8 +156,11 @@ def _check_processes(trainer: Trainer, multirun: bool) -> None:
         )
 
 
-def _check_limits(trainer: Trainer) -> None:
-    """Lightning trains on to its minimum whatever a callback, a limit or a signal says."""
-    for name in ("min_steps", "min_epochs"):
-        if least := getattr(trainer, name, None):
-            raise ValueError(f"trainer.{name}={least} would outlast every limit and signal; leave it out")
+def _check_limits(trainer: Trainer, data: ImageDataModule) -> None:
+    """A limit of 0 is one that is reached; a fraction must be more."""
+    batches, limit = len(data.train_dataloader()), getattr(trainer, "limit_train_batches", 1.0)
+    if isinstance(limit, float) and 0 < limit * batches < 1:
+        raise ValueError(
+            f"trainer.limit_train_batches={limit:g} of {batches} batches is less than one; set a number of batches, or "
+            f"at least {math.ceil(1000 / batches) / 1000:g}"
+        )

@@ -33,14 +33,18 @@ def quoted(text: str) -> str:
 
 
 def at_home(arguments: Sequence[str]) -> list[str]:
-    """The arguments with ``~`` at the start of a value as the home folder, which no shell has put there.
+    """The arguments with ``~`` at the start of a value, or of each in a sweep, as the home folder.
+
+    A shell puts it there at the start of a word alone.
 
     Example:
         >>> at_home(["data=digits", "data.root=~/pictures"])[1].startswith("data.root=/")
         True
     """
     return [
-        f"{key}={quoted(os.path.expanduser(value))}" if re.match(r"~(/|$)", value) else f"{key}{equal}{value}"
+        f"{key}={','.join(quoted(os.path.expanduser(path)) for path in re.split(',(?=~/)', value))}"
+        if re.match(r"~(/|$)", value)
+        else f"{key}{equal}{value}"
         for key, equal, value in (argument.partition("=") for argument in arguments)
     ]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -54,15 +54,17 @@ class RunFolders(Callback):
                     "resume=auto goes on in a folder with a name; add hydra.run.dir=runs/NAME, or set resume=runs/NAME"
                 )
             config.hydra.run.dir = _made_anew(config.hydra.run.dir)
-        if not config.hydra.run.dir:
-            _refuse("output and hydra.run.dir must be a path, got ''")
-        _check_free(config, Path(config.hydra.run.dir), "hydra.run.dir")
+        _check_free(config, _usable(config, "run"), "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        if any(not re.search(r"[,$]", override) for override in _overrides(config, "task", "output")):
+            _refuse(
+                "output would be the one folder of all runs of a sweep; name hydra.sweep.dir, which gets one for each"
+            )
         if not _is_named(config, "sweep"):
             config.hydra.sweep.dir = _temporary() if is_follower() else _made_anew(config.hydra.sweep.dir)
             config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(config.hydra.sweep.dir)}")  # of its runs
-        for folder in Path(config.hydra.sweep.dir).glob("*/"):
+        for folder in _usable(config, "sweep").glob("*/"):
             _check_free(config, folder, "hydra.sweep.dir")
 
 
@@ -129,11 +131,28 @@ def _empty(folder: Path) -> None:
 def _is_named(config: DictConfig, kind: str) -> bool:
     """Whether the user named the folder: on the command line, or by a configuration without the time."""
     pattern = str(OmegaConf.to_container(config.hydra[kind], resolve=False)["dir"])  # type: ignore[call-overload, index]
-    return _overrides(config, "hydra", f"hydra.{kind}.dir") or "${now:" not in pattern
+    return bool(_overrides(config, "hydra", f"hydra.{kind}.dir")) or "${now:" not in pattern
 
 
-def _overrides(config: DictConfig, group: str, key: str) -> bool:
-    return any(override.lstrip("+").startswith(f"{key}=") for override in config.hydra.overrides[group])
+def _overrides(config: DictConfig, group: str, key: str) -> list[str]:
+    return [override for override in config.hydra.overrides[group] if override.lstrip("+").startswith(f"{key}=")]
+
+
+def _usable(config: DictConfig, kind: str) -> Path:
+    """The folder of a run or a sweep, which is made if there is none."""
+    key, settings = f"hydra.{kind}.dir", config.hydra[kind]
+    if config.hydra.job.chdir:
+        _refuse("hydra.job.chdir=true would lead relative paths elsewhere; a run's files go to its folder without it")
+    if not settings.dir:
+        _refuse(f"{key} must be a path, got ''; so must output")
+    settings.dir = os.path.expanduser(settings.dir)
+    try:
+        Path(settings.dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _refuse(f"{key}={settings.dir} cannot be made: {error.strerror}")
+    if not os.access(settings.dir, os.W_OK | os.X_OK):
+        _refuse(f"{key}={settings.dir} cannot be written to")
+    return Path(settings.dir)
 
 
 def _made_anew(name: str) -> str:
@@ -174,7 +193,8 @@ def _taken(key: str, folder: Path) -> str:
     )
 
 
-def _refuse(text: str) -> None:
+def _refuse(text: str) -> NoReturn:
+    discard_made()
     sys.exit(f"train.py: {text}")  # Hydra turns a callback's errors into warnings
 
 

@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import UnionType
@@ -21,6 +21,9 @@ _PATHS = (Path, os.PathLike)
 _MADE = "what a _target_ makes"
 _UNTYPED = (Any, inspect.Parameter.empty, object)
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*)?\.?\d+(?:e[+-]?\d+)?)([kKmM]?)")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d\d):(\d\d)")
+_SPOKEN = re.compile(r"(\d*\.?\d+) ?(|s|m|min|h|d)", re.IGNORECASE)
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _THOUSANDS = {"": 1, "k": 10**3, "m": 10**6}
 
 
@@ -32,7 +35,7 @@ def taken(value: Any, kind: Any) -> Any:
     """The value as an argument of a type takes it.
 
     Where the meaning is plain, it need not be the type's own: 10k, 1.5M and 1e4 are integers, a word is a list of one,
-    a number is a name, ``~`` the home folder, and a time is a number of seconds.
+    a number is a name, ``~`` the home folder, and a time is 12h, 90m, 01:30:00 or a number of seconds.
 
     Raises:
         UnfitError: the type does not take it.
@@ -66,20 +69,25 @@ def expected(kind: Any) -> str:
         >>> expected(int | Sequence[int] | None)
         'an integer, a list (an integer, ...) or null'
     """
+    *others, last = dict.fromkeys(_words(kind))
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _words(kind: Any) -> Sequence[str]:
+    """Of each thing that a type takes; a class beside plain values is left out."""
     origin, parts = get_origin(kind) or kind, get_args(kind)
     if origin in (Union, UnionType):
-        words = [expected(part) for part in _alternatives(parts)]
+        words = [word for part in _alternatives(parts) for word in _words(part)]
         plain = [word for word in words if not word.startswith(_MADE)]
-        *others, last = dict.fromkeys(words if plain in ([], ["null"]) else plain)
-        return f"{', '.join(others)} or {last}" if others else last
+        return words if plain in ([], ["null"]) else plain
     if origin is Literal:
-        return ", ".join(map(str, parts))
+        return [str(part) for part in parts]
     if origin in _LISTS:
         items = [expected(part) for part in parts if part is not Ellipsis and part not in _UNTYPED]
-        return f"a list ({', '.join(items)}{'' if origin is tuple else ', ...'})" if items else "a list"
+        return [f"a list ({', '.join(items)}{'' if origin is tuple else ', ...'})" if items else "a list"]
     if origin in _MAPPINGS:
-        return "a mapping {name: value, ...}"
-    return _WORDS.get(origin, f"{_MADE} ({getattr(origin, '__name__', origin)})")
+        return ["a mapping {name: value, ...}"]
+    return _WORDS.get(origin, (f"{_MADE} ({getattr(origin, '__name__', origin)})",))
 
 
 def _alternatives(kinds: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -143,16 +151,26 @@ def _path(value: Any) -> str:
 
 
 def _time(value: Any) -> str:
-    """Days, hours, minutes and seconds: as they are, from {minutes: 5}, or from a number of seconds."""
-    if isinstance(value, str) and re.fullmatch(r"\d+:\d\d:\d\d:\d\d", value):
-        return value
+    """Days, hours, minutes and seconds: as they are, from {minutes: 5} or 5m, or from a number of seconds."""
     try:
-        time = timedelta(**value) if isinstance(value, Mapping) else timedelta(seconds=_float(value))
+        time = timedelta(**value) if isinstance(value, Mapping) else timedelta(seconds=_seconds(value))
     except (TypeError, OverflowError):
         raise UnfitError from None
     if time < timedelta(0):
         raise UnfitError
     return as_time(time.total_seconds())
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, str):
+        return _float(value)
+    if clock := _CLOCK.fullmatch(value):
+        return sum(
+            int(count or 0) * seconds for count, seconds in zip(clock.groups(), (86400, 3600, 60, 1), strict=True)
+        )
+    if (spoken := _SPOKEN.fullmatch(value)) is None:
+        raise UnfitError
+    return float(spoken[1]) * _UNITS[spoken[2].lower()]
 
 
 def as_time(seconds: float) -> str:
@@ -202,12 +220,12 @@ _READ: dict[Any, Callable[[Any], Any]] = {
     timedelta: _time,
     **dict.fromkeys(_PATHS, _path),
 }
-_WORDS: dict[Any, str] = {
-    int: "an integer",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    type(None): "null",
-    timedelta: "days:hours:minutes:seconds or a number of seconds",
-    **dict.fromkeys(_PATHS, "a path"),
+_WORDS: dict[Any, Sequence[str]] = {
+    int: ("an integer",),
+    float: ("a number",),
+    bool: ("true", "false"),
+    str: ("text",),
+    type(None): ("null",),
+    timedelta: ("days:hours:minutes:seconds", "12h", "90m", "a number of seconds"),
+    **dict.fromkeys(_PATHS, ("a path",)),
 }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["amortised", "penalty_intervals", "rehearse"]
 
-_NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")
+_NO_MEMORY = ("allocate memory", "out of memory", "not enough memory", "Storage size calculation overflowed")
 
 
 def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
@@ -101,11 +101,13 @@ def _copy(model: GAN) -> GAN:
 
 
 def _batch(trainer: Trainer) -> Any:
-    """The first images of the data set, where and how training has them."""
+    """The first images of the data set, over and over again if it has fewer, where and how training has them."""
     data = trainer.datamodule  # type: ignore[attr-defined]
-    items = [data.dataset[index % len(data.dataset)] for index in range(data.batch_size)]
-    batch = trainer.precision_plugin.convert_input(default_collate(items))
-    return trainer.strategy.batch_to_device(batch)
+    count = min(data.batch_size, len(data.dataset))
+    parts = default_collate([data.dataset[index] for index in range(count)])
+    rounds = math.ceil(data.batch_size / count)
+    batch = [part.repeat(rounds, *[1] * (part.ndim - 1))[: data.batch_size] for part in parts]
+    return trainer.strategy.batch_to_device(trainer.precision_plugin.convert_input(batch))
 
 
 def _check_finite(scratch: GAN) -> None:

@@ -21,6 +21,7 @@ _WHY = {
     **dict.fromkeys(("limit_val_batches", "limit_test_batches", "limit_predict_batches"), _NO_VALIDATION),
     **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch", "num_sanity_val_steps"), _NO_VALIDATION),
     "inference_mode": _NO_VALIDATION,
+    **dict.fromkeys(("min_steps", "min_epochs"), "would outlast every limit and signal; leave it out"),
     "callbacks": "would be replaced by the group callbacks; put them there: +callbacks.NAME._target_=...",
     "logger": "would be replaced by the group logger; choose there: ~logger.tensorboard, +logger.NAME._target_=...",
     "barebones": "allows no callbacks and loggers, which write a run's files; leave out single ones: ~callbacks.grid",

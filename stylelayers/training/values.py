@@ -67,14 +67,12 @@ def check_values(config: DictConfig) -> None:
 
 
 def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) -> None:
-    """The keys of a mapping and their values; of a reference, the place that it leads to is checked."""
+    """The keys of a mapping and their values, those of references to other keys included."""
     for key in (str(key) for key in node if key not in _OF_HYDRA):
         if key not in kinds:
             near = get_close_matches(key, list(kinds), n=1)
-            suggestion = f"; did you mean {prefix}{near[0]}?" if near else ""
+            suggestion = f"; did you mean {prefix}{near[0]}?" if near else f"; leave it out: ~{prefix}{key}"
             raise ValueError(f"{prefix}{key} is not a key {where}{suggestion}")
-        if OmegaConf.is_interpolation(node, key):
-            continue
         plain = _plain(node[key])
         try:
             fit = taken(plain, kinds[key])

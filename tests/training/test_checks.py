@@ -100,6 +100,10 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(trainer_of, lambda: tiny_gan(gradient_penalty_weight=10.0, r1_gamma=0.5), tiny_data, {}),
         r"^loss\.gradient_penalty_weight wants .* norm 1, .*loss\.r1_gamma=0",
     ),
+    "a fraction of the batches that is none": (
+        *(lambda: trainer_of(limit_train_batches=1e-5), tiny_gan, tiny_data, {}),
+        r"^trainer\.limit_train_batches=1e-05 of \d+ batches is less than one; set a number .* at least 0\.",
+    ),
     "half precision on CPUs": (
         *(lambda: trainer_of(precision="16-true"), tiny_gan, tiny_data, {}),
         r"^trainer\.precision=16-true needs a GPU, .*use trainer\.precision=bf16-mixed or 32-true",

@@ -92,6 +92,10 @@ def test_the_home_folder_is_where_the_shell_would_have_put_it() -> None:
     found = at_home(typed)
     assert [read(found[index]) for index in (0, 1, 6)] == [f"{home}/my pictures", home, f"{home}/runs/a"]
     assert found[2:6] == typed[2:6]
+    assert at_home(["data.root=~/a,~/b", "data.root=~/a,b"]) == [
+        f"data.root={home}/a,{home}/b",
+        f"data.root='{home}/a,b'",
+    ]
 
 
 def failing(module: str) -> Exception:

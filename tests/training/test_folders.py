@@ -142,6 +142,37 @@ def test_checkpoints_alone_are_a_run_too(tmp_path: Path, refusal: Callable[..., 
     assert "runs/a holds a run already" in refusal(*TINY, "hydra.run.dir=runs/a")
 
 
+UNUSABLE = {
+    ("hydra.run.dir=pictures/a.png",): "hydra.run.dir=pictures/a.png cannot be made: File exists",
+    ("output=pictures/a.png/run",): "hydra.run.dir=pictures/a.png/run cannot be made: Not a directory",
+    ("-m", "hydra.sweep.dir=pictures/a.png"): "hydra.sweep.dir=pictures/a.png cannot be made: File exists",
+    ("-m", "output=runs/a", "seed=1,2"): "output would be the one folder of all runs of a sweep; name hydra.sweep.dir",
+    ("hydra.job.chdir=true",): "hydra.job.chdir=true would lead relative paths elsewhere",
+    ("-m", "hydra.job.chdir=true"): "hydra.job.chdir=true would lead relative paths elsewhere",
+}
+
+
+@pytest.mark.parametrize("arguments", UNUSABLE, ids=" ".join)
+def test_a_name_that_no_run_can_have_is_refused(
+    arguments: tuple[str, ...], tmp_path: Path, refusal: Callable[..., str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").touch()
+    options = [argument for argument in arguments if argument.startswith("-")]
+    assert UNUSABLE[arguments] in refusal(*options, *TINY, *arguments[len(options) :])
+    assert list(tmp_path.rglob("*")) == [tmp_path / "pictures", tmp_path / "pictures" / "a.png"]
+
+
+@pytest.mark.parametrize("key", ["hydra.run.dir", "output"])
+def test_the_home_folder_is_meant_in_quotes_too(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    config = composed(f"{key}='~/my run'")
+    RunFolders().on_run_start(config)
+    assert config.hydra.run.dir == str(tmp_path / "home" / "my run")
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
 def test_of_two_at_the_same_time_one_has_the_folder(tmp_path: Path) -> None:
     runs = [process(tmp_path, *TINY, "hydra.run.dir=run") for _ in range(2)]
     errors = [run.communicate()[1] for run in runs]

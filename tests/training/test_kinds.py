@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stylelayers.training.kinds import UnfitError, expected, taken
 
 MADE = {"_target_": "torch.nn.Identity"}
+TIME = "days:hours:minutes:seconds, 12h, 90m"
 HOME = os.path.expanduser("~")
 
 TAKEN: list[tuple[Any, Any, Any]] = [
@@ -52,6 +53,10 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Union[str, timedelta, dict[str, int], None], 90_061.5, "01:01:01:02"),  # noqa: UP007
     (Union[str, timedelta, dict[str, int], None], "01:00:00:00", "01:00:00:00"),  # noqa: UP007
     (Union[str, timedelta, dict[str, int], None], {"minutes": 5}, "00:00:05:00"),  # noqa: UP007
+    *(
+        (timedelta, written, "00:01:30:00")
+        for written in ("90m", "90 min", "1.5h", "5400s", "5400", "01:30:00", "0:1:30:00", "0.0625D")
+    ),
     (Optional[timedelta], None, None),  # noqa: UP045
     (nn.Module, MADE, MADE),
     (nn.Module | None, None, None),
@@ -87,12 +92,16 @@ UNFIT: list[tuple[Any, Any, str]] = [
     (Sequence[Any], 3, "a list"),
     (Mapping[str, float], {"flip": "never"}, "a mapping {name: value, ...}"),
     (Mapping[str, float], ["flip"], "a mapping {name: value, ...}"),
-    (Literal[16, "16-mixed"], 17, "16, 16-mixed"),
-    (Union[str, timedelta, None], "soon", "days:hours:minutes:seconds or a number of seconds or null"),  # noqa: UP007
-    (timedelta, -1, "days:hours:minutes:seconds or a number of seconds"),
-    (timedelta, "10:00", "days:hours:minutes:seconds or a number of seconds"),
-    (timedelta, {"moons": 1}, "days:hours:minutes:seconds or a number of seconds"),
-    (timedelta, True, "days:hours:minutes:seconds or a number of seconds"),
+    (Literal[16, "16-mixed"], 17, "16 or 16-mixed"),
+    (Literal[32, "32"] | bool | None, 17, "32, true, false or null"),
+    (Union[str, timedelta, None], "soon", f"{TIME}, a number of seconds or null"),  # noqa: UP007
+    (timedelta, -1, f"{TIME} or a number of seconds"),
+    (timedelta, "10:00", f"{TIME} or a number of seconds"),
+    (timedelta, "10k", f"{TIME} or a number of seconds"),
+    (timedelta, "-5m", f"{TIME} or a number of seconds"),
+    (timedelta, "inf", f"{TIME} or a number of seconds"),
+    (timedelta, {"moons": 1}, f"{TIME} or a number of seconds"),
+    (timedelta, True, f"{TIME} or a number of seconds"),
     (nn.Module, 5, "what a _target_ makes (Module)"),
     (nn.Module | None, {"a": 1}, "what a _target_ makes (Module) or null"),
     (Callable[[int], int], "relu", "what a _target_ makes (Callable)"),

@@ -23,7 +23,7 @@ from stylelayers.training import GAN, ImageDataModule, LatestCheckpoint, Preflig
 from stylelayers.training.callbacks.preflight import checkpoint_bytes, seconds_left
 from stylelayers.training.rehearsal import amortised, rehearse
 from stylelayers.training.steps import Part
-from tests.training.tiny import BATCH, fit, tiny_gan
+from tests.training.tiny import BATCH, fit, tiny_data, tiny_gan
 
 GIB = 2**30
 
@@ -96,7 +96,7 @@ def test_nothing_is_changed(tmp_path: Path) -> None:
         *(Inside(note), Preflight(tmp_path), Inside(note)),
         data=ImageDataModule(cast(Any, data), batch_size=BATCH),
     )
-    assert data.reads == 1 + 2 * BATCH  # when the module was made, for the rehearsal, and for the one iteration
+    assert data.reads == 1 + len(data) + BATCH  # when the module was made, for the rehearsal, and for one iteration
     (tensors, rest), (tensors_after, rest_after) = states
     torch.testing.assert_close(tensors, tensors_after, rtol=0.0, atol=0.0)
     assert rest == rest_after
@@ -355,6 +355,14 @@ def test_memory_that_no_machine_has_is_refused(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GAN, "iterate", greedy)
         refused(tmp_path, r"pre-flight: too little memory", model)
+
+
+@pytest.mark.parametrize("images", [10**12, 10**18])
+def test_so_is_a_batch_that_no_memory_holds(images: int, tmp_path: Path) -> None:
+    data = tiny_data()
+    data.batch_size = images
+    with pytest.raises(ValueError, match=r"too little memory .*lower data\.batch_size"):
+        fit(tiny_gan(), 1, Preflight(tmp_path), data=data)
 
 
 def test_other_errors_stay_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ MEANT: dict[str, tuple[str, Any]] = {
     "callbacks.grid.every_images=1e4": ("callbacks.grid.every_images", 10_000),
     "model.average_half_life=20k": ("model.average_half_life", 20_000.0),
     "trainer.max_time=600": ("trainer.max_time", "00:00:10:00"),
+    "trainer.max_time=10m": ("trainer.max_time", "00:00:10:00"),
     "trainer.max_time={hours:1}": ("trainer.max_time", "00:01:00:00"),
     "trainer.devices=1.0": ("trainer.devices", 1),
     "model.freeze=generator.mapping": ("model.freeze", ["generator.mapping"]),
@@ -40,7 +41,7 @@ REFUSED = {
     "callbacks.stop.max_images=many": "^callbacks.stop.max_images must be an integer or null, got 'many'$",
     "callbacks.stop.max_images=1.5": "^callbacks.stop.max_images must be an integer",
     "callbacks.stop.max_images=true": "^callbacks.stop.max_images must be an integer",
-    "trainer.max_time=10:00": r"^trainer.max_time must be days:hours:minutes:seconds or a number of seconds or null",
+    "trainer.max_time=10:00": r"^trainer.max_time must be days:hours:minutes:seconds, .* a number of seconds or null",
     "trainer.precision=17": "^trainer.precision must be .*16-mixed.*, got 17$",
     "trainer.max_steps=null": "^trainer.max_steps must be an integer, got None$",
     "model.compile=no": "^model.compile must be true or false, got 'no'$",
@@ -65,6 +66,10 @@ REFUSED = {
     "data._target_=[]": "^data._target_ must name what can be called",
     "+seeed=3": "^seeed is not a key of the configuration.*; did you mean seed?",
     "+model.generator_optimizer.momentum=1": "^model.generator_optimizer.momentum is not a key of torch.optim.Adam, ",
+    "callbacks.signals=${seed}": "^callbacks.signals must be .*Callback.* or null, got 0$",
+    "callbacks.grid.rows=${model.generator.activation}": "^callbacks.grid.rows must be an integer, got 'lrelu'$",
+    "model.loss=${model.generator}": "^model.loss must be .*, got _target_=stylelayers.Generator$",
+    "model.generator_optimizer._target_=torch.optim.SGD": "betas is not a key of .*SGD.*out: ~model.generator_opt",
     "+callbacks.stop.max_image=1": "max_image is not a key .*StopAfterImages.*; did you mean callbacks.stop.max_images",
 }
 
@@ -102,7 +107,8 @@ def test_what_the_presets_say_is_left_as_it_is(overrides: tuple[str, ...]) -> No
     assert OmegaConf.to_container(config) == before
 
 
-def test_a_key_of_ones_own_that_others_refer_to_is_fine() -> None:
-    config = compose(OUTPUT, "+rate=0.1", "model.generator_optimizer.lr=${rate}")
+@pytest.mark.parametrize(("written", "meant"), [("0.1", 0.1), ("1e-1", 0.1), ("1k", 1000.0)])
+def test_a_key_of_ones_own_that_others_refer_to_is_fine(written: str, meant: float) -> None:
+    config = compose(OUTPUT, f"+rate={written}", "model.generator_optimizer.lr=${rate}")
     check_values(config)
-    assert config.model.generator_optimizer.lr == 0.1
+    assert config.model.generator_optimizer.lr == meant
