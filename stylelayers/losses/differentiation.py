@@ -94,13 +94,14 @@ def gradient_norms(gradient: Tensor) -> Tensor:
     """The Euclidean norm of each sample, ``(N, ...)`` → ``(N,)``, with finite derivatives of every order.
 
     A sample is scaled by its largest element first, since squares underflow float32 below 1e-23 and overflow it above
-    1e19. A sample whose elements are all 0, or below the smallest normal number, has norm 0 and derivatives 0.
+    1e19. A sample whose elements are all 0, or below four times the smallest normal number, has norm
+    0 and derivatives 0.
     """
     rows = at_least_float32(gradient).flatten(1)
     if rows.shape[1] == 0:
         return rows.sum(1)
     largest = rows.detach().abs().amax(1, keepdim=True)
-    vanishes = largest < torch.finfo(rows.dtype).tiny
+    vanishes = largest < 4 * torch.finfo(rows.dtype).tiny  # curvature is 1 / norm, which must not overflow
     scale = torch.where(largest.isfinite() & ~vanishes, largest, 1.0)
     squares = (rows / scale).square().sum(1, keepdim=True)
     norms = torch.where(vanishes, 1.0, squares).sqrt() * scale

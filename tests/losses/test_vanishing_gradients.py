@@ -132,6 +132,14 @@ def test_norms_and_both_derivatives_agree_with_float64(magnitude: float) -> None
     torch.testing.assert_close(gradient_norms(rows.double()), torch.linalg.vector_norm(rows.double(), dim=1))
 
 
+def test_curvature_of_the_shortest_rows_is_finite() -> None:
+    rows = torch.randn(64, 512) * torch.logspace(-39, -37, 64).unsqueeze(1)
+    rows.requires_grad_()
+    (first,) = torch.autograd.grad(gradient_norms(rows).sum(), rows, create_graph=True)
+    (second,) = torch.autograd.grad((first * torch.randn(64, 512)).sum(), rows)
+    assert first.isfinite().all() and second.isfinite().all()
+
+
 def test_gradients_that_are_not_finite_stay_so() -> None:
     rows = torch.tensor([[torch.nan, 1.0], [torch.inf, 1.0], [3.0, 4.0]])
     norms = gradient_norms(rows)
