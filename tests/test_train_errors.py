@@ -44,6 +44,11 @@ WRONG = {
     "missing folder": (("data=image_folder", "data.root=absent"), r"data\.root .* 'absent', which does not exist"),
     "empty folder": (("data=image_folder", "data.root=empty"), r"data\.root .*'empty', which holds no .*\.png"),
     "unreachable resolution": (("data.resolution=31",), "resolution must be a power of two times .*such as .*got 31"),
+    "a mapping for a list": (("model.freeze={a:b}",), r"model\.freeze={a:b}: Cannot merge"),
+    "a key of nothing below one that is there": (
+        ("model.generator.foo=1",),
+        r"model\.generator\.foo is not a key of the configuration; (?!did you mean model\.generator\?)",
+    ),
     "batch 0": (("data.batch_size=0",), r"data\.batch_size must be at least 1 image, got 0"),
     "batch of text": (("data.batch_size=four",), r"data\.batch_size must be .* got 'four'"),
     "grey and colour": (

@@ -31,7 +31,7 @@ def limit_reached(trainer: Trainer, checkpoint: str | os.PathLike[str] | None) -
     state = {} if checkpoint is None else torch.load(checkpoint, map_location="meta", weights_only=True)
     for key, limit, done, unit in _limits(trainer, state):
         if done >= limit:
-            where = f"{checkpoint} has {done:,.0f} {unit}" if done else f"at least 1 of {unit} is needed"
+            where = f"{checkpoint} has {done:,.0f} {unit}" if done else f"which allows no {unit}"
             return f"nothing is left to train: {key}={limit:.10g} is reached, {where}"
     return None
 

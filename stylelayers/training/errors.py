@@ -32,8 +32,7 @@ def explain(error: BaseException, known_keys: Mapping[str, Sequence[str]] | None
             that bring it, none where it is there without.
     """
     where = re.search(r"full_key: (\S+)", str(error))
-    reason = _reason(error)
-    text = " ".join(str(reason).split()).partition(" Config search path:")[0]
+    text = _told(_reason(error))
     misspelt = re.search(r"Could not override '([^']+)'", text)
     if misspelt:
         return _unknown_key(misspelt.group(1), known_keys or {})
@@ -80,10 +79,17 @@ def _reason(error: BaseException) -> BaseException:
     return error
 
 
+def _told(error: BaseException) -> str:
+    """The message in one line, with that of the error behind it where Hydra tells no more than the override."""
+    text = " ".join(str(error).split()).partition(" Config search path:")[0]
+    override = re.fullmatch(r"Error merging override \+*(.*)", text)
+    return f"{override[1]}: {_told(error.__cause__)}" if override and error.__cause__ is not None else text
+
+
 def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
     if known_keys.get(key):
         return f"{key} is a key of {' and of '.join(known_keys[key])} alone; choose {known_keys[key][0]}"
-    near = get_close_matches(key, list(known_keys), n=1)
+    near = get_close_matches(key, [known for known in known_keys if not key.startswith(f"{known}.")], n=1)
     of = f" of {' or '.join(known_keys[near[0]])}" if near and known_keys[near[0]] else ""
     suggestion = f"did you mean {near[0]}{of}? " if near else ""
     return f"{key} is not a key of the configuration; {suggestion}python train.py --help lists all"

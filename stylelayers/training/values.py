@@ -71,7 +71,9 @@ def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) 
     for key in (str(key) for key in node if key not in _OF_HYDRA):
         if key not in kinds:
             near = get_close_matches(key, list(kinds), n=1)
-            suggestion = f"; did you mean {prefix}{near[0]}?" if near else f"; leave it out: ~{prefix}{key}"
+            suggestion = (
+                f"; did you mean {prefix}{near[0]}?" if near else f"; leave it out (~{prefix}{key} if a preset has it)"
+            )
             raise ValueError(f"{prefix}{key} is not a key {where}{suggestion}")
         plain = _plain(node[key])
         try:

@@ -69,7 +69,7 @@ REFUSED = {
     "callbacks.signals=${seed}": "^callbacks.signals must be .*Callback.* or null, got 0$",
     "callbacks.grid.rows=${model.generator.activation}": "^callbacks.grid.rows must be an integer, got 'lrelu'$",
     "model.loss=${model.generator}": "^model.loss must be .*, got _target_=stylelayers.Generator$",
-    "model.generator_optimizer._target_=torch.optim.SGD": "betas is not a key of .*SGD.*out: ~model.generator_opt",
+    "model.generator_optimizer._target_=torch.optim.SGD": "betas is not a key of .*SGD.*out .~model.generator_opt",
     "+callbacks.stop.max_image=1": "max_image is not a key .*StopAfterImages.*; did you mean callbacks.stop.max_images",
 }
 
