@@ -123,6 +123,7 @@ def run(cfg: DictConfig) -> dict[str, float] | float:
         sys.exit(128 + (_signal(parts[0]) or signal.SIGINT))
     except Exception:
         print(_where_to_resume(cfg, closing).lstrip(), file=sys.stderr)
+        _exit_if_interrupted(parts[0])  # the signal ended a compiler too, say, and that is the error
         raise
     if parts[0].is_global_zero:  # the others, as they would be killed for an error, end without
         print(only_of_files(closing, cfg.output))

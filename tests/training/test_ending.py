@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylelayers.training import GeneratorFile, LatestCheckpoint, StopAfterImages
+from stylelayers.training import GAN, GeneratorFile, LatestCheckpoint, StopAfterImages
 from tests.training.tiny import BATCH, TINY, command_line, fit, process, tiny_gan
 
 NOTHING = ("trainer.max_steps=0", "trainer.max_epochs=0", "trainer.max_time=0", "trainer.limit_train_batches=0")
@@ -102,3 +102,16 @@ def test_two_quick_ctrl_c_end_with_the_line_that_resumes_and_the_code_of_the_sig
     assert "to resume: python train.py" in output + errors
     assert "Traceback" not in errors
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_an_error_after_a_signal_ends_with_the_code_of_the_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise RuntimeError("the compiler was killed")
+
+    monkeypatch.setattr(GAN, "training_step", killed)
+    with pytest.raises(SystemExit) as end:
+        command_line(monkeypatch, tmp_path, *TINY, "hydra.run.dir=run")
+    assert end.value.code == 128 + signal.SIGTERM
