@@ -99,6 +99,10 @@ WRONG = {
         ("+trainer.gradient_clip_val=1",),
         r"trainer\.gradient_clip_val=1 .*model\.max_grad_norm",
     ),
+    "clipping by the trainer, without +": (
+        ("trainer.gradient_clip_val=1",),
+        r"trainer\.gradient_clip_val is for .*model\.max_grad_norm",
+    ),
     "parts by the trainer": (
         ("+trainer.accumulate_grad_batches=2",),
         r"accumulate_grad_batches=2 .*model\.micro_batches",

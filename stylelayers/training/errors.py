@@ -11,6 +11,8 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from .trainer_arguments import REFUSED
+
 __all__ = ["CONFIGURATION_ERRORS", "PreflightError", "came_from", "explain", "explain_process", "keys_of"]
 
 _EXTRAS = {"optuna": "sweep", "joblib": "sweep", "submitit": "slurm"}  # by the plugin's name
@@ -89,6 +91,9 @@ def _told(error: BaseException) -> str:
 def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
     if known_keys.get(key):
         return f"{key} is a key of {' and of '.join(known_keys[key])} alone; choose {known_keys[key][0]}"
+    group, _, name = key.partition(".")
+    if group == "trainer" and name in REFUSED:
+        return f"{key} {REFUSED[name]}"
     near = get_close_matches(key, [known for known in known_keys if not key.startswith(f"{known}.")], n=1)
     of = f" of {' or '.join(known_keys[near[0]])}" if near and known_keys[near[0]] else ""
     suggestion = f"did you mean {near[0]}{of}? " if near else ""

@@ -8,11 +8,11 @@ from typing import Any
 from lightning import Trainer
 from omegaconf import DictConfig
 
-__all__ = ["check_trainer_arguments"]
+__all__ = ["REFUSED", "check_trainer_arguments"]
 
 _NO_VALIDATION = "has no effect: nothing is validated; callbacks=metrics measures quality"
 _BY_HAND = "is for optimisation by the trainer, and a GAN's is its model's"
-_WHY = {
+REFUSED = {
     "gradient_clip_val": f"{_BY_HAND}; set model.max_grad_norm, which clips every step",
     "gradient_clip_algorithm": f"{_BY_HAND}; set model.max_grad_norm, which clips every step by its norm",
     "accumulate_grad_batches": f"{_BY_HAND}; set model.micro_batches, which cuts data.batch_size into so many parts",
@@ -35,10 +35,10 @@ _WHY = {
 def check_trainer_arguments(settings: DictConfig) -> None:
     """Raise a ValueError for a trainer's setting that training would ignore, or not survive."""
     defaults = {name: parameter.default for name, parameter in inspect.signature(Trainer).parameters.items()}
-    for name in _WHY.keys() & set(map(str, settings)):
+    for name in REFUSED.keys() & set(map(str, settings)):
         value = settings[name]
         if value != defaults.get(name) and (value or defaults.get(name)):
-            raise ValueError(f"trainer.{name}={_text(value)} {_WHY[name]}")
+            raise ValueError(f"trainer.{name}={_text(value)} {REFUSED[name]}")
 
 
 def _text(value: Any) -> str:
