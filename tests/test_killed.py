@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,14 +65,6 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(kills: int, tmp_p
     assert run.returncode == 0, errors
     assert (tmp_path / "run" / "generator.safetensors").is_file()
     assert not list((tmp_path / "run").rglob("*.part"))
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """In a shell's background job SIGINT is ignored, by what the job starts too, unless there is a handler to undo."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
