@@ -33,6 +33,8 @@ def explain(error: BaseException, known_keys: Mapping[str, Sequence[str]] | None
         known_keys: dotted keys, of which the nearest to a misspelt one is suggested; each with the options of groups
             that bring it, none where it is there without.
     """
+    if isinstance(error, ConnectionError):  # of the pipe to a process that was killed while it sent an image
+        return f"a DataLoader worker, one of data.num_workers, ended without a word: {error}"
     where = re.search(r"full_key: (\S+)", str(error))
     text = _told(_reason(error))
     misspelt = re.search(r"Could not override '([^']+)'", text)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from stylelayers.training.command_line import at_home, one_line, quoted, refusal, unreadable
+from stylelayers.training.errors import explain
 
 PATHS = (
     *("my [new] pictures", "a=b", "it's", "größe", "写真", "котики", "(1)", "{x}", "a~b", "a&b", "a;b", "a#b", "a!b"),
@@ -122,3 +123,9 @@ def test_what_else_fails_keeps_its_traceback(module: str) -> None:
 def test_a_warning_shows_no_line_of_code() -> None:
     text = one_line(UserWarning("few images"), UserWarning, "hydra/core.py", 3, "code = here")
     assert text == "train.py: warning: few images\n"
+
+
+def test_a_broken_pipe_to_a_worker_is_told_as_one() -> None:
+    assert explain(ConnectionResetError(104, "Connection reset by peer")).startswith(
+        "a DataLoader worker, one of data."
+    )
