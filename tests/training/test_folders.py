@@ -178,7 +178,8 @@ def test_of_two_at_the_same_time_one_has_the_folder(tmp_path: Path) -> None:
     errors = [run.communicate()[1] for run in runs]
     assert sorted(run.returncode for run in runs) == [0, 1]
     (line,) = (error for error in errors if error)
-    assert re.fullmatch(r"train\.py: .*run (holds a run already|is in use by another process)[:;] .*resume=auto.*\n", line)
+    refusal = r"train\.py: .*run (holds a run already|is in use by another process)[:;] .*resume=auto.*\n"
+    assert re.fullmatch(refusal, line)
 
 
 def test_a_folder_in_use_is_not_gone_on_in(tmp_path: Path) -> None:
