@@ -20,17 +20,19 @@ from lightning import Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 from torch.multiprocessing import ProcessRaisedException
 
-from stylelayers.training import GAN, ImageDataModule, StopOnSignal
-from stylelayers.training.changes import changed_settings
-from stylelayers.training.checks import check_objective, check_run
-from stylelayers.training.command_line import at_home, one_line, refusal
-from stylelayers.training.ending import closing_lines, limit_reached, only_of_files
-from stylelayers.training.errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process
-from stylelayers.training.folders import TakenError, claimed, discard, discard_made, is_follower
+from stylelayers.data import ImageDataModule
+from stylelayers.training import GAN, StopOnSignal
 from stylelayers.training.guard import DivergedError
-from stylelayers.training.resuming import check_resumable, find_checkpoint
-from stylelayers.training.trainer_arguments import check_trainer_arguments
-from stylelayers.training.values import check_values
+from stylelayers.training.run.changes import changed_settings
+from stylelayers.training.run.checks import check_objective, check_run
+from stylelayers.training.run.command_line import at_home, one_line, refusal
+from stylelayers.training.run.ending import closing_lines, limit_reached, only_of_files
+from stylelayers.training.run.errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process
+from stylelayers.training.run.folders import TakenError, claimed, discard, discard_made, is_follower
+from stylelayers.training.run.resuming import check_resumable, find_checkpoint
+from stylelayers.training.run.trainer_arguments import check_trainer_arguments
+from stylelayers.training.run.transfer import initialize
+from stylelayers.training.run.values import check_values
 
 CONFIGS = str(Path(__file__).parent / "configs")
 
@@ -53,8 +55,9 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     data = instantiate(cfg.data, _convert_="all")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
     checkpoint = None if cfg.resume is None else find_checkpoint(cfg.resume, cfg.output)
-    begun = {} if checkpoint is None else {"initialize_from": None}  # the checkpoint has the networks
-    model = instantiate(cfg.model, _convert_="all", **begun)
+    model = instantiate(cfg.model, _convert_="all")
+    if checkpoint is None and cfg.initialize_from is not None:
+        initialize(model, cfg.initialize_from, strict=cfg.initialize_strict, class_names=data.class_names)
     model.name_classes(data.class_names)
     if checkpoint is not None:
         check_resumable(checkpoint, model)

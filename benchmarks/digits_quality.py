@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from stylelayers.checkpoints import load_generator
-from stylelayers.training.data import digits
-from stylelayers.training.metrics import CONFIDENCE, FeatureSpace, QualityMeter, classifier_of_digits
+from stylelayers.data import digits
+from stylelayers.metrics import CONFIDENCE, FeatureSpace, QualityMeter, classifier_of_digits
 
 
 @torch.no_grad()

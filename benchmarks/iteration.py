@@ -21,7 +21,7 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from stylelayers.training import GAN, StyleGAN2Objective
+from stylelayers.training import GAN, StyleGAN2Loss
 from stylelayers.training.gan import lazy_optimizer
 
 from .peers import Official
@@ -74,7 +74,7 @@ class Stopwatch(Callback):
 
 def ours(networks: Networks, device: str, **options: Any) -> Callable[[], float]:
     optimizer = partial(ADAM, fused=True)
-    gan = GAN(networks.generator, networks.discriminator, StyleGAN2Objective(), optimizer, optimizer, **options)
+    gan = GAN(networks.generator, networks.discriminator, StyleGAN2Loss(), optimizer, optimizer, **options)
     batches = [(torch.rand(networks.shape), torch.zeros(networks.shape[0])) for _ in range(ITERATIONS)]
     loader: Any = DataLoader(cast(Any, batches), batch_size=None)
     quiet: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler
 
-from stylelayers.training import GAN, StyleGAN2Objective
-from stylelayers.training.data import digits
+from stylelayers.data import digits
+from stylelayers.training import GAN, StyleGAN2Loss
 from stylelayers.training.gan import DIVERSITY_INTERVAL, _spread
 
 from .iteration import ADAM
@@ -30,7 +30,7 @@ def main() -> None:
     options = arguments(__doc__ or "")
     torch.manual_seed(0)
     networks = our_networks(32, BATCH, channel_base=512, channel_max=64, style_dim=64)
-    gan = GAN(networks.generator, networks.discriminator, StyleGAN2Objective(), ADAM, ADAM)
+    gan = GAN(networks.generator, networks.discriminator, StyleGAN2Loss(), ADAM, ADAM)
     gan.iterations = 1  # no penalty is due
     images, labels, optimizers = networks.images(), torch.zeros(BATCH), gan.configure_optimizers()
     data = digits(resolution=32, batch_size=BATCH)

@@ -12,7 +12,7 @@ import pytest
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from stylelayers.training.errors import keys_of
+from stylelayers.training.run.errors import keys_of
 from tests.training.tiny import REPOSITORY, compose
 
 CONFIGS = REPOSITORY / "configs"

@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from stylelayers.training.errors import keys_of
+from stylelayers.training.run.errors import keys_of
 from tests.training.tiny import TINY, command_line, compose, image_files
 
 SECONDS = 120
 BASE = (*TINY, "trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.max_time=20", "data.num_workers=0")
 METRICS = (
     "callbacks=metrics",
-    "callbacks.quality.meter.features={_target_:tests.training.metrics.test_quality_callback.Quarters}",
+    "callbacks.quality.meter.features={_target_:tests.metrics.test_quality_callback.Quarters}",
     "callbacks.quality.meter.samples=8",
     "callbacks.quality.meter.max_real=32",
     "callbacks.quality.meter.cache=null",

@@ -19,7 +19,7 @@ TINY_SWEEP = (
     "-m",
     "experiment=digits_sweep",
     *TINY,
-    "callbacks.quality.meter.features={_target_:tests.training.metrics.test_quality_callback.Quarters}",
+    "callbacks.quality.meter.features={_target_:tests.metrics.test_quality_callback.Quarters}",
     "callbacks.quality.meter.metrics=[fid]",
     "callbacks.quality.meter.samples=8",
     "callbacks.quality.meter.max_real=32",

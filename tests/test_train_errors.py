@@ -11,7 +11,7 @@ import torch
 from torch.multiprocessing import ProcessRaisedException
 
 import train
-from stylelayers.training.errors import explain_process
+from stylelayers.training.run.errors import explain_process
 from tests.training.tiny import TINY, command_line, image_files, process, tiny_config
 
 WRONG = {
@@ -75,11 +75,11 @@ WRONG = {
     "unequal parts": (("model.micro_batches=3",), r"model\.micro_batches must divide data\.batch_size=4 .* got 3"),
     "no parts": (("model.micro_batches=0",), r"model\.micro_batches must be an int of at least 1, got 0"),
     "nothing to begin with": (
-        ("model.initialize_from=absent",),
+        ("initialize_from=absent",),
         r"model\.initialize_from: path must be .* got 'absent'",
     ),
     "networks of other sizes": (
-        ("model.initialize_from=last.ckpt", "model.generator.style_dim=5"),
+        ("initialize_from=last.ckpt", "model.generator.style_dim=5"),
         r"model\.initialize_from=last\.ckpt does not fit: .* sizes, model\.generator\.style_dim=4, or .*strict=false",
     ),
     "frozen by a wrong name": (("model.freeze=[generator.maping]",), r"model\.freeze must .* got 'generator\.maping'"),
@@ -164,7 +164,7 @@ def test_one_line_says_what_to_change(
 
 def test_what_a_forked_process_refuses_is_one_line_and_its_failures_are_whole() -> None:
     trace = "\n\n-- Process 0 terminated with the following error:\nTraceback (most recent call last):\n  File x\n"
-    refused = ProcessRaisedException(trace + "stylelayers.training.errors.PreflightError: pre-flight: no\n", 0, 1)
+    refused = ProcessRaisedException(trace + "stylelayers.training.run.errors.PreflightError: pre-flight: no\n", 0, 1)
     assert explain_process(refused) == "pre-flight: no"
     assert explain_process(ProcessRaisedException(trace + "KeyError: 3\n", 0, 1)) == (trace + "KeyError: 3").strip()
 

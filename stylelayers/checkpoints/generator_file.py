@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from .._version import __version__
+from .._whole_files import save_tensors
 from ..models import Generator
 from ._building import arguments_of, assembled
 from .networks import Networks
-from .whole_files import save_tensors
 
 __all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "save_generator"]
 

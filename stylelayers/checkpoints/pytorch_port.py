@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._whole_files import whole_file
 from ..models import Discriminator, Generator
 from ._building import arguments_of, assembled, listed
 from ._port_layout import DISCRIMINATOR, GENERATOR, filters, without_filters
 from .networks import Networks
-from .whole_files import whole_file
 
 __all__ = ["pytorch_port_state", "read_pytorch_port", "save_pytorch_port"]
 

@@ -9,7 +9,7 @@ import torch
 import typer
 
 from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
-from ..explore.pictures import check_ending
+from ..images.writing import check_ending
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
 from .places import to_write
 from .support import check_choice, classes_if_given, counted, load, numbers, square

@@ -46,7 +46,7 @@ def metrics(
     Every number, and every setting that it was measured with.
     """
     try:
-        from ..training.metrics import data_for, evaluate
+        from ..metrics import data_for, evaluate
     except ModuleNotFoundError as error:
         raise FailedError(f'metrics need {error.name}: pip install "stylelayers[train]"') from None
     generator = load(model, device)

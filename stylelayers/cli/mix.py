@@ -11,7 +11,7 @@ import typer
 
 from ..explore import PICTURES, mixing_table, save_picture, styles_of_seeds, tile, to_pixels
 from ..explore.mixing import check_layers
-from ..explore.pictures import check_ending
+from ..images.writing import check_ending
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Zoom
 from .places import file_to_write
 from .support import classes_if_given, counted, load, numbers

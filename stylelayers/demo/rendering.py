@@ -19,7 +19,7 @@ from ..explore import (
     synthesize,
     to_pixels,
 )
-from ..explore.pictures import as_image
+from ..images.writing import as_image
 from ..models import Generator
 
 __all__ = ["Explorer", "Settings", "layer_names", "render"]

@@ -3,14 +3,14 @@
 from .._extras import needs_extra
 
 with needs_extra(__name__, "cli"):
+    from ..images.reading import read_picture
+    from ..images.writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
     from .classes import class_numbers, class_titles, parse_classes
     from .directions import Directions, factorize, load_directions, save_directions, strips
     from .distances import FeatureDistance, load_distance, pixel_distance
     from .latents import latents_of_seeds, slerp
     from .mixing import mixed_styles_grid, mixing_table
-    from .pictures import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
     from .projection import Projection, project, save_projection, style_statistics
-    from .reading import read_picture
     from .sampling import sample, styles_of_seeds, synthesize
     from .videos import VIDEOS, save_video
     from .walks import linear_walk, spherical_walk, walk_styles

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..checkpoints.whole_files import save_tensors
+from .._whole_files import save_tensors
 from ..layers import EqualLinear
 from ..models import Generator
 from ..models.synthesis import SynthesisBlock

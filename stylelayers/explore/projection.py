@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..checkpoints.whole_files import save_tensors
+from .._whole_files import save_tensors
 from ..layers import NoiseInjection
 from ..models import Generator
 from .distances import Distance, pixel_distance

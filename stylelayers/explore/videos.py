@@ -13,8 +13,8 @@ from types import ModuleType
 from PIL import Image
 from torch import Tensor
 
-from ..checkpoints.whole_files import whole_file
-from .pictures import as_image, check_ending
+from .._whole_files import whole_file
+from ..images.writing import as_image, check_ending
 
 __all__ = ["VIDEOS", "check_video", "save_video"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoints.whole_files import whole_file
+from .._whole_files import whole_file
 from ..models import Generator
 from .tracing import OUTPUT, Exported, Inputs, check, example_inputs, trace, verified_difference
 

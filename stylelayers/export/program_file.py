@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ..checkpoints.whole_files import whole_file
+from .._whole_files import whole_file
 from ..models import Generator
 from .tracing import Exported, Inputs, check, example_inputs, trace, verified_difference
 

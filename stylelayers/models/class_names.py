@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["checked_class_names"]
+__all__ = ["checked_class_names", "difference", "quoted"]
 
 
 def checked_class_names(names: Sequence[str] | Any, num_labels: int, who: str) -> tuple[str, ...]:
@@ -22,3 +22,18 @@ def checked_class_names(names: Sequence[str] | Any, num_labels: int, who: str) -
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"{who}: class_names must differ, got {twice[0]!r} more than once")
     return tuple(names)
+
+
+def difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """What `theirs` have and lack, or the first number that means another class."""
+    missing, more = ([name for name in a if name not in b] for a, b in ((ours, theirs), (theirs, ours)))
+    parts = [f"{how} {quoted(names)}" for how, names in (("with", more), ("without", missing)) if names]
+    if not parts:
+        number = next(number for number, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b)
+        parts = [f"in another order: number {number} is {theirs[number]!r} there and {ours[number]!r} here"]
+    return " and ".join(parts)
+
+
+def quoted(names: Sequence[str], most: int = 5) -> str:
+    """The first few names for a message, and how many more there are."""
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -10,7 +10,6 @@ with needs_extra(__name__, "train"):
         Health,
         ImageGrid,
         LatestCheckpoint,
-        Preflight,
         QualityMetrics,
         Schedules,
         StopAfterImages,
@@ -18,9 +17,8 @@ with needs_extra(__name__, "train"):
         Throughput,
         TrainingProgress,
     )
-    from .data import ImageDataModule
     from .gan import GAN, lazy_optimizer
-    from .objective import StyleGAN2Objective, mixed_styles
+    from .loss import StyleGAN2Loss, mixed_styles
 
 __all__ = [
     "GAN",
@@ -28,15 +26,13 @@ __all__ = [
     "DataSummary",
     "GeneratorFile",
     "Health",
-    "ImageDataModule",
     "ImageGrid",
     "LatestCheckpoint",
-    "Preflight",
     "QualityMetrics",
     "Schedules",
     "StopAfterImages",
     "StopOnSignal",
-    "StyleGAN2Objective",
+    "StyleGAN2Loss",
     "Throughput",
     "TrainingProgress",
     "lazy_optimizer",

@@ -24,7 +24,11 @@ from lightning import Trainer
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
-__all__ = ["average_gradients", "average_over_processes", "without_reducer"]
+__all__ = ["PreflightError", "average_gradients", "average_over_processes", "without_reducer"]
+
+
+class PreflightError(ValueError):
+    """A run that cannot work, found before its first step."""
 
 
 def average_gradients(optimizer: Optimizer) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from os import PathLike
 from typing import Any, cast
 
 import torch
@@ -12,23 +11,21 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .._random_state import random_states, start_random_state
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
-from .belonging import check_belongs, identity, resumed_tensors, widen_scalars
-from .class_names import class_names_of, warn_of_other_classes
 from .clipping import clip_gradients
 from .critic import AugmentedDiscriminator
 from .distributed import average_gradients, average_over_processes, without_reducer
 from .guard import NonFiniteGuard
+from .loss import StyleGAN2Loss
 from .network_calls import NetworkCalls
-from .objective import StyleGAN2Objective
 from .optimizers import OptimizerFactory, at_rest, keeping_settings, lazy_optimizer, mean_interval
+from .optimizers import freeze as frozen_names
 from .precision import at_least_float32_in
-from .random_state import random_states, start_random_state
+from .saved_state import check_belongs, identity, resumed_tensors, widen_scalars
 from .steps import Loss, Part, accumulate, due_steps, split
-from .transfer import freeze as frozen_names
-from .transfer import initialize
 
 __all__ = ["GAN", "lazy_optimizer"]
 
@@ -40,7 +37,7 @@ class GAN(LightningModule):
 
     One iteration is a generator step and a discriminator step on the same generated images, without their graph. Now
     and then each is followed by a step of penalties, multiplied by their interval, for which the optimiser's learning
-    rate and betas are corrected (arXiv:1912.04958, appendix B); see :class:`StyleGAN2Objective`.
+    rate and betas are corrected (arXiv:1912.04958, appendix B); see :class:`StyleGAN2Loss`.
 
     Args:
         generator, discriminator: the networks; they must agree on resolution, channels and labels.
@@ -51,7 +48,6 @@ class GAN(LightningModule):
         compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
         micro_batches: equal parts of a batch, whose gradients are added up; memory is that of one part. Statistics of
             a batch (minibatch standard deviation, the means of path lengths and of w) are those of the parts.
-        initialize_from, initialize_strict: networks to begin with; see :func:`initialize`.
         freeze: names of what is not trained; see :func:`freeze`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
         max_grad_norm: longer gradients of a network are shortened to this norm before each of its steps, over all its
@@ -73,7 +69,7 @@ class GAN(LightningModule):
         self,
         generator: Generator,
         discriminator: Discriminator,
-        loss: StyleGAN2Objective,
+        loss: StyleGAN2Loss,
         generator_optimizer: OptimizerFactory,
         discriminator_optimizer: OptimizerFactory,
         *,
@@ -81,8 +77,6 @@ class GAN(LightningModule):
         average_rampup: float | None = 0.05,
         compile: bool = False,
         micro_batches: int = 1,
-        initialize_from: str | PathLike[str] | None = None,
-        initialize_strict: bool = True,
         freeze: Sequence[str] = (),
         max_skipped_steps: int = 20,
         max_grad_norm: float | None = None,
@@ -107,10 +101,6 @@ class GAN(LightningModule):
         self.frozen = frozen_names(self, freeze)
         self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
-        self._initial_classes: tuple[str, ...] = ()
-        if initialize_from is not None:
-            initialize(self, initialize_from, strict=initialize_strict)
-            self._initial_classes = class_names_of(initialize_from) if generator.num_labels else ()
         self.compiles, self.micro_batches, self.max_grad_norm = compile, micro_batches, max_grad_norm
         self.guard = NonFiniteGuard(max_skipped_steps)
         self.images_seen = 0
@@ -132,8 +122,6 @@ class GAN(LightningModule):
     def name_classes(self, names: Sequence[str]) -> None:
         """Call the classes as the data do; the generator, its average and their files have the names."""
         if names and len(names) == self.generator.num_labels:
-            warn_of_other_classes(self._initial_classes, names)
-            self._initial_classes = ()
             self.generator.class_names = self.average.module.class_names = tuple(names)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GAN:

@@ -13,7 +13,15 @@ from torch.optim import Optimizer
 
 from .steps import Penalty, lazy_intervals
 
-__all__ = ["OptimizerFactory", "at_rest", "correction", "keeping_settings", "lazy_optimizer", "mean_interval"]
+__all__ = [
+    "OptimizerFactory",
+    "at_rest",
+    "correction",
+    "freeze",
+    "keeping_settings",
+    "lazy_optimizer",
+    "mean_interval",
+]
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -80,3 +88,30 @@ def at_rest(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def freeze(model: nn.Module, prefixes: Iterable[str]) -> frozenset[str]:
+    """Names of the parameters that are not trained: those below `prefixes`, and those that require no gradient as is.
+
+    Freezing the first layers of a discriminator is FreezeD (arXiv:2002.10964).
+
+    Args:
+        model: has a ``generator`` and a ``discriminator``.
+        prefixes: whole names of modules or parameters, such as ``generator.mapping`` or ``discriminator.blocks.0``.
+
+    Raises:
+        ValueError: a prefix without parameters, or nothing left to train in a network.
+    """
+    named = {name: p for name, p in model.named_parameters() if name.startswith(("generator.", "discriminator."))}
+    for prefix in prefixes:
+        below = [parameter for name, parameter in named.items() if f"{name}.".startswith(f"{prefix}.")]
+        if not below:
+            example = next(iter(named)).rpartition(".")[0]
+            raise ValueError(f"model.freeze must hold names such as generator.mapping or {example}, got {prefix!r}")
+        for parameter in below:
+            parameter.requires_grad_(False)
+    frozen = frozenset(name for name, parameter in named.items() if not parameter.requires_grad)
+    for network in ("generator", "discriminator"):
+        if all(name in frozen for name in named if name.startswith(network)):
+            raise ValueError(f"model.freeze must leave something to train in the {network}, got all of it")
+    return frozen

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import train
 from stylelayers.augment import AdaptiveAugment, AugmentPipeline, DiffAugment
-from stylelayers.training.rehearsal import rehearse
+from stylelayers.training.run.rehearsal import rehearse
 from stylelayers.training.steps import Part
 from tests.training.tiny import BATCH, REPOSITORY, fit, tiny_config, tiny_gan
 

@@ -16,7 +16,7 @@ from stylelayers import Generator
 from stylelayers.checkpoints import save_generator
 from stylelayers.cli import app as commands
 from stylelayers.cli import metrics
-from stylelayers.training.metrics import classifier, data_for, evaluate
+from stylelayers.metrics import classifier, data_for, evaluate
 from tests.training.tiny import image_files
 
 QUICK = ("--samples=8", "--metrics=fid,recognised")
@@ -35,7 +35,7 @@ def tiny(labels: int = 0) -> Generator:
 def run_of(folder: Path) -> Path:
     """A run's folder that was trained on digits."""
     save_generator(tiny(labels=10), folder / "generator.safetensors")
-    data = {"_target_": "stylelayers.training.data.digits", "resolution": [8, 8], "labels": True}
+    data = {"_target_": "stylelayers.data.digits", "resolution": [8, 8], "labels": True}
     OmegaConf.save({"data": data}, folder / "config.yaml")
     return folder
 

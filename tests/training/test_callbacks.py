@@ -14,15 +14,8 @@ from PIL import Image
 
 from stylelayers import Generator
 from stylelayers.checkpoints import describe, load_generator
-from stylelayers.training import (
-    GAN,
-    GeneratorFile,
-    ImageGrid,
-    LatestCheckpoint,
-    StopAfterImages,
-    Throughput,
-)
-from stylelayers.training.callbacks import save_grid
+from stylelayers.training import GAN, GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput
+from stylelayers.images import save_grid
 from tests.training.tiny import BATCH, fit, tiny_gan
 
 TRAINER = cast(Trainer, SimpleNamespace(is_global_zero=True))

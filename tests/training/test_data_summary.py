@@ -12,8 +12,8 @@ from lightning import Trainer
 from torch.utils.data import TensorDataset
 
 from stylelayers.augment import DiffAugment
-from stylelayers.training import DataSummary, ImageDataModule
-from stylelayers.training.data import image_folder
+from stylelayers.data import ImageDataModule, image_folder
+from stylelayers.training import DataSummary
 from tests.training.tiny import TINY, command_line, fit, image_files, tiny_gan
 
 HINT = "; few images, which a discriminator learns by heart in a long run: augment=ada (or diffaugment) helps"

@@ -16,7 +16,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import TensorDataset
 
 from stylelayers import Discriminator, Generator
-from stylelayers.training import GAN, GeneratorFile, ImageDataModule, LatestCheckpoint, Preflight, StyleGAN2Objective
+from stylelayers.data import ImageDataModule
+from stylelayers.training import GAN, GeneratorFile, LatestCheckpoint, StyleGAN2Loss
+from stylelayers.training.run import Preflight
 from tests.training.processes import in_processes
 from tests.training.tiny import LABELS, fit
 
@@ -74,7 +76,7 @@ def gan(learning_rate: float = 0.002, **loss: Any) -> GAN:
     discriminator = Discriminator(8, label_layers=2, mbstd_group_size=BATCH // 2, **sizes)
     optimizer = partial(torch.optim.Adam, lr=learning_rate, betas=(0.0, 0.99))
     loss = {"r1_interval": 3, "path_length_interval": 2, **loss}
-    return GAN(generator, discriminator, StyleGAN2Objective(**loss), optimizer, optimizer)
+    return GAN(generator, discriminator, StyleGAN2Loss(**loss), optimizer, optimizer)
 
 
 def run(rank: int, count: int, folder: Path, iterations: int, *callbacks: Any, **options: Any) -> GAN:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from stylelayers import Discriminator, Generator
-from stylelayers.training import GAN, StyleGAN2Objective, lazy_optimizer
+from stylelayers.training import GAN, StyleGAN2Loss, lazy_optimizer
 from tests.training.tiny import BATCH, LABELS, fit, tiny_gan
 
 NETWORKS = ("generator", "discriminator")
@@ -224,4 +224,4 @@ def test_networks_must_agree(generator: dict[str, Any], discriminator: dict[str,
     networks = Generator(**{**small, **generator}), Discriminator(**{**small, **discriminator})
     adam = partial(Adam, lr=0.01)
     with pytest.raises(ValueError, match=f"GAN: generator and discriminator must have the {message}"):
-        GAN(*networks, StyleGAN2Objective(), adam, adam)
+        GAN(*networks, StyleGAN2Loss(), adam, adam)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import SGD
 
 from stylelayers import Discriminator, Generator
-from stylelayers.training import GAN, StyleGAN2Objective
+from stylelayers.training import GAN, StyleGAN2Loss
 from stylelayers.training.steps import Part, Penalty, accumulate, due_steps, lazy_intervals, split
 from tests.training.tiny import fit, tiny_data, tiny_gan
 
@@ -82,7 +82,7 @@ def exact_gan(parts: int, loss: dict[str, Any]) -> GAN:
     generator = Generator(8, latent_dim=4, style_dim=4, mapping_layers=2, **small)
     generator.synthesis.register_forward_pre_hook(lambda _, a, k: (a, {**k, "noise": "none"}), with_kwargs=True)
     discriminator = Discriminator(8, label_layers=1, mbstd_num_channels=0, **small)
-    objective = StyleGAN2Objective(path_length_decay=1e-12, path_length_batch_shrink=1, **loss)
+    objective = StyleGAN2Loss(path_length_decay=1e-12, path_length_batch_shrink=1, **loss)
     sgd = partial(SGD, lr=0.01)
     return GAN(generator, discriminator, objective, sgd, sgd, micro_batches=parts)
 

@@ -26,7 +26,8 @@ from torch.utils.data import TensorDataset
 
 import train
 from stylelayers import Discriminator, Generator
-from stylelayers.training import GAN, ImageDataModule, StyleGAN2Objective
+from stylelayers.data import ImageDataModule
+from stylelayers.training import GAN, StyleGAN2Loss
 
 REPOSITORY = Path(__file__).parents[2]
 BATCH, LABELS = 4, 3
@@ -98,7 +99,7 @@ def tiny_gan(*, labels: int = 0, optimizer: Any = None, augment: nn.Module | Non
     )
     discriminator = Discriminator(8, num_labels=labels, image_channels=1, channel_base=32, label_layers=2)
     optimizer = optimizer or partial(torch.optim.Adam, lr=0.01, betas=(0.0, 0.99))
-    return GAN(generator, discriminator, StyleGAN2Objective(**loss), optimizer, optimizer, augment=augment)
+    return GAN(generator, discriminator, StyleGAN2Loss(**loss), optimizer, optimizer, augment=augment)
 
 
 def tiny_data(*, labels: int = 0) -> ImageDataModule:

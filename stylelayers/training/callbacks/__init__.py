@@ -1,13 +1,11 @@
 """Callbacks: checks, pictures, files, quality, limits, schedules, speed, progress, warnings and signals."""
 
-from ...explore.pictures import save_grid
 from .checkpoint import LatestCheckpoint
 from .data_summary import DataSummary
-from .files import GeneratorFile
+from .generator_file import GeneratorFile
 from .grid import ImageGrid
 from .health import Health
 from .limits import StopAfterImages, Throughput
-from .preflight import Preflight
 from .progress import TrainingProgress
 from .quality import QualityMetrics
 from .schedules import Schedules
@@ -19,12 +17,10 @@ __all__ = [
     "Health",
     "ImageGrid",
     "LatestCheckpoint",
-    "Preflight",
     "QualityMetrics",
     "Schedules",
     "StopAfterImages",
     "StopOnSignal",
     "Throughput",
     "TrainingProgress",
-    "save_grid",
 ]

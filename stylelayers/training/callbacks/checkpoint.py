@@ -13,7 +13,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
-from ...checkpoints.whole_files import whole_file
+from ..._whole_files import whole_file
 
 __all__ = ["LatestCheckpoint"]
 

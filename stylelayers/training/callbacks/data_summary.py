@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Sized
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from lightning import Callback, Trainer
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from ..gan import GAN
+from ..gan import GAN
 
 __all__ = ["DataSummary"]
 

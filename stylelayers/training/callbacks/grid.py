@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from lightning import Callback, Trainer
 from torch import Tensor
 
-from ...explore.pictures import save_grid
+from ...images.writing import save_grid
 from ...models import Generator
-
-if TYPE_CHECKING:
-    from ..gan import GAN
+from ..gan import GAN
 
 __all__ = ["ImageGrid"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning import Callback, Trainer
 
-if TYPE_CHECKING:
-    from ..gan import GAN
+from ..gan import GAN
 
 __all__ = ["Health"]
 

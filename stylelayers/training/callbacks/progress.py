@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning import Trainer
 from lightning.pytorch.callbacks import ProgressBar, Timer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ..gan import GAN
 from .limits import StopAfterImages
-
-if TYPE_CHECKING:
-    from ..gan import GAN
 
 __all__ = ["TrainingProgress", "fraction_done"]
 

@@ -7,20 +7,18 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning import Callback, Trainer
 
 from ...checkpoints import save_generator
-from ..data import ImageDataModule
-from ..errors import PreflightError
-from ..metrics.meter import QualityMeter
-from ..metrics.names import HIGH_IS_GOOD, LOW_IS_GOOD
-from ..metrics.report import QualityReport
+from ...data import ImageDataModule
+from ...metrics.meter import QualityMeter
+from ...metrics.names import HIGH_IS_GOOD, LOW_IS_GOOD
+from ...metrics.report import QualityReport
+from ..distributed import PreflightError
+from ..gan import GAN
 from .stopping import StopOnSignal
-
-if TYPE_CHECKING:
-    from ..gan import GAN
 
 __all__ = ["QualityMetrics"]
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning import Callback, Trainer
 
+from ..gan import GAN
 from ..optimizers import correction, mean_interval
-
-if TYPE_CHECKING:
-    from ..gan import GAN
 
 __all__ = ["Schedules", "value_at"]
 

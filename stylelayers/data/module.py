@@ -1,0 +1,119 @@
+"""The Lightning data module that serves any map-style data set of images to the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Sized
+from typing import Any, cast
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..models.class_names import checked_class_names
+from .order import ImageOrder, SeededImages
+from .validation import check_loader
+
+__all__ = ["ImageDataModule"]
+
+
+class ImageDataModule(LightningDataModule):
+    """Shuffled, whole batches of ``(images, labels)`` from a data set.
+
+    An epoch is the data set once in random order, and then as many images drawn again as complete its last
+    batch: no batch is partial, also with data sets smaller than a batch and with several processes, each of
+    which reads its own share.
+
+    Args:
+        dataset: map-style data set of pairs ``(image, label)``; image: float32 ``(C, H, W)`` in [-1, 1], all
+            of one size; label: int in ``[0, num_labels)``, or 0 if ``num_labels`` is 0.
+        batch_size: images a batch and process.
+        num_workers: processes that load images; 0 loads them in the training process.
+        num_labels: number of classes; 0 for unconditional training.
+        class_names: of the classes in the order of their numbers, if they have names; a run's generator keeps them.
+        remarks: what the first line of a run tells of the data beside the numbers of images and classes.
+
+    Attributes:
+        image_channels: channels of the images, read from the first of them.
+        resolution: ``(height, width)`` of the images, read from the first of them.
+        seed: of the order and of what the data set draws at random; torch's seed when the module was made. A model
+            with an attribute `images_seen` finds the order where it left it; the seed is in the checkpoint.
+
+    Raises:
+        ValueError: if an argument is out of range, the data set is empty or its first pair is not as above.
+
+    Example:
+        >>> pairs = torch.utils.data.TensorDataset(torch.zeros(5, 3, 16, 16), torch.zeros(5).long())
+        >>> data = ImageDataModule(pairs, batch_size=4)
+        >>> [tuple(batch.shape) for batch, labels in data.train_dataloader()]
+        [(4, 3, 16, 16), (4, 3, 16, 16)]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        *,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        num_labels: int = 0,
+        class_names: Sequence[str] = (),
+        remarks: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        check_loader(batch_size, num_workers)
+        if num_labels < 0:
+            raise ValueError(f"ImageDataModule: num_labels must be 0 (unconditional) or more, got {num_labels}")
+        self.class_names = checked_class_names(class_names, num_labels, "ImageDataModule")
+        self.remarks = tuple(remarks)
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.num_labels = num_labels
+        self.seed = torch.initial_seed() % 2**63
+        self.image_channels, *size = _first_image(dataset, num_labels).shape
+        self.resolution: tuple[int, int] = (size[0], size[1])
+
+    def setup(self, stage: str) -> None:
+        """Have all processes read the order of the first."""
+        if self.trainer is not None:
+            self.seed = self.trainer.strategy.broadcast(self.seed)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)``."""
+        return DataLoader(
+            SeededImages(self.dataset, self.seed),
+            batch_size=self.batch_size,
+            sampler=ImageOrder(
+                len(cast(Sized, self.dataset)), self.batch_size, seed=self.seed, images_seen=self._images_seen
+            ),
+            generator=torch.Generator().manual_seed(self.seed),  # leaves the global one to training
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds: the seed of the order; how far it has come, the model's ``images_seen`` tells."""
+        return {"seed": self.seed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seed = state_dict["seed"]
+
+    def _images_seen(self) -> int | None:
+        return None if self.trainer is None else getattr(self.trainer.lightning_module, "images_seen", None)
+
+
+def _first_image(dataset: Dataset[Any], num_labels: int) -> Tensor:
+    """Return the first image of ``dataset`` after checking it and its label."""
+    if len(cast(Sized, dataset)) == 0:
+        raise ValueError("ImageDataModule: dataset must hold at least 1 image, got an empty one")
+    image, label = dataset[0]
+    if not isinstance(image, Tensor) or image.dtype != torch.float32 or image.ndim != 3:
+        came = f"{image.dtype} {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"ImageDataModule: dataset images must be torch.float32 tensors (C, H, W), got {came}")
+    if not -1.0 <= image.min() <= image.max() <= 1.0:
+        low, high = image.min().item(), image.max().item()
+        raise ValueError(f"ImageDataModule: dataset images must be in [-1, 1], got values in [{low:g}, {high:g}]")
+    if num_labels and not 0 <= int(label) < num_labels:
+        raise ValueError(f"ImageDataModule: labels must be in [0, {num_labels}), the number of labels, got {label}")
+    return image

@@ -1,0 +1,123 @@
+"""Images as files: single pictures and grids, PNG or lossless WebP, the same bytes for the same images."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .._whole_files import whole_file
+
+__all__ = ["PICTURES", "check_ending", "save_each", "save_grid", "save_picture", "tile", "to_pixels"]
+
+PICTURES: dict[str, dict[str, Any]] = {
+    ".png": {"format": "PNG", "compress_level": 3},
+    ".webp": {"format": "WEBP", "lossless": True, "exact": True},  # colours below full transparency too
+}
+"""Endings of files, and what Pillow needs to know for each."""
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_MOST_PIXELS = 1 << 28  # of an enlarged picture
+_WRITERS = 2  # threads; compression and the disk release Python's lock
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes: grey, grey and alpha, RGB or RGBA; of more channels the first three, with a warning.
+
+    Shape:
+        ``(N, C, H, W)`` → ``(N, H, W, min(C, 4))`` of dtype uint8, on the CPU; 3 for more than 4 channels.
+    """
+    channels = images.shape[1]
+    if channels > max(_MODES):
+        warnings.warn(f"pictures show the first 3 of {channels} channels", stacklevel=2)
+    shown = images if channels in _MODES else images[:, :3]
+    return shown.float().mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().contiguous()
+
+
+def tile(pixels: Tensor, columns: int) -> Tensor:
+    """Pictures side by side, row by row, without gaps; places that are left over are black, or transparent.
+
+    Shape:
+        ``(N, H, W, C)`` → ``(ceil(N / columns) * H, columns * W, C)``; fewer columns if there are fewer pictures.
+
+    Raises:
+        ValueError: no pictures or no columns.
+    """
+    count, height, width, channels = pixels.shape
+    if count < 1 or columns < 1:
+        raise ValueError(f"a grid needs at least 1 picture and 1 column, got {count} and {columns}")
+    columns = min(columns, count)
+    rows = ceil(count / columns)
+    places = pixels.new_zeros(rows * columns, height, width, channels)
+    places[:count] = pixels
+    grid = places.view(rows, columns, height, width, channels).transpose(1, 2)
+    return grid.reshape(rows * height, columns * width, channels)
+
+
+def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> Path:
+    """Write images ``(N, C, H, W)`` in [-1, 1] as one picture, whole or not at all; see :func:`save_picture`."""
+    return save_picture(tile(to_pixels(images), columns), path)
+
+
+def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1) -> Path:
+    """Write bytes ``(H, W, 1 to 4)`` as a PNG or lossless WebP file, by the path's ending, whole or not at all.
+
+    Both endings keep transparency.
+
+    Args:
+        pixels: of dtype uint8.
+        path: missing folders are made.
+        zoom: how many pixels of the file show one pixel, a side.
+
+    Raises:
+        ValueError: another ending.
+    """
+    path = Path(path)
+    options = PICTURES[check_ending(path, PICTURES)]
+    with whole_file(path, flush=False) as unfinished:
+        as_image(pixels, zoom).save(unfinished, **options)
+    return path
+
+
+def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]], *, zoom: int = 1) -> None:
+    """Write each picture of batches ``(n, H, W, 1 to 4)`` to its path, while the next batch is made.
+
+    See :func:`save_picture`.
+    """
+    remaining, pending = iter(paths), list[Future[Path]]()
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for batch in batches:
+            for written in pending:
+                written.result()
+            pending = [
+                pool.submit(save_picture, each, path, zoom=zoom) for each, path in zip(batch, remaining, strict=False)
+            ]
+        for written in pending:
+            written.result()
+
+
+def as_image(pixels: Tensor, zoom: int = 1) -> Image.Image:
+    """Bytes ``(H, W, 1 to 4)`` for Pillow, each pixel repeated `zoom` times a side."""
+    if zoom < 1:
+        raise ValueError(f"zoom must be at least 1, got {zoom}")
+    height, width, channels = pixels.shape
+    if zoom > 1 and width * height * zoom**2 > _MOST_PIXELS:
+        raise ValueError(
+            f"zoom {zoom} makes {width * zoom}x{height * zoom} pixels; at most {_MOST_PIXELS:,} are written"
+        )
+    image = Image.frombytes(_MODES[channels], (width, height), pixels.numpy().tobytes())
+    return image if zoom == 1 else image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
+
+
+def check_ending(path: Path, known: Iterable[str]) -> str:
+    """The ending of the path in lower case, which must be one of `known`."""
+    if path.suffix.lower() not in known:
+        raise ValueError(f"the file's ending must be {' or '.join(known)}, got {str(path)!r}")
+    return path.suffix.lower()

@@ -1,0 +1,190 @@
+"""The data to compare a saved generator with.
+
+The ``config.yaml`` of a run may come from anywhere, and Hydra would call whatever it names. It is read as plain data,
+and its ``data`` section is a call of one of the package's own data sets with plain arguments, or it is refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import reprlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from .._kinds import UnfitError, expected, taken
+from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
+from ..data import ImageDataModule, digits, image_folder, torchvision_dataset
+from ..data.listing import class_folders, class_name, list_folder
+from ..models import Generator
+from ..models.class_names import quoted
+
+__all__ = ["data_for"]
+
+_DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
+    f"stylelayers.data.{build.__name__}": build for build in (digits, image_folder, torchvision_dataset)
+}
+_WAY_OUT = "name a folder of images with data (--data), or have the file's own data built with trust=True (--trust)"
+_PLAIN = (str, int, float, type(None))
+
+
+def data_for(
+    path: str | Path, data: str | Path | None, generator: Generator, *, trust: bool = False
+) -> ImageDataModule:
+    """The images to compare with, of the generator's size and channels.
+
+    Args:
+        path: of the generator; for a run's folder without `data`, the data that the run was trained on.
+        data: ``"digits"``, or a folder of images; None for the run's. Images have labels where the sub-folders are the
+            generator's classes, by their names if it knows them, else by their number.
+        generator: gives size and channels.
+        trust: call whatever the run's ``config.yaml`` names as its data, as ``train.py`` does, also if the file lies
+            a folder above a generator file.
+
+    Raises:
+        ValueError: no data were named and there is no ``config.yaml`` of a run, it names something else than data of
+            this package, or the data cannot be read.
+    """
+    sizes: dict[str, Any] = {"resolution": generator.resolution, "image_channels": generator.image_channels}
+    if data is None:
+        file = _configuration_of(Path(path), trust)
+        return _built_by_hydra(file) if trust else _data_of_run(file, sizes)
+    if str(data) == "digits":
+        return digits(**sizes)
+    folder = Path(os.path.expanduser(data))
+    if not str(data).strip() or not folder.is_dir():
+        raise ValueError(f"data must be digits or a folder of images, got {str(data)!r}, which is no folder")
+    return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
+
+
+def _has_the_classes(folder: Path, generator: Generator) -> bool:
+    """Whether the sub-folders that hold images are the generator's classes; a warning if not."""
+    listing = list_folder(folder)
+    found = [class_name(name) for name in class_folders(listing.images, listing)]
+    loose = any(path.parent == listing.folder for path in listing.images)
+    known = list(generator.class_names)
+    fits = not loose and (found == known if known else len(found) == generator.num_labels)
+    if not fits and listing.images:
+        named = f" ({quoted(known)})" if known else ""
+        warnings.warn(
+            f"data: {str(folder)!r} has not one sub-folder of images for each of the generator's "
+            f"{generator.num_labels} classes{named}: compared without labels",
+            stacklevel=3,
+        )
+    return fits
+
+
+def _configuration_of(path: Path, trust: bool) -> Path:
+    """The configuration of the run that a folder, one of its generators or one of its checkpoints belongs to."""
+    folder = path if path.is_dir() else path.absolute().parent
+    above = folder.parent / CONFIGURATION
+    if (folder / CONFIGURATION).is_file():
+        return folder / CONFIGURATION
+    if path.is_dir() or not above.is_file():
+        raise ValueError(
+            f"data must be digits or a folder of images, since {str(path)!r} is not in the folder of a run"
+        )
+    if folder.name != "checkpoints" and not trust:
+        raise ValueError(f"{str(above)!r} lies a folder above {str(path)!r} and may be of anything; {_WAY_OUT}")
+    return above
+
+
+def _data_of_run(file: Path, sizes: Mapping[str, Any]) -> ImageDataModule:
+    try:
+        section = read_configuration(file).get("data")
+    except ValueError as error:
+        raise ValueError(f"{str(file)!r} has no readable data: {error}; {_WAY_OUT}") from None
+    build, arguments = _plain_call(section, str(file))
+    for name, ours in sizes.items():
+        theirs = arguments.get(name, ours)
+        if theirs not in _spellings(ours):
+            raise ValueError(
+                f"{str(file)!r} is of another generator: data.{name} is {reprlib.repr(theirs)}, "
+                f"the generator has {ours}"
+            )
+    try:
+        _check_kinds(build, arguments)
+        return build(**_tamed(build, arguments), **sizes)
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(f"the data of {str(file)!r} cannot be read: {error}; if they have moved, {_WAY_OUT}") from None
+
+
+def _check_kinds(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> None:
+    """Raise a ValueError for a value that ``train.py`` would refuse, such as text for true or false."""
+    kinds = get_type_hints(build)
+    for name, value in arguments.items():
+        try:
+            taken(value, kinds[name])
+        except UnfitError:
+            raise ValueError(f"data.{name} must be {expected(kinds[name])}, got {reprlib.repr(value)}") from None
+
+
+def _spellings(size: int | tuple[int, int]) -> list[Any]:
+    """A size as a configuration may have it: a pair is a list there, or one number for both."""
+    if isinstance(size, int):
+        return [size]
+    return [size, list(size), *(size[:1] if size[0] == size[1] else ())]
+
+
+def _plain_call(section: object, file: str) -> tuple[Callable[..., ImageDataModule], dict[str, Any]]:
+    """The data set that a section names, and its arguments.
+
+    Raises:
+        ValueError: another target, or anything but plain arguments; it is named.
+    """
+    if not isinstance(section, Mapping) or not isinstance(target := section.get("_target_"), str):
+        raise ValueError(f"{file!r} must have data with a _target_, got {type(section).__name__}; {_WAY_OUT}")
+    arguments = {str(name): value for name, value in section.items() if name != "_target_"}
+    called = next((f"{key}: {named}" for key, named in _named(section, "data") if named not in _DATA_SETS), None)
+    if called is None:
+        known = inspect.signature(_DATA_SETS[target]).parameters
+        odd = (name for name, value in arguments.items() if name not in known or not _is_plain(value))
+        called = next((f"data.{name}: {reprlib.repr(arguments[name])}" for name in odd), None)
+    if called is not None:
+        raise ValueError(f"{file!r} is not run, as it names more than data of stylelayers ({called}); {_WAY_OUT}")
+    return _DATA_SETS[target], arguments
+
+
+def _named(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """Keys and names of all targets within a value, the outer ones first."""
+    parts: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            target = value["_target_"]
+            yield f"{key}._target_", target if isinstance(target, str) else reprlib.repr(target)
+        parts = ((name, part) for name, part in value.items() if name != "_target_")
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    for name, part in parts:
+        yield from _named(part, f"{key}.{name}")
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a number, text without an interpolation, or a list of such."""
+    parts = value if isinstance(value, list) else [value]
+    return all(isinstance(part, _PLAIN) and "${" not in str(part) for part in parts)
+
+
+def _tamed(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments without what would fetch files or start more processes than there are processors."""
+    kept = {name: value for name, value in arguments.items() if name not in ("resolution", "image_channels")}
+    if isinstance(workers := kept.get("num_workers"), int):
+        kept["num_workers"] = min(workers, os.cpu_count() or 1)
+    return {**kept, "download": False} if build is torchvision_dataset else kept
+
+
+def _built_by_hydra(file: Path) -> ImageDataModule:
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from ..training.run.errors import CONFIGURATION_ERRORS, explain
+
+    try:
+        data = instantiate(OmegaConf.create(read_configuration(file)).data, _convert_="all")
+    except CONFIGURATION_ERRORS as error:
+        raise ValueError(f"the data of {str(file)!r} cannot be built: {explain(error)}") from error
+    if not isinstance(data, ImageDataModule):
+        raise ValueError(f"the data of {str(file)!r} must be an ImageDataModule, got {type(data).__name__}")
+    return data

@@ -1,0 +1,38 @@
+"""What a run leaves behind to use: its averaged generator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lightning import Callback, Trainer
+
+from ...checkpoints import GENERATOR_FILE, save_generator
+from ..gan import GAN
+
+__all__ = ["GeneratorFile"]
+
+
+class GeneratorFile(Callback):
+    """Write the averaged generator to ``generator.safetensors`` when training ends.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder) / GENERATOR_FILE
+
+    def on_train_end(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
+        if trainer.is_global_zero:
+            save_generator(pl_module.average.module, self.path, summary=_summary(pl_module))
+
+
+def _summary(model: GAN) -> dict[str, int | float]:
+    """The counters of a run, and how slowly its average follows."""
+    return {
+        "images_seen": model.images_seen,
+        "iterations": model.iterations,
+        "skipped_steps": model.guard.skipped,
+        "average_half_life": model.average.half_life,
+    }

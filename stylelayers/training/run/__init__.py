@@ -1,0 +1,9 @@
+"""What surrounds a training from a configuration: checks, error lines, resume, transfer, pre-flight, closing lines."""
+
+from ..._extras import needs_extra
+
+with needs_extra(__name__, "train"):
+    from .preflight import Preflight
+    from .transfer import initialize
+
+__all__ = ["Preflight", "initialize"]

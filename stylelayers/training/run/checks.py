@@ -1,0 +1,166 @@
+"""Does a configuration agree with itself? Asked once everything is built, before anything is trained or written."""
+
+from __future__ import annotations
+
+import math
+
+from lightning import Trainer
+from lightning.pytorch.accelerators import CPUAccelerator
+from lightning.pytorch.strategies import DDPStrategy
+
+from ...data import ImageDataModule
+from ..callbacks import Schedules
+from ..gan import GAN
+from ..precision import HALF, vanishing_eps
+from .logged import check_choices, check_direction, check_name, logged_names
+
+__all__ = ["check_objective", "check_run"]
+
+
+def check_run(
+    trainer: Trainer,
+    model: GAN,
+    data: ImageDataModule,
+    *,
+    multirun: bool,
+    precision: str | int | None = None,
+) -> None:
+    """Raise a ValueError, which names the key, for parts that do not fit together.
+
+    Args:
+        trainer, model, data: the parts of a run.
+        multirun: whether Hydra trains several configurations in this process, one after the other.
+        precision: as it was asked for, since a trainer on CPUs turns ``16-mixed`` into ``bf16-mixed``; None for
+            the trainer's.
+    """
+    _check_images(model, data)
+    _check_parts(model, data)
+    _check_groups(model, data)
+    _check_penalties(model)
+    _check_schedules(trainer, model)
+    _check_precision(trainer, model, str(trainer.precision if precision is None else precision))
+    _check_processes(trainer, multirun)
+    _check_limits(trainer, data)
+    check_choices(trainer, model, data)
+
+
+def check_objective(
+    objective: str | None,
+    trainer: Trainer,
+    model: GAN | None = None,
+    data: ImageDataModule | None = None,
+    *,
+    direction: str = "",
+) -> None:
+    """Raise a ValueError for a metric that nothing measures or, of a model and its data, that is not logged.
+
+    A sweep's `direction`, ``"minimize"`` or ``"maximize"``, must be that of better quality.
+    """
+    if objective is not None:
+        if direction:
+            check_direction("hydra.sweeper.direction", "objective", objective, direction)
+        known = {objective} if model is None or data is None else logged_names(trainer, model, data)
+        check_name("objective", objective, trainer, known)
+
+
+def _check_images(model: GAN, data: ImageDataModule) -> None:
+    networks = model.generator
+    for key, argument, ours, theirs in (
+        ("data.resolution", "resolution", tuple(data.resolution), tuple(networks.resolution)),
+        ("data.image_channels", "image_channels", data.image_channels, networks.image_channels),
+        ("data.labels", "num_labels", data.num_labels, networks.num_labels),
+    ):
+        if ours != theirs:
+            what = f"{key} gives {ours} classes" if key == "data.labels" else f"{key} is {ours}"
+            raise ValueError(
+                f"{what}, but the networks are made for {theirs}; change it, or set model.generator.{argument} and "
+                f"model.discriminator.{argument} alike"
+            )
+
+
+def _check_parts(model: GAN, data: ImageDataModule) -> None:
+    if data.batch_size % model.micro_batches:
+        raise ValueError(
+            f"model.micro_batches must divide data.batch_size={data.batch_size} into equal parts, got "
+            f"{model.micro_batches}"
+        )
+
+
+def _check_groups(model: GAN, data: ImageDataModule) -> None:
+    """A group larger than the batch is the batch; a group of one image differs from nothing, and tells nothing."""
+    if not model.discriminator.mbstd_num_channels:
+        return
+    parts = model.micro_batches
+    for key, images in (
+        ("data.batch_size" + (f" / model.micro_batches={parts}" if parts > 1 else ""), data.batch_size // parts),
+        ("model.discriminator.mbstd_group_size", model.discriminator.mbstd_group_size),
+    ):
+        if images < 2:
+            raise ValueError(
+                f"{key} must be at least 2 images for the discriminator's group statistics, which compare images and "
+                f"are constant with {images}; raise it, or do without them: model.discriminator.mbstd_num_channels=0"
+            )
+
+
+def _check_penalties(model: GAN) -> None:
+    penalties = model.loss.switched_on
+    if model.loss.adversarial == "wasserstein" and not model.loss.discriminator_penalties:
+        raise ValueError(
+            "loss.adversarial=wasserstein needs a penalty, without which the discriminator grows without bound; set "
+            "loss.gradient_penalty_weight=10, or loss.r1_gamma"
+        )
+    if "gradient_penalty_weight" in penalties and penalties & {"r1_gamma", "r2_gamma"}:
+        raise ValueError(
+            "loss.gradient_penalty_weight wants gradients of norm 1, and loss.r1_gamma and loss.r2_gamma want them to "
+            "be 0; set loss.r1_gamma=0 loss.r2_gamma=0, or loss.gradient_penalty_weight=0"
+        )
+
+
+def _check_schedules(trainer: Trainer, model: GAN) -> None:
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, Schedules):
+            callback.check(model)
+
+
+def _check_precision(trainer: Trainer, model: GAN, precision: str) -> None:
+    if precision.startswith("16") and isinstance(trainer.accelerator, CPUAccelerator):
+        raise ValueError(
+            f"trainer.precision={precision} needs a GPU, and training is on CPUs; use trainer.precision=bf16-mixed or "
+            f"32-true"
+        )
+    eps = precision in HALF and vanishing_eps(model.configure_optimizers(), HALF[precision])
+    if eps:
+        raise ValueError(
+            f"trainer.precision={precision} rounds the eps of {eps:g}, which gradients are divided by, to 0; "
+            f"set model.generator_optimizer.eps and model.discriminator_optimizer.eps to 1e-4, or use 16-mixed"
+        )
+
+
+def _check_processes(trainer: Trainer, multirun: bool) -> None:
+    """Each must hold the whole model; Lightning starts them by the command line of the first, in a sweep the sweep."""
+    if trainer.world_size > 1 and type(trainer.strategy) is not DDPStrategy:
+        raise ValueError(
+            f"trainer.strategy must be auto or one of the ddp strategies, whose processes all hold the whole networks, "
+            f"got {type(trainer.strategy).__name__}"
+        )
+    if getattr(trainer.strategy, "_start_method", None) in ("spawn", "forkserver"):
+        raise ValueError(
+            "trainer.strategy: ddp_spawn would hand the whole run to its processes as a pickle, which data, callbacks "
+            "and loggers need not survive; use auto or ddp, which start train.py in each of them"
+        )
+    environment = getattr(trainer.strategy.launcher, "cluster_environment", None)
+    if multirun and trainer.world_size > 1 and environment and not environment.creates_processes_externally:
+        raise ValueError(
+            f"trainer.devices: {trainer.world_size} processes cannot be started for each run of a sweep (-m), since "
+            f"each of them would train the sweep; use trainer.devices=1, torchrun, or single runs"
+        )
+
+
+def _check_limits(trainer: Trainer, data: ImageDataModule) -> None:
+    """A limit of 0 is one that is reached; a fraction must be more."""
+    batches, limit = len(data.train_dataloader()), getattr(trainer, "limit_train_batches", 1.0)
+    if isinstance(limit, float) and 0 < limit * batches < 1:
+        raise ValueError(
+            f"trainer.limit_train_batches={limit:g} of {batches} batches is less than one; set a number of batches, or "
+            f"at least {math.ceil(1000 / batches) / 1000:g}"
+        )

@@ -1,0 +1,84 @@
+"""The names under which a run will log, known before it starts: who chooses by another one chooses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.callbacks import Timer
+
+from ...augment import AdaptiveAugment
+from ...data import ImageDataModule
+from ...metrics.names import HIGH_IS_GOOD, LOW_IS_GOOD, numbers_of
+from ..callbacks import Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
+from ..gan import GAN
+
+__all__ = ["check_choices", "check_direction", "check_name", "logged_names"]
+
+_ALWAYS = ("loss/generator", "loss/discriminator", "logits/real", "logits/fake", "samples/diversity", "progress/images")
+_OF_PENALTIES = {
+    "r1_gamma": ("penalty/r1", "r1/gradient_square_norm"),
+    "r2_gamma": ("penalty/r2", "r2/gradient_square_norm"),
+    "gradient_penalty_weight": ("penalty/gradient",),
+    "path_length_weight": ("penalty/path_length", "path_length/mean"),
+}
+_DIRECTIONS = {
+    **{f"quality/{name}": "min" for name in LOW_IS_GOOD},
+    **{f"quality/{name}": "max" for name in HIGH_IS_GOOD},
+}
+_OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] = {
+    Throughput: lambda callback, data: iter(("speed/images_per_second",)),
+    Health: lambda callback, data: iter(("steps/skipped",)),
+    Schedules: lambda callback, data: (f"schedule/{name}" for name in callback.points),
+    QualityMetrics: lambda callback, data: (f"quality/{name}" for name in numbers_of(callback.make_meter, data)),
+}
+
+
+def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
+    """Raise a ValueError for a best state or a best generator by a number that is not logged, or the worst by it."""
+    for callback in getattr(trainer, "callbacks", []):
+        if isinstance(callback, LatestCheckpoint) and callback.monitor is not None:
+            check_name("callbacks.checkpoint.monitor", callback.monitor, trainer, logged_names(trainer, model, data))
+            check_direction(
+                "callbacks.checkpoint.mode", "callbacks.checkpoint.monitor", callback.monitor, callback.mode
+            )
+        if isinstance(callback, QualityMetrics) and callback.best is not None:
+            measured = numbers_of(callback.make_meter, data)
+            if measured and callback.best not in measured:
+                raise ValueError(
+                    f"callbacks.quality.best must be one of what is measured, {', '.join(measured)}, or null, got "
+                    f"{callback.best}; see callbacks.quality.meter.metrics"
+                )
+
+
+def check_direction(key: str, choice: str, name: str, direction: str) -> None:
+    """Raise a ValueError for the best by a number of quality at its wrong end, ``"min"`` or ``"max"``."""
+    better = _DIRECTIONS.get(name, direction[:3])
+    if better != direction[:3]:
+        raise ValueError(f"{key} must be {better + direction[3:]} for {choice}={name}, got {direction}")
+
+
+def check_name(key: str, name: str, trainer: Trainer, names: set[str]) -> None:
+    """Raise a ValueError for a name that is not among `names`; callbacks of one's own may log others."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    if name in _DIRECTIONS and not any(isinstance(callback, QualityMetrics) for callback in callbacks):
+        raise ValueError(f"{key}={name} is measured by callbacks=metrics, which is not among the callbacks")
+    ours = all(type(c).__module__.startswith("stylelayers.") or isinstance(c, Timer) for c in callbacks)
+    if ours and name not in names:
+        near = get_close_matches(name, names, n=1)
+        suggestion = f"did you mean {near[0]}? This" if near else "this"
+        raise ValueError(f"{key}={name} is not logged; {suggestion} run logs {', '.join(sorted(names))}")
+
+
+def logged_names(trainer: Trainer, model: GAN, data: ImageDataModule) -> set[str]:
+    """All that the model and the package's callbacks log."""
+    names = {*_ALWAYS}.union(*(_OF_PENALTIES[weight] for weight in model.loss.switched_on))
+    if isinstance(model.augment, AdaptiveAugment):
+        names |= {"augment/p", "augment/sign"}
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for kind, names_of in _OF_CALLBACKS.items():
+            if isinstance(callback, kind):
+                names |= set(names_of(callback, data))
+    return names

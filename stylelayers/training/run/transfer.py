@@ -1,0 +1,185 @@
+"""Training that begins with the networks of an earlier one, some of whose layers may stay as they are."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ...checkpoints import arguments_of, describe, load_networks
+from ...checkpoints._building import fits
+from ...checkpoints.loading import kind_of, read_torch_file
+from ...checkpoints.training_checkpoint import stored_arguments
+from ...models.class_names import difference
+from ..gan import GAN
+from ..network_arguments import MEANING, NetworkArguments, differing, network_arguments
+from .overrides import overrides
+from .resuming import find_checkpoint
+
+__all__ = ["initialize"]
+
+_PARTS = ("generator", "discriminator", "average.module", "loss")  # of a checkpoint's state
+Tensors = Mapping[str, Tensor]
+
+
+def initialize(
+    model: GAN, path: str | os.PathLike[str], *, strict: bool = True, class_names: Sequence[str] = ()
+) -> None:
+    """Take the networks of a file, as far as it has them.
+
+    Args:
+        model: its averaged generator is then left at its half-life's pace, without a ramp-up, where it was taken.
+        path: a checkpoint or a run's folder, whose newest checkpoint has everything; a generator file, which also
+            becomes the averaged generator; an official StyleGAN2 pickle, or a checkpoint of the PyTorch port.
+        strict: every tensor must fit. Otherwise those that do not are left as they are, and a warning counts them by
+            part of the networks; blocks of a discriminator are matched from the smallest resolution up.
+        class_names: of the data; a warning tells if the file's are others.
+
+    Raises:
+        ValueError: no such file, one of another kind, or tensors that do not fit.
+    """
+    if model.generator.num_labels:
+        _warn_of_other_classes(_class_names_of(path), class_names)
+    source = _networks(Path(path))
+    fitting, left, own = dict[str, Tensor](), dict[str, str](), model.state_dict()
+    for part, found in source.tensors.items():
+        tensors = {f"{part}.{name}": tensor for name, tensor in found.items()}
+        here = {name: tensor for name, tensor in own.items() if name.startswith(f"{part}.")}
+        tensors = tensors if strict else _aligned(tensors, here)
+        left |= {n: _difference(n, tensors, here) for n in {**here, **tensors} if not _fits(n, tensors, here)}
+        fitting |= {name: tensor for name, tensor in tensors.items() if _fits(name, tensors, here)}
+    _check(path, source.arguments, network_arguments(model.generator, model.discriminator), fitting, left, strict)
+    model.load_state_dict(fitting, strict=False)
+    taken = {name.removeprefix("average.module.") for name in fitting if name.startswith("average.module.")}
+    model.average.given = frozenset(taken & {name for name, _ in model.average.module.named_parameters()})
+
+
+def _warn_of_other_classes(initial: Sequence[str], own: Sequence[str]) -> None:
+    """Warn if the classes of the networks that training begins with were others than the data's."""
+    if initial and own and list(initial) != list(own):
+        warnings.warn(
+            f"initialize_from: its networks were trained on other classes than the data's, "
+            f"{difference(initial, own)}; a class number does not mean what they learned",
+            stacklevel=2,
+        )
+
+
+def _class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names of the classes of a file or run, empty where they are not known."""
+    try:
+        return describe(path).class_names
+    except ValueError:
+        return ()
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a file holds: tensors by the parts of a model, and the arguments of networks."""
+
+    tensors: Mapping[str, Tensors]
+    arguments: NetworkArguments
+
+
+def _check(
+    path: str | os.PathLike[str],
+    there: NetworkArguments,
+    here: NetworkArguments,
+    fitting: Tensors,
+    left: Mapping[str, str],
+    strict: bool,
+) -> None:
+    """Raise a ValueError for what does not fit; warn of what fits but in part, or means something else here."""
+    listed = ", ".join(list(left.values())[:3]) + (", ..." if len(left) > 3 else "")
+    sizes = overrides(there, here)
+    if strict and left:
+        raise ValueError(
+            f"initialize_from={path} does not fit: {len(left)} tensors differ: {listed}; "
+            + (f"set its sizes, {sizes}" if sizes else "repeat the sizes of its run")
+            + ", or take what fits with initialize_strict=false"
+        )
+    if not fitting:
+        raise ValueError(f"initialize_from={path} has no tensor that fits: {listed}")
+    if left:
+        warnings.warn(
+            f"initialize_from={path}: took {len(fitting)} tensors, not these: {listed}; by part of the networks, "
+            f"taken and left: {_counts(fitting, left)}",
+            stacklevel=4,
+        )
+    others = [f"model.{network}.{name}" for network, name in differing(there, here) if name in MEANING]
+    if others:
+        warnings.warn(
+            f"initialize_from={path}: its weights were trained with another {' and '.join(others)}; as there: {sizes}",
+            stacklevel=4,
+        )
+
+
+def _counts(fitting: Iterable[str], left: Iterable[str]) -> str:
+    taken, remaining = Counter(map(_part, fitting)), Counter(map(_part, left))
+    return ", ".join(f"{part} {taken[part]} and {remaining[part]}" for part in sorted(taken | remaining))
+
+
+def _part(name: str) -> str:
+    return ".".join(name.replace("average.module", "average").split(".")[:2])
+
+
+def _networks(path: Path) -> _Source:
+    if path.is_dir():
+        checkpoints = any((path / "checkpoints").glob("*.ckpt"))
+        path = (find_checkpoint(path, path) or path) if checkpoints else path / "generator.safetensors"
+    if path.is_file() and kind_of(path) == "torch file":
+        contents = read_torch_file(path)
+        if "state_dict" in contents:
+            return _of_checkpoint(contents, path)
+    networks = load_networks(path, who="initialize_from")
+    generator, arguments = networks.generator.state_dict(), {"generator": arguments_of(networks.generator)}
+    tensors: dict[str, Tensors] = {"generator": generator, "average.module": generator}
+    if networks.discriminator is not None:
+        tensors["discriminator"] = networks.discriminator.state_dict()
+        arguments["discriminator"] = arguments_of(networks.discriminator)
+    return _Source(tensors, arguments)
+
+
+def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
+    state: Tensors = contents["state_dict"]
+    parts: dict[str, Tensors] = {
+        part: {name.removeprefix(f"{part}."): state[name] for name in state if name.startswith(f"{part}.")}
+        for part in _PARTS
+    }
+    if not parts["generator"]:
+        raise ValueError(f"initialize_from must be a checkpoint of train.py, got {path}, without a generator")
+    parts["average.module"] = parts["average.module"] or parts["generator"]
+    try:
+        arguments = stored_arguments(contents, path)
+    except ValueError:  # of an earlier version, and away from its run
+        arguments = {}
+    return _Source({part: tensors for part, tensors in parts.items() if tensors}, arguments)
+
+
+def _fits(name: str, there: Tensors, here: Tensors) -> bool:
+    return name in there and name in here and fits(there[name], here[name].shape)
+
+
+def _difference(name: str, there: Tensors, here: Tensors) -> str:
+    shapes = [str(tuple(tensors[name].shape)) if name in tensors else "absent" for tensors in (there, here)]
+    return f"{name} ({shapes[0]} there, {shapes[1]} here)"
+
+
+def _aligned(there: Tensors, here: Tensors) -> dict[str, Tensor]:
+    """A discriminator's blocks are counted from the largest resolution; count those of `there` as `here`."""
+    shift = _blocks(here) - _blocks(there)
+    block = re.compile(r"^discriminator\.blocks\.(\d+)")
+    return {
+        block.sub(lambda match: f"discriminator.blocks.{int(match[1]) + shift}", name): tensor
+        for name, tensor in there.items()
+    }
+
+
+def _blocks(tensors: Tensors) -> int:
+    return len({name.split(".")[2] for name in tensors if name.startswith("discriminator.blocks.")})

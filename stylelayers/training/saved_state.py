@@ -1,0 +1,175 @@
+"""The state of a GAN in a checkpoint: what is written beside the tensors, and whether it fits another GAN."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..augment import AdaptiveAugment
+from ..checkpoints._building import fits
+from ..checkpoints.training_checkpoint import CLASS_NAMES
+from ..models import Discriminator, Generator
+from ..models.class_names import difference
+from .network_arguments import MEANING, NetworkArguments, differing, network_arguments
+
+__all__ = ["check_belongs", "identity", "resumed_tensors", "widen_scalars"]
+
+
+class Trained(Protocol):
+    """What of a :class:`GAN` its checkpoints are compared with."""
+
+    generator: Generator
+    discriminator: Discriminator
+    augment: nn.Module | None
+    frozen: frozenset[str]
+
+    def configure_optimizers(self) -> list[Optimizer]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+
+_NETWORKS = ("generator", "discriminator")
+
+
+def identity(model: Trained) -> dict[str, Any]:
+    """What a checkpoint says of the model that its state is of."""
+    return {
+        "arguments": network_arguments(model.generator, model.discriminator),
+        "optimizers": [_class_of(optimizer) for optimizer in model.configure_optimizers()],
+        "frozen": sorted(model.frozen),
+        CLASS_NAMES: list(model.generator.class_names),
+    }
+
+
+def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -> None:
+    """Raise a ValueError, which names the checkpoint by its `path`, unless its state fits `model`."""
+    there, here = checkpoint.get("arguments") or {}, network_arguments(model.generator, model.discriminator)
+    _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
+    _check_meaning(there, here, path)
+    _check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, path)
+    _check_frozen(checkpoint, model, path)
+    for network, optimizer, saved in zip(
+        _NETWORKS, model.configure_optimizers(), checkpoint.get("optimizer_states", []), strict=False
+    ):
+        classes = dict(zip(_NETWORKS, checkpoint.get("optimizers", []), strict=False))
+        _check_optimizer(f"{network}_optimizer", optimizer, saved, classes.get(network), path)
+
+
+def resumed_tensors(saved: Mapping[str, Tensor], model: Trained) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, but for an augmentation that it knows nothing of, or whose probability is fixed."""
+    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("augment.")}
+    kept = {name: tensor for name, tensor in saved.items() if not name.startswith("augment.") or name in own}
+    fixed = isinstance(model.augment, AdaptiveAugment) and model.augment.target is None
+    return {**own, **kept, **({"augment.p": own["augment.p"]} if fixed else {})}
+
+
+def widen_scalars(checkpoint: Mapping[str, Any], model: Trained) -> None:
+    """Give moments of parameters ``(1,)`` that shape, in place; those of noise strengths were scalars once."""
+    for optimizer, saved in zip(model.configure_optimizers(), checkpoint.get("optimizer_states", []), strict=False):
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter, moments in zip(parameters, map(saved["state"].get, range(len(parameters))), strict=True):
+            if parameter.shape == (1,) and moments:
+                scalars = [name for name, value in moments.items() if name != "step" and isinstance(value, Tensor)]
+                moments.update({name: moments[name].reshape(1) for name in scalars if moments[name].ndim == 0})
+
+
+def _check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -> None:
+    """Raise a ValueError if both are known and differ: the labels of a resumed run would change their meaning.
+
+    Args:
+        saved, own: names of the checkpoint's classes and of the data's, empty where they are not known.
+        path: of the checkpoint.
+    """
+    if saved and own and list(saved) != list(own):
+        raise ValueError(
+            f"the checkpoint {path} is of a run on other classes than the data's, {difference(saved, own)}"
+        )
+
+
+def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object) -> None:
+    different = [name for name in own if name not in saved or not fits(saved[name], own[name].shape)]
+    different += [name for name in saved if name not in own]
+    different = [name for name in different if not name.startswith("augment.")]
+    if different:
+        raise ValueError(
+            f"the checkpoint {path} is of networks of other sizes: {len(different)} tensors differ, the first being "
+            f"{different[0]}"
+        )
+
+
+def _check_meaning(there: NetworkArguments, here: NetworkArguments, path: object) -> None:
+    for network, name in differing(there, here):
+        if name in MEANING:
+            raise ValueError(
+                f"the checkpoint {path} is of a {network} with {name}={there[network][name]}, with which its weights "
+                f"were trained, and here {name}={here[network][name]}"
+            )
+
+
+def _check_frozen(checkpoint: Mapping[str, Any], model: Trained, path: object) -> None:
+    trained = [_count(optimizer.param_groups) for optimizer in model.configure_optimizers()]
+    moments = [_count(state["param_groups"]) for state in checkpoint.get("optimizer_states", [])]
+    frozen = set(checkpoint.get("frozen", model.frozen))  # absent from files of earlier versions
+    if frozen != model.frozen or (moments and moments != trained):
+        names = [f"{name} is {'trained' if name in frozen else 'frozen'} here" for name in frozen ^ model.frozen]
+        raise ValueError(
+            f"the checkpoint {path} is of a run that trained other parameters, with optimizers of "
+            f"{' and '.join(map(str, moments))} rather than {' and '.join(map(str, trained))} parameters"
+            + "".join(f"; {name}" for name in sorted(names)[:1])
+            + "; freeze the same"
+        )
+
+
+def _check_optimizer(key: str, optimizer: Optimizer, saved: Mapping[str, Any], kind: str | None, path: object) -> None:
+    ours = _class_of(optimizer)
+    known = optimizer.param_groups[0].keys() | {"initial_lr"}
+    unlike = kind != ours if kind is not None else not saved["param_groups"][0].keys() <= known
+    lacking = None if unlike else _lacking(optimizer, saved["state"])
+    if unlike or lacking is not None:
+        what = f"{ours}, and its state in {path} is of {kind or 'another class'}"
+        if lacking is not None:
+            what = f"{ours} with settings for which its state in {path} lacks {lacking}"
+        raise ValueError(f"the {key} is {what}; keep the class and such settings")
+
+
+def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> str | None:
+    """What an optimiser of this class and settings looks for in vain when it steps from the smallest of the states."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    stepped = [(parameter, states[place]) for place, parameter in enumerate(parameters) if place in states]
+    if not stepped:
+        return None
+    parameter, state = min(stepped, key=lambda pair: pair[0].numel())
+    probe = nn.Parameter(torch.zeros(parameter.shape))
+    probe.grad = torch.zeros_like(probe)
+    anywhere = {"fused": None, "foreach": None, "capturable": False}  # of a step on whatever device
+    settings = {name: anywhere.get(name, value) for name, value in optimizer.param_groups[0].items()}
+    scratch = copy(optimizer)
+    scratch.param_groups, scratch.state = [{**settings, "params": [probe]}], defaultdict(dict)
+    scratch.state[probe] = {name: _zeros_as_of(probe, value) for name, value in state.items()}
+    try:
+        scratch.step()
+    except KeyError as error:
+        return str(error)
+    return None
+
+
+def _zeros_as_of(parameter: Tensor, value: Any) -> Any:
+    """Zeros for a tensor of a state; a moment has the dtype of its parameter, which a trainer converts later."""
+    if not isinstance(value, Tensor):
+        return value
+    is_moment = value.shape == parameter.shape and value.is_floating_point()
+    return torch.zeros(value.shape, dtype=parameter.dtype if is_moment else value.dtype)
+
+
+def _class_of(optimizer: Optimizer) -> str:
+    return f"{type(optimizer).__module__}.{type(optimizer).__qualname__}"
+
+
+def _count(groups: list[dict[str, Any]]) -> int:
+    return sum(len(group["params"]) for group in groups)

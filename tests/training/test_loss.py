@@ -1,0 +1,194 @@
+"""What is minimised: weights of the penalties, the law of style mixing, and values out of range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+from stylelayers import MappingNetwork, losses
+from stylelayers.data import ImageDataModule
+from stylelayers.training import StyleGAN2Loss, mixed_styles
+from stylelayers.training.loss import ADVERSARIAL_LOSSES
+from stylelayers.training.run import Preflight
+from stylelayers.training.steps import Part
+from tests.conftest import assert_same, randn
+from tests.training.tiny import BATCH, fit, tiny_data, tiny_gan
+
+LAYERS = 6
+
+
+# Style mixing ------------------------------------------------------------------------------------------------------
+
+
+def sources(share: float, samples: int = 64, num_ws: int = LAYERS) -> torch.Tensor:
+    """For every sample and layer, 0 where the style is of the first latent and 1 where it is of the second."""
+    mapping = MappingNetwork(3, 5, num_ws, num_layers=2, dtype=torch.float64).eval()
+    z, other = randn(samples, 3), randn(samples, 3)
+    mixed, first, second = mixed_styles(mapping, z, other, None, share), mapping(z), mapping(other)
+    is_first, is_second = (mixed == first).all(-1), (mixed == second).all(-1)
+    assert (is_first ^ is_second).all()
+    return is_second.int()
+
+
+def test_without_mixing_all_layers_are_of_the_first_latent() -> None:
+    assert not sources(0.0).any()
+    assert not sources(1.0, num_ws=1).any()
+
+
+def test_full_mixing_switches_every_sample_once_at_a_layer_after_the_first() -> None:
+    chosen = sources(1.0, samples=400)
+    assert (chosen.diff(dim=1) >= 0).all()  # never back
+    assert not chosen[:, 0].any()
+    assert chosen[:, -1].all()
+    counts = torch.bincount(LAYERS - chosen.sum(1), minlength=LAYERS)
+    assert counts[0] == 0
+    assert (counts[1:] > 400 / (LAYERS - 1) / 2).all()  # about as often at each layer
+
+
+def test_the_share_is_the_probability_of_a_switch() -> None:
+    switched = sources(0.3, samples=1000)[:, -1].double().mean()
+    assert 0.3 - 0.06 < switched < 0.3 + 0.06  # four standard deviations
+
+
+def test_labels_belong_to_both_latents() -> None:
+    mapping = MappingNetwork(3, 5, 4, num_layers=2, num_labels=2, dtype=torch.float64).eval()
+    z, other, labels = randn(8, 3), randn(8, 3), torch.arange(8) % 2
+    mixed = mixed_styles(mapping, z, other, labels, 1.0)
+    assert_same(mixed[:, 0], mapping(z, labels)[:, 0], 0.0)
+    assert_same(mixed[:, -1], mapping(other, labels)[:, -1], 0.0)
+
+
+# Weights -----------------------------------------------------------------------------------------------------------
+
+
+def part_of(batch: int) -> Part:
+    return Part(torch.randn(batch, 1, 8, 8), None, torch.randn(batch, 1, 8, 8))
+
+
+@pytest.mark.parametrize(("penalty", "images"), [("r1", "images"), ("r2", "fakes")])
+def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str) -> None:
+    options: dict[str, Any] = {f"{penalty}_gamma": 3.0, "r1_interval": 5}
+    model, part = tiny_gan(**options), part_of(BATCH)
+    value, logged = getattr(model.loss, penalty)(model.generator, model.discriminator, part)
+    expected = losses.r1_penalty_vjp(model.discriminator, getattr(part, images))
+    torch.testing.assert_close(logged[f"{penalty}/gradient_square_norm"], expected)
+    torch.testing.assert_close(value, expected * (3.0 / 2 * 5))
+    assert value.requires_grad
+    assert not getattr(part, images).requires_grad
+
+
+def test_the_gradient_penalty_is_between_the_images_times_its_weight_and_interval() -> None:
+    model, part = tiny_gan(gradient_penalty_weight=3.0, gradient_penalty_interval=5), part_of(BATCH)
+    torch.manual_seed(0)
+    value, logged = model.loss.gradient_penalty(model.generator, model.discriminator, part)
+    torch.manual_seed(0)
+    between = losses.interpolates(part.images, cast(torch.Tensor, part.fakes))
+    torch.testing.assert_close(value, losses.gradient_penalty_vjp(model.discriminator, between) * 15)
+    assert logged["penalty/gradient"] is value
+    assert value.requires_grad
+
+
+@pytest.mark.parametrize(("batch", "shrink", "seen"), [(4, 2, 2), (5, 2, 2), (4, 1, 4), (1, 2, 1), (4, 100, 1)])
+def test_path_length_is_weighted_by_its_interval_and_sees_a_share_of_the_batch(
+    batch: int, shrink: int, seen: int
+) -> None:
+    model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)
+    seen_styles: list[torch.Tensor] = []
+    model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen_styles.append(inputs[0]))
+    value, logged = model.loss.path_length(model.generator, model.discriminator, part_of(batch))
+    mean_length = logged["path_length/mean"].detach()
+    assert [len(ws) for ws in seen_styles] == [seen]
+    # The running mean began at 0 with decay 0.01, and one sample has no spread.
+    if seen == 1:
+        torch.testing.assert_close(value, (0.99 * mean_length).square() * 15)
+    torch.testing.assert_close(model.loss.path_length_penalty.mean, 0.01 * mean_length)
+    assert value > (0.99 * mean_length).square() * 15 * (1 - 1e-5)
+
+
+def test_the_decay_is_that_of_the_running_mean() -> None:
+    assert StyleGAN2Loss(path_length_decay=0.25).path_length_penalty.decay == 0.25
+
+
+@pytest.mark.parametrize("adversarial", ADVERSARIAL_LOSSES)
+def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
+    model, part = tiny_gan(adversarial=adversarial), part_of(BATCH)
+    logits: list[torch.Tensor] = []
+    judge = model.loss.calls.judge
+    model.loss.calls.judge = lambda *given: (logits.append(judge(*given)), logits[-1])[1]  # type: ignore[func-returns-value]
+    for loss, sign in ((model.loss.generator_loss, -1), (model.loss.discriminator_loss, 1)):
+        value, _ = loss(model.generator, model.discriminator, part)
+        slopes = torch.autograd.grad(value, logits, allow_unused=True)
+        fake = slopes[0] if sign < 0 else slopes[-1]
+        assert fake is not None
+        assert (fake * sign > 0).all()
+        logits.clear()
+
+
+# Values out of range -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"adversarial": "ns"},
+            r"loss\.adversarial must be one of nonsaturating, hinge, wasserstein, relativistic, got 'ns'",
+        ),
+        ({"r1_gamma": -1.0}, r"loss\.r1_gamma must be at least 0, got -1\.0"),
+        ({"r1_gamma": float("nan")}, r"loss\.r1_gamma must be at least 0, got nan"),
+        ({"r2_gamma": -2}, r"loss\.r2_gamma must be at least 0, got -2"),
+        ({"gradient_penalty_weight": "x"}, r"loss\.gradient_penalty_weight must be at least 0, got 'x'"),
+        ({"gradient_penalty_interval": 0}, r"loss\.gradient_penalty_interval must be an int of at least 1, got 0"),
+        ({"path_length_weight": -0.5}, r"loss\.path_length_weight must be at least 0, got -0\.5"),
+        ({"style_mixing": 1.1}, r"loss\.style_mixing must be in \[0, 1\], got 1\.1"),
+        ({"style_mixing": -0.1}, r"loss\.style_mixing must be in \[0, 1\], got -0\.1"),
+        ({"r1_interval": 0}, r"loss\.r1_interval must be an int of at least 1, got 0"),
+        ({"r1_interval": 1.5}, r"loss\.r1_interval must be an int of at least 1, got 1\.5"),
+        ({"path_length_interval": -4}, r"loss\.path_length_interval must be an int of at least 1, got -4"),
+        ({"path_length_batch_shrink": 0}, r"loss\.path_length_batch_shrink must be an int of at least 1, got 0"),
+        ({"path_length_decay": 0.0}, r"loss\.path_length_decay must be in \(0, 1\], got 0\.0"),
+    ],
+)
+def test_values_out_of_range_name_their_key(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StyleGAN2Loss(**options)
+
+
+# Automatic weights -------------------------------------------------------------------------------------------------
+
+
+def test_auto_follows_pixels_and_the_batch_of_all_processes() -> None:
+    objective = StyleGAN2Loss(r1_gamma="auto", r2_gamma="auto")
+    assert objective.switched_on >= {"r1_gamma", "r2_gamma"}
+    objective.resolve((256, 128), 32)
+    assert (objective.r1_gamma, objective.r2_gamma) == (pytest.approx(0.0002 * 256 * 128 / 32),) * 2
+    objective.resolve((8, 8), 1)  # known already
+    assert objective.automatic == {"r1_gamma": objective.r1_gamma, "r2_gamma": pytest.approx(0.2048)}
+
+
+def test_a_number_is_not_resolved() -> None:
+    objective = StyleGAN2Loss(r1_gamma=3.0, r2_gamma="auto")
+    objective.restore({"r1_gamma": 7.0, "r2_gamma": 5.0})
+    assert (objective.r1_gamma, objective.r2_gamma) == (3.0, 5.0)
+    with pytest.raises(ValueError, match=r"loss\.r1_gamma=auto needs a data module with a batch_size; set a number"):
+        StyleGAN2Loss(r1_gamma="auto").resolve((8, 8), None)
+
+
+def test_training_resolves_auto_before_the_rehearsal_and_a_resume_keeps_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tiny_gan(r1_gamma="auto"), tiny_gan(r1_gamma="auto")
+    gamma = 0.0002 * 64 / BATCH
+    fit(first, 1, Preflight(tmp_path)).save_checkpoint(tmp_path / "last.ckpt")
+    assert first.loss.r1_gamma == pytest.approx(gamma)
+    assert "R1 and path length run (loss.r1_gamma=auto is 0.0032); peak" in capsys.readouterr().out
+    other = ImageDataModule(tiny_data().dataset, batch_size=2)
+    with pytest.warns(UserWarning, match=r"loss\.r1_gamma=auto stays the 0\.0032 .* for 2 images .* be 0\.0064: set"):
+        fit(second, 1, resume=tmp_path / "last.ckpt", data=other)
+    assert second.loss.r1_gamma == pytest.approx(gamma)
+    fresh = tiny_gan(r1_gamma="auto")
+    fit(fresh, 1, data=other)
+    assert fresh.loss.r1_gamma == pytest.approx(2 * gamma)
