@@ -26,7 +26,7 @@ def probabilities(path: str, classifier: nn.Module, samples: int, truncation_psi
     generator = load_generator(path)
     torch.manual_seed(seed)
     parts = []
-    for z in torch.randn(samples, generator.latent_dim).split(100):
+    for z in torch.randn(samples, generator.z_dim).split(100):
         labels = torch.randint(generator.num_labels, (len(z),)) if generator.num_labels else None
         parts.append(classifier(generator(z, labels, truncation_psi=truncation_psi)))
     return torch.cat(parts).softmax(1)

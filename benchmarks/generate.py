@@ -24,8 +24,8 @@ from .timing import arguments, interleaved, print_table
 
 DIGITS = {
     "image_channels": 1,
-    "latent_dim": 64,
-    "style_dim": 64,
+    "z_dim": 64,
+    "w_dim": 64,
     "channel_base": 512,
     "channel_max": 64,
     "mapping_layers": 2,
@@ -55,7 +55,7 @@ def main() -> None:
 
 def network(generator: Generator, count: int, batch: int) -> Callable[[], object]:
     device = generator.synthesis.input.const.device
-    z = torch.randn(count, generator.latent_dim, device=device)
+    z = torch.randn(count, generator.z_dim, device=device)
     labels = torch.arange(count, device=device) % generator.num_labels
 
     @torch.no_grad()

@@ -18,7 +18,7 @@ from .timing import arguments, interleaved, print_table
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 RESOLUTIONS = (32, 64, 128, 256)
-CHANNELS = {"channel_base": 1 << 20, "channel_max": 32, "style_dim": 64}
+CHANNELS = {"channel_base": 1 << 20, "channel_max": 32, "w_dim": 64}
 
 
 def main() -> None:

@@ -34,11 +34,11 @@ ADAM = partial(torch.optim.Adam, lr=0.002, betas=(0.0, 0.99), eps=1e-8)
 
 def main() -> None:
     options = arguments(
-        __doc__ or "", compile=False, resolution=64, batch=8, channel_base=2048, channel_max=128, style_dim=64
+        __doc__ or "", compile=False, resolution=64, batch=8, channel_base=2048, channel_max=128, w_dim=64
     )
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.manual_seed(0)
-    sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "style_dim")}
+    sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "w_dim")}
     variants = {"ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device)}
     if options.compile:
         networks = our_networks(options.resolution, options.batch, **sizes)
@@ -110,7 +110,7 @@ def theirs(official: Official, networks: Networks, device: str) -> Callable[[], 
     def phase(name: str, network: nn.Module, optimizer: torch.optim.Optimizer, interval: int, reals: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(True)
-        z, labels = torch.randn(batch, networks.style_dim, device=device), torch.zeros(batch, 0, device=device)
+        z, labels = torch.randn(batch, networks.w_dim, device=device), torch.zeros(batch, 0, device=device)
         loss.accumulate_gradients(name, reals, labels, z, labels, interval, 0)
         network.requires_grad_(False)
         optimizer.step()

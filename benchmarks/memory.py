@@ -19,7 +19,7 @@ from .peers import Official
 from .steps import STEPS, official_networks, our_networks
 from .timing import arguments, print_table
 
-SIZES = {"channel_base": 2048, "channel_max": 128, "style_dim": 64}
+SIZES = {"channel_base": 2048, "channel_max": 128, "w_dim": 64}
 
 
 def main() -> None:

@@ -28,12 +28,12 @@ def main() -> None:
         batch=8,
         channel_base=2048,
         channel_max=128,
-        style_dim=64,
+        w_dim=64,
     )
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "style_dim")}
+    sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "w_dim")}
     official = Official.found(options.peers)
     with torch.device(options.device):
         ours = our_networks(options.resolution, options.batch, **sizes)

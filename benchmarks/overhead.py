@@ -29,7 +29,7 @@ BATCH = 16
 def main() -> None:
     options = arguments(__doc__ or "")
     torch.manual_seed(0)
-    networks = our_networks(32, BATCH, channel_base=512, channel_max=64, style_dim=64)
+    networks = our_networks(32, BATCH, channel_base=512, channel_max=64, w_dim=64)
     gan = GAN(networks.generator, networks.discriminator, StyleGAN2Loss(), ADAM, ADAM)
     gan.iterations = 1  # no penalty is due
     images, labels, optimizers = networks.images(), torch.zeros(BATCH), gan.configure_optimizers()

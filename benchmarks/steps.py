@@ -31,29 +31,29 @@ class Networks(NamedTuple):
     generator: Any
     discriminator: Any
     shape: tuple[int, int, int, int]
-    style_dim: int
+    w_dim: int
 
     def z(self) -> Tensor:
-        return torch.randn(self.shape[0], self.style_dim)
+        return torch.randn(self.shape[0], self.w_dim)
 
     def images(self) -> Tensor:
         """Of unit deviation, in the layout that data loaders deliver."""
         return torch.randn(self.shape)
 
 
-def our_networks(resolution: int, batch: int, *, channel_base: int, channel_max: int, style_dim: int) -> Networks:
+def our_networks(resolution: int, batch: int, *, channel_base: int, channel_max: int, w_dim: int) -> Networks:
     sizes: Any = {"channel_base": channel_base, "channel_max": channel_max}
-    generator = Generator(resolution, latent_dim=style_dim, style_dim=style_dim, **sizes)
-    return Networks(generator, Discriminator(resolution, **sizes), (batch, 3, resolution, resolution), style_dim)
+    generator = Generator(resolution, z_dim=w_dim, w_dim=w_dim, **sizes)
+    return Networks(generator, Discriminator(resolution, **sizes), (batch, 3, resolution, resolution), w_dim)
 
 
 def official_networks(
-    official: Official, resolution: int, batch: int, *, channel_base: int, channel_max: int, style_dim: int
+    official: Official, resolution: int, batch: int, *, channel_base: int, channel_max: int, w_dim: int
 ) -> Networks:
     sizes = {"channels": 3, "channel_base": channel_base, "channel_max": channel_max}
-    generator = official.generator(resolution, style_dim=style_dim, **sizes)
+    generator = official.generator(resolution, w_dim=w_dim, **sizes)
     discriminator = official.discriminator(resolution, **sizes)
-    return Networks(generator, discriminator, (batch, 3, resolution, resolution), style_dim)
+    return Networks(generator, discriminator, (batch, 3, resolution, resolution), w_dim)
 
 
 def generator_forward(networks: Networks, compiled: bool = False) -> Callable[[], object]:

@@ -213,7 +213,7 @@ ROWS = (
     _module("layers.ToRGB", [(3, 2, 3), (4,)], 3, 2, 4),
     _module("layers.Upsample2d", [(2, 3, 4)], TAPS),
     _module("models.Discriminator", [(1, 8, 8), (2,)], 8, **TINY, num_labels=2, label_layers=1, **STDDEV),
-    _module("models.Generator", [(3,)], 8, **TINY, latent_dim=3, style_dim=3, mapping_layers=1, options=CONST),
+    _module("models.Generator", [(3,)], 8, **TINY, z_dim=3, w_dim=3, mapping_layers=1, options=CONST),
     _module(
         "models.MappingNetwork", [(3,), (2,)], 3, 4, 2, num_layers=2, num_labels=2, options={"truncation_psi": 0.7}
     ),

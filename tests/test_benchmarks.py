@@ -69,7 +69,7 @@ def test_a_picture_of_the_page_is_asked_for(
 def test_growth_is_fitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(growth, "BATCHES", (1, 2))
     monkeypatch.setattr(growth, "RESOLUTIONS", (8, 16))
-    monkeypatch.setattr(growth, "CHANNELS", {"channel_base": 64, "channel_max": 4, "style_dim": 4})
+    monkeypatch.setattr(growth, "CHANNELS", {"channel_base": 64, "channel_max": 4, "w_dim": 4})
     rows = table(growth.main, monkeypatch, capsys, "--rounds=1")
     assert [len(row) for row in rows] == [4] * len(rows)
     assert all(float(cell) < 10 for row in rows for cell in row[3:] if row[0] in growth.STEPS)

@@ -73,7 +73,7 @@ def make_r1(size: int) -> tuple[R1, Callable[[], tuple[Tensor, ...]]]:
 
 
 def make_path_length(size: int) -> tuple[PathLength, Callable[[], tuple[Tensor, ...]]]:
-    generator = Generator(size, **TINY, latent_dim=4, style_dim=4, mapping_layers=2)
+    generator = Generator(size, **TINY, z_dim=4, w_dim=4, mapping_layers=2)
     for name, parameter in generator.named_parameters():
         if name.endswith("strength"):
             nn.init.constant_(parameter, 0.1)

@@ -88,7 +88,7 @@ def test_autocast_goes_before_it_but_for_float64(row: Row) -> None:
 @pytest.mark.parametrize("architecture", ["skip", "resnet", "orig"])
 def test_a_discriminator_judges_what_a_generator_of_its_dtype_makes(architecture: str, dtype: torch.dtype) -> None:
     options: dict[str, Any] = {"channel_base": 64, "architecture": architecture, "num_labels": 3}
-    generator = Generator(16, latent_dim=8, style_dim=8, mapping_layers=2, **options).to(dtype)
+    generator = Generator(16, z_dim=8, w_dim=8, mapping_layers=2, **options).to(dtype)
     discriminator = Discriminator(16, label_layers=2, **options).to(dtype)
     z, labels = torch.randn(4, 8), torch.arange(4) % 3
     real = torch.randn(4, 3, 16, 16, requires_grad=True)

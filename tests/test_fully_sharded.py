@@ -34,7 +34,7 @@ Loss = Callable[[Generator, Discriminator, Tensor, Tensor, Tensor], Tensor]
 
 
 def networks(**options: Any) -> Pair:
-    generator = Generator(16, latent_dim=8, style_dim=8, mapping_layers=2, **SMALL, **options)
+    generator = Generator(16, z_dim=8, w_dim=8, mapping_layers=2, **SMALL, **options)
     discriminator = Discriminator(16, label_layers=2, **SMALL, **options)
     for parameter in [*generator.parameters(), *discriminator.parameters()]:
         nn.init.normal_(parameter)

@@ -97,7 +97,7 @@ runs = {
     "Downsample2d": (Downsample2d(), images),
     "EqualConv2d": (EqualConv2d(4, 3, 3, resample="down", activation="swish"), images),
     "EqualLinear": (EqualLinear(6, 3, activation="lrelu"), latents),
-    "Generator": (Generator(8, latent_dim=6, style_dim=5, channel_base=16), latents),
+    "Generator": (Generator(8, z_dim=6, w_dim=5, channel_base=16), latents),
     "MappingNetwork": (MappingNetwork(6, 5, 3), latents),
     "MinibatchStdDev": (MinibatchStdDev(), images),
     "ModulatedConv2d": (ModulatedConv2d(4, 3, 3, 6, resample="up", padding_mode="reflect"), images, latents),

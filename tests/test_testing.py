@@ -222,7 +222,7 @@ class Painter(nn.Module):
     def __init__(self, activation: str) -> None:
         super().__init__()
         torch.manual_seed(0)
-        sizes: dict[str, Any] = {"latent_dim": 2, "style_dim": 2, "image_channels": 1, "channel_base": 16}
+        sizes: dict[str, Any] = {"z_dim": 2, "w_dim": 2, "image_channels": 1, "channel_base": 16}
         self.generator = Generator(8, **sizes, mapping_layers=1, activation=activation).eval()
         for name, parameter in self.generator.named_parameters():
             parameter.requires_grad_(name.endswith("act.bias"))

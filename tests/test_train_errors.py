@@ -79,8 +79,8 @@ WRONG = {
         r"model\.initialize_from: path must be .* got 'absent'",
     ),
     "networks of other sizes": (
-        ("initialize_from=last.ckpt", "model.generator.style_dim=5"),
-        r"model\.initialize_from=last\.ckpt does not fit: .* sizes, model\.generator\.style_dim=4, or .*strict=false",
+        ("initialize_from=last.ckpt", "model.generator.w_dim=5"),
+        r"model\.initialize_from=last\.ckpt does not fit: .* sizes, model\.generator\.w_dim=4, or .*strict=false",
     ),
     "frozen by a wrong name": (("model.freeze=[generator.maping]",), r"model\.freeze must .* got 'generator\.maping'"),
     "points in disorder": (
@@ -121,7 +121,7 @@ WRONG = {
     "missing checkpoint": (("resume=absent.ckpt",), r"resume must name a checkpoint .* got absent\.ckpt"),
     "not a checkpoint": (("resume=images/class0/0.png",), r"resume.*images/class0/0\.png"),
     "another checkpoint": (("resume=other.ckpt",), r"resume.*other\.ckpt"),
-    "checkpoint of other sizes": (("resume=last.ckpt", "model.generator.style_dim=5"), r"resume.*last\.ckpt"),
+    "checkpoint of other sizes": (("resume=last.ckpt", "model.generator.w_dim=5"), r"resume.*last\.ckpt"),
 }
 
 

@@ -24,21 +24,23 @@ PADDING_MODES = ("reflect", "replicate", "constant")
 COLOR_CHANNELS = {1: 1, 2: 1, 3: 3, 4: 3}  # of images of so many channels, the last of 2 and 4 being alpha
 
 
-def check_images(who: str, images: Tensor) -> None:
+def check_images(caller: str, images: Tensor) -> None:
     """Raise a ValueError that names the caller unless `images` are floating-point ``(N, C, H, W)``."""
     if images.ndim != 4 or not images.is_floating_point():
-        raise ValueError(f"{who}: images must be floating-point (N, C, H, W), got {images.dtype} {tuple(images.shape)}")
+        raise ValueError(
+            f"{caller}: images must be floating-point (N, C, H, W), got {images.dtype} {tuple(images.shape)}"
+        )
 
 
-def check_per_sample(who: str, name: str, value: Tensor, images: Tensor, *shape: int) -> None:
+def check_per_sample(caller: str, name: str, value: Tensor, images: Tensor, *shape: int) -> None:
     """Raise a ValueError that names the caller unless `images` are images and `value` is ``(N, *shape)``."""
-    check_images(who, images)
+    check_images(caller, images)
     expected = (len(images), *shape)
     if tuple(value.shape) != expected:
-        raise ValueError(f"{who}: {name} must be {expected} for {len(images)} images, got {tuple(value.shape)}")
+        raise ValueError(f"{caller}: {name} must be {expected} for {len(images)} images, got {tuple(value.shape)}")
 
 
-def change_colors(who: str, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+def change_colors(caller: str, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     """Images whose colour channels, one or three, went through `change`, and whose alpha is as it was.
 
     Raises:
@@ -48,25 +50,25 @@ def change_colors(who: str, images: Tensor, change: Callable[[Tensor], Tensor]) 
     count = COLOR_CHANNELS.get(channels)
     if count is None:
         raise ValueError(
-            f"{who}: images must have 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, got "
+            f"{caller}: images must have 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels, got "
             f"{channels}; leave 'color' out of the policy or the groups of an augmentation"
         )
     changed = change(images[:, :count])
     return changed if count == channels else torch.cat([changed, images[:, count:]], 1)
 
 
-def check_choices(who: str, name: str, got: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+def check_choices(caller: str, name: str, got: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The names in `got`, each of which must be known."""
     names = (got,) if isinstance(got, str) else tuple(got)
     if not set(names) <= set(known):
-        raise ValueError(f"{who}: {name} must be among {', '.join(known)}, got {', '.join(map(str, names))}")
+        raise ValueError(f"{caller}: {name} must be among {', '.join(known)}, got {', '.join(map(str, names))}")
     return names
 
 
-def check_padding(who: str, padding_mode: str) -> None:
+def check_padding(caller: str, padding_mode: str) -> None:
     """Raise a ValueError that names the caller unless the mode is one of `PADDING_MODES`."""
     if padding_mode not in PADDING_MODES:
-        raise ValueError(f"{who}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+        raise ValueError(f"{caller}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
 
 
 def fold(index: Tensor, size: int, padding_mode: str) -> Tensor:

@@ -14,9 +14,20 @@ from torch import Tensor, nn
 
 from ..models import Discriminator, Generator
 
-__all__ = ["Layout", "arguments_of", "assembled", "fits", "from_stylegan2", "listed", "on_meta", "to_stylegan2"]
+__all__ = [
+    "Layout",
+    "arguments_of",
+    "assembled",
+    "fits",
+    "from_stylegan2",
+    "listed",
+    "on_meta",
+    "renamed",
+    "to_stylegan2",
+]
 
 _LISTED = 8
+_RENAMED = {"latent_dim": "z_dim", "style_dim": "w_dim"}  # arguments, as files before version 3 have them
 _DEPTHS = ("mapping_layers", "label_layers")
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -40,6 +51,11 @@ def arguments_of(network: Generator | Discriminator) -> dict[str, Any]:
     """The constructor's arguments, which are plain values, without device and dtype."""
     names = inspect.signature(Generator if isinstance(network, Generator) else Discriminator).parameters
     return {name: getattr(network, name) for name in names if name not in ("device", "dtype")}
+
+
+def renamed(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's arguments with the names of today, from a file of any version."""
+    return {_RENAMED.get(name, name): value for name, value in arguments.items()}
 
 
 def on_meta(build: Callable[..., _Network], arguments: Mapping[str, Any], tensors: int) -> _Network:

@@ -44,7 +44,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
     """
     target = Path(target)
     check_target(Path(source), target)
-    found = load_networks(source, who="convert")
+    found = load_networks(source, caller="convert")
     if target.suffix in _PORT:
         try:
             save_pytorch_port(target, found.generator, found.discriminator)

@@ -73,7 +73,7 @@ def describe(path: str | os.PathLike[str]) -> Description:
             return _description(file, "training checkpoint", generator, training_summary(contents))
     except ValueError as error:
         raise ValueError(f"describe: {named(file, str(error))}") from error
-    networks = load_networks(file, who="describe")
+    networks = load_networks(file, caller="describe")
     return _description(file, networks.kind, networks.generator, networks.summary, notes=networks.notes)
 
 

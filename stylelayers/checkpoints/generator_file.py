@@ -2,9 +2,12 @@
 
 Metadata, all text, the last four as JSON: ``format``, ``version``, ``writer`` (this package and its version),
 ``arguments`` (of the constructor), ``class_names`` (a list, empty where they are not known), ``resolution`` (height and
-width), ``summary`` (of the training). Version 1 had neither ``writer`` nor ``resolution``, and early files no
-``class_names``. Noise strengths are ``(1,)``, scalars in older files. A version stays readable for ever; an argument
-that a file lacks, because it is younger than the file, has its default.
+width), ``summary`` (of the training). A version stays readable for ever; an argument that a file lacks, because it is
+younger than the file, has its default.
+
+- Version 3 has ``z_dim`` and ``w_dim``, which were ``latent_dim`` and ``style_dim``.
+- Version 2 lacks ``class_names`` in early files, and has noise strengths that are scalars rather than ``(1,)``.
+- Version 1 has neither ``writer`` nor ``resolution``.
 """
 
 from __future__ import annotations
@@ -20,13 +23,13 @@ from safetensors import SafetensorError, safe_open
 from .._version import __version__
 from .._whole_files import save_tensors
 from ..models import Generator
-from ._building import arguments_of, assembled
+from ._building import arguments_of, assembled, renamed
 from .networks import Networks
 
 __all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "save_generator"]
 
 GENERATOR_FILE = "generator.safetensors"
-_FORMAT, _VERSION = "stylelayers.generator", 2
+_FORMAT, _VERSION = "stylelayers.generator", 3
 _OBJECTS = ("arguments", "summary")
 _READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
 
@@ -111,7 +114,9 @@ def read_header(path: Path) -> Header:
         )
     arguments, summary = (_json(path, name, metadata.get(name, ""), dict, "an object") for name in _OBJECTS)
     class_names = _json(path, "class_names", metadata.get("class_names", "[]"), list, "a list")
-    return Header(int(metadata["version"]), metadata.get("writer", ""), arguments, summary, class_names, tensors)
+    return Header(
+        int(metadata["version"]), metadata.get("writer", ""), renamed(arguments), summary, class_names, tensors
+    )
 
 
 def _json(path: Path, name: str, text: str, kind: type, what: str) -> Any:

@@ -38,7 +38,7 @@ class HubGenerator(
     Example:
         >>> from stylelayers import Generator
         >>> from stylelayers.checkpoints.hub import HubGenerator
-        >>> published = HubGenerator.of(Generator(8, latent_dim=4, style_dim=4, channel_base=16))
+        >>> published = HubGenerator.of(Generator(8, z_dim=4, w_dim=4, channel_base=16))
         >>> published.num_ws
         4
     """
@@ -83,5 +83,5 @@ class HubGenerator(
                 local_files_only=local_files_only,
                 token=token,
             )
-        found = load_networks(path, who="HubGenerator.from_pretrained")
+        found = load_networks(path, caller="HubGenerator.from_pretrained")
         return cast(HubGenerator, cls.of(found.generator, summary=found.summary).to(map_location))

@@ -44,15 +44,15 @@ def load_generator(path: str | os.PathLike[str], *, device: torch.device | str =
     Raises:
         ValueError: no such file, another kind of file, a newer format, or tensors that do not fit.
     """
-    found = load_networks(path, who="load_generator")
+    found = load_networks(path, caller="load_generator")
     for sentence in found.made:
         warnings.warn(f"{os.fspath(path)}: {sentence}", stacklevel=2)
     return found.generator.to(device)
 
 
-def load_networks(path: str | os.PathLike[str], *, who: str = "load_networks") -> Networks:
+def load_networks(path: str | os.PathLike[str], *, caller: str = "load_networks") -> Networks:
     """Generator, discriminator where there is one, and what was left out; see :func:`load_generator`."""
-    file = network_file(path, who)
+    file = network_file(path, caller)
     try:
         kind = kind_of(file)
         if kind == "generator file":
@@ -64,10 +64,10 @@ def load_networks(path: str | os.PathLike[str], *, who: str = "load_networks") -
             return read_training_checkpoint(contents, file)
         return read_pytorch_port(contents)
     except ValueError as error:
-        raise ValueError(f"{who}: {named(file, str(error))}") from error
+        raise ValueError(f"{caller}: {named(file, str(error))}") from error
 
 
-def network_file(path: str | os.PathLike[str], who: str) -> Path:
+def network_file(path: str | os.PathLike[str], caller: str) -> Path:
     """The file itself, or of a folder its generator file, or else its newest checkpoint.
 
     Raises:
@@ -80,9 +80,11 @@ def network_file(path: str | os.PathLike[str], who: str) -> Path:
     found = next((file for file in candidates if file.is_file()), None)
     if found is None:
         what = f"a folder without {GENERATOR_FILE} or checkpoints" if path.is_dir() else "which is no file"
-        raise ValueError(f"{who}: path must be {KINDS}, got {str(path)!r}, {what}")
+        raise ValueError(f"{caller}: path must be {KINDS}, got {str(path)!r}, {what}")
     if (other := what_else(found)) is not None:
-        raise ValueError(f"{who}: {str(found)!r} is not a readable safetensors file, checkpoint or pickle but {other}")
+        raise ValueError(
+            f"{caller}: {str(found)!r} is not a readable safetensors file, checkpoint or pickle but {other}"
+        )
     return found
 
 

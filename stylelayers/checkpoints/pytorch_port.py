@@ -60,7 +60,7 @@ def read_pytorch_port(contents: Mapping[str, Any]) -> Networks:
         tensors |= _noise_maps(arguments["resolution"])
         made.append("no noises in the file: the noise maps were drawn from a fixed seed")
     known = contents.get("latent_avg")
-    tensors["latent_avg"] = torch.zeros(arguments["style_dim"]) if known is None else _tensor("latent_avg", known)
+    tensors["latent_avg"] = torch.zeros(arguments["w_dim"]) if known is None else _tensor("latent_avg", known)
     generator = assembled(Generator, arguments, tensors, GENERATOR, dtype=torch.float32)
     if known is None:
         _estimate_mean(generator)
@@ -82,10 +82,10 @@ def pytorch_port_state(generator: Generator, discriminator: Discriminator | None
         ValueError: networks with what the port does not have.
     """
     _check("generator", generator, _ONLY_GENERATOR)
-    if generator.latent_dim != generator.style_dim or generator.mapping.w_mean is None:
+    if generator.z_dim != generator.w_dim or generator.mapping.w_mean is None:
         raise ValueError(
-            f"the port needs latent_dim equal to style_dim and a mean of w, got a generator with "
-            f"{generator.latent_dim}, {generator.style_dim} and w_mean_decay={generator.w_mean_decay}"
+            f"the port needs z_dim equal to w_dim and a mean of w, got a generator with "
+            f"{generator.z_dim}, {generator.w_dim} and w_mean_decay={generator.w_mean_decay}"
         )
     state = {GENERATOR.name(name): GENERATOR.write(name, t) for name, t in generator.state_dict().items()}
     for name, tensor in state.items():
@@ -133,11 +133,11 @@ def _generator_arguments(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     doublings = sum(re.fullmatch(r"convs\.\d+\.conv\.weight", name) is not None for name in tensors) // 2
     widths = [_shape(tensors, "conv1.conv.weight", 5)[1]]
     widths += [_shape(tensors, f"convs.{2 * level + 1}.conv.weight", 5)[1] for level in range(doublings)]
-    style_dim, latent_dim = _shape(tensors, "style.1.weight", 2)
+    w_dim, z_dim = _shape(tensors, "style.1.weight", 2)
     return {
         **_sizes(widths),
-        "latent_dim": latent_dim,
-        "style_dim": style_dim,
+        "z_dim": z_dim,
+        "w_dim": w_dim,
         "image_channels": _shape(tensors, "to_rgb1.conv.weight", 5)[1],
         "mapping_layers": sum(re.fullmatch(r"style\.\d+\.weight", name) is not None for name in tensors),
         "mapping_lr_multiplier": _LR_MULTIPLIER,
@@ -170,17 +170,17 @@ def _shape(tensors: Mapping[str, Tensor], name: str, rank: int) -> tuple[int, ..
     return found
 
 
-def _check(who: str, network: Generator | Discriminator, only: Mapping[str, tuple[Any, ...]]) -> None:
+def _check(caller: str, network: Generator | Discriminator, only: Mapping[str, tuple[Any, ...]]) -> None:
     for name, value in arguments_of(network).items():
         if name in only and value not in only[name]:
-            raise ValueError(f"the port has only {name}={only[name][0]!r}, got a {who} with {value!r}")
+            raise ValueError(f"the port has only {name}={only[name][0]!r}, got a {caller} with {value!r}")
     height, width = network.resolution
     if height != width or height & (height - 1):
-        raise ValueError(f"the port has only powers of two as resolution, got a {who} with {network.resolution}")
+        raise ValueError(f"the port has only powers of two as resolution, got a {caller} with {network.resolution}")
 
 
 @torch.no_grad()
 def _estimate_mean(generator: Generator) -> None:
-    z = torch.randn(_MEAN_SAMPLES, generator.latent_dim, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(_MEAN_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
     assert generator.mapping.w_mean is not None  # as built above
     generator.mapping.w_mean.copy_(generator.mapping(z)[:, 0].mean(0))

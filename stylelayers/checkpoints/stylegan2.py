@@ -110,11 +110,11 @@ def _generator(record: Record) -> Generator:
     source = OfficialNetwork(record, "synthesis.", r"synthesis\.b\d+\.conv[01]\.")
     levels = source.resolutions
     options = source.options({level: source.shape(f"synthesis.b{level}.conv1.weight", 4)[0] for level in levels})
-    style_dim = source.shape("mapping.w_avg", 1)[0]
-    embedding = style_dim if options["num_labels"] else 0
+    w_dim = source.shape("mapping.w_avg", 1)[0]
+    embedding = w_dim if options["num_labels"] else 0
     options |= {
-        "latent_dim": source.shape("mapping.fc0.weight", 2)[1] - embedding,
-        "style_dim": style_dim,
+        "z_dim": source.shape("mapping.fc0.weight", 2)[1] - embedding,
+        "w_dim": w_dim,
         "image_channels": source.shape(f"synthesis.b{levels[-1]}.torgb.weight", 4)[0],
         "mapping_layers": source.mapping_layers(),
         "mapping_lr_multiplier": source.mapping_lr_multiplier(),

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..models import Discriminator, Generator
-from ._building import assembled
+from ._building import assembled, renamed
 from .networks import Networks
 from .run_configuration import CONFIGURATION, read_configuration
 
@@ -45,7 +45,7 @@ def stored_arguments(contents: Mapping[str, Any], path: Path) -> dict[str, dict[
     arguments = contents.get(ARGUMENTS) or _from_configuration(path)
     if not isinstance(arguments, dict) or not all(isinstance(arguments.get(name), dict) for name in _PREFIXES):
         raise ValueError(f"expected the arguments of {' and '.join(_PREFIXES)}, got {type(arguments).__name__}")
-    return arguments
+    return {name: renamed(arguments[name]) for name in _PREFIXES}
 
 
 def training_summary(contents: Mapping[str, Any]) -> dict[str, int]:

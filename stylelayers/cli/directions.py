@@ -54,10 +54,10 @@ def directions(
     chosen = numbers_if_given("--layers", layers)
     generator = load(model, device)
     classes = classes_if_given(generator, labels)
-    found = factorize(generator, layers=chosen, count=min(count, generator.style_dim))
+    found = factorize(generator, layers=chosen, count=min(count, generator.w_dim))
     options = {"labels": classes, "truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
     ws = styles_of_seeds(generator, [seed], **options)[0]  # type: ignore[arg-type]
-    deviation = float(style_statistics(generator, labels=classes)[1]) / sqrt(generator.style_dim)
+    deviation = float(style_statistics(generator, labels=classes)[1]) / sqrt(generator.w_dim)
     moved = strips(ws, found, torch.linspace(-strength, strength, columns) * deviation).flatten(0, 1)
     images = counted(synthesize(generator, moved, noise=noise, batch=batch), "moving", len(moved))
     pixels = torch.cat([to_pixels(each) for each in images])

@@ -61,7 +61,7 @@ class Explorer:
 
     Args:
         generator: in evaluation mode.
-        directions: how many of the strongest are kept, at most `style_dim`.
+        directions: how many of the strongest are kept, at most `w_dim`.
 
     Attributes:
         num_directions: how many there are.
@@ -70,8 +70,8 @@ class Explorer:
 
     def __init__(self, generator: Generator, *, directions: int = 8) -> None:
         self.generator = generator
-        self.num_directions = min(directions, generator.style_dim)
-        self.deviation = float(style_statistics(generator)[1]) / sqrt(generator.style_dim)
+        self.num_directions = min(directions, generator.w_dim)
+        self.deviation = float(style_statistics(generator)[1]) / sqrt(generator.w_dim)
         self._directions: dict[tuple[int, ...], Directions] = {}
 
     @property
@@ -120,14 +120,14 @@ def layer_names(generator: Generator) -> list[str]:
 
 
 def _styles(explorer: Explorer, settings: Settings) -> Tensor:
-    """The styles ``(1, num_ws, style_dim)`` of the seed alone."""
+    """The styles ``(1, num_ws, w_dim)`` of the seed alone."""
     labels = None if settings.label is None else [settings.label]
     psi = settings.truncation_psi
     return styles_of_seeds(explorer.generator, [settings.seed], labels=labels, truncation_psi=psi)
 
 
 def _moved(explorer: Explorer, settings: Settings, ws: Tensor) -> Tensor:
-    """The styles ``(1, num_ws, style_dim)`` moved along all directions at once, in their layers."""
+    """The styles ``(1, num_ws, w_dim)`` moved along all directions at once, in their layers."""
     found = explorer.directions(settings.moved_layers)
     if len(settings.amounts) > len(found.vectors):
         raise ValueError(f"amounts must be at most {len(found.vectors)}, got {len(settings.amounts)}")

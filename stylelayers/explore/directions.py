@@ -28,7 +28,7 @@ class Directions:
     """Directions of w, strongest first.
 
     Attributes:
-        vectors: ``(K, style_dim)``, of unit length, at right angles to each other.
+        vectors: ``(K, w_dim)``, of unit length, at right angles to each other.
         strengths: ``(K,)``, eigenvalues: how much the styles change along each, squared.
         layers: indices into the styles of a picture that they were found for, and are to be added to.
     """
@@ -47,16 +47,16 @@ def factorize(generator: Generator, *, layers: Sequence[int] | None = None, coun
     Args:
         generator: of any training.
         layers: indices into the styles of a picture, 0 the coarsest; None for all.
-        count: how many of the `style_dim` directions are kept, strongest first; None for all.
+        count: how many of the `w_dim` directions are kept, strongest first; None for all.
 
     Raises:
         ValueError: layers or a count that there are not.
     """
     layers = list(range(generator.num_ws) if layers is None else layers)
     check_layers(layers, generator.num_ws)
-    count = generator.style_dim if count is None else count
-    if not 1 <= count <= generator.style_dim:
-        raise ValueError(f"count must be in [1, {generator.style_dim}], got {count}")
+    count = generator.w_dim if count is None else count
+    if not 1 <= count <= generator.w_dim:
+        raise ValueError(f"count must be in [1, {generator.w_dim}], got {count}")
     maps = affine_maps(generator)
     stacked = torch.cat([affine.weight.detach() * affine.scale for layer in layers for affine in maps[layer]])
     stacked = stacked.double().cpu()
@@ -83,7 +83,7 @@ def strips(ws: Tensor, directions: Directions, amounts: Tensor) -> Tensor:
     """One picture's styles moved along each direction by each amount, in its layers only.
 
     Shape:
-        `ws` ``(num_ws, style_dim)``, K directions, `amounts` ``(M,)`` → ``(K, M, num_ws, style_dim)``.
+        `ws` ``(num_ws, w_dim)``, K directions, `amounts` ``(M,)`` → ``(K, M, num_ws, w_dim)``.
     """
     chosen = torch.zeros(len(ws), 1, dtype=ws.dtype, device=ws.device)
     chosen[directions.layers] = 1

@@ -25,12 +25,12 @@ def sources_of_seeds(seeds: Sequence[int]) -> list[torch.Generator]:
 
 
 def latents_of_seeds(
-    seeds: Sequence[int] | Sequence[torch.Generator], latent_dim: int, *, device: torch.device | str = "cpu"
+    seeds: Sequence[int] | Sequence[torch.Generator], z_dim: int, *, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Unit normal z of each seed, or of each of their sources: the same whatever the others are.
 
     Shape:
-        ``(len(seeds), latent_dim)``.
+        ``(len(seeds), z_dim)``.
 
     Example:
         >>> from stylelayers.explore import latents_of_seeds
@@ -38,7 +38,7 @@ def latents_of_seeds(
         True
     """
     sources = [seed if isinstance(seed, torch.Generator) else sources_of_seeds([seed])[0] for seed in seeds]
-    z = torch.empty(len(sources), latent_dim)
+    z = torch.empty(len(sources), z_dim)
     for row, source in zip(z, sources, strict=True):
         row.normal_(generator=source)
     return z.to(device)

@@ -46,7 +46,7 @@ def mixed_styles_grid(rows: Tensor, columns: Tensor, layers: Sequence[int]) -> T
         layers: indices into the styles of a picture; 0 is the coarsest.
 
     Shape:
-        ``(R, num_ws, style_dim)``, ``(C, num_ws, style_dim)`` → ``(R, C, num_ws, style_dim)``.
+        ``(R, num_ws, w_dim)``, ``(C, num_ws, w_dim)`` → ``(R, C, num_ws, w_dim)``.
 
     Raises:
         ValueError: layers that there are not.

@@ -38,7 +38,7 @@ class Projection:
     """What was found.
 
     Attributes:
-        ws: ``(1, num_ws, style_dim)``.
+        ws: ``(1, num_ws, w_dim)``.
         image: ``(1, C, H, W)`` that the generator makes of them.
         noise: the noise maps that go with it by their buffers' names; empty if the stored ones do.
         distances: from the target at every step, the last without noise on w.
@@ -146,11 +146,11 @@ def fingerprint(generator: Generator) -> str:
 def style_statistics(
     generator: Generator, *, labels: Sequence[int | str] | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """The mean of w ``(style_dim,)``, and the root of its mean squared distance from it (scalar), over random z."""
+    """The mean of w ``(w_dim,)``, and the root of its mean squared distance from it (scalar), over random z."""
     parameter = next(generator.mapping.parameters())
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        z = latents_of_seeds([source] * samples, generator.latent_dim, device=parameter.device).to(parameter.dtype)
+        z = latents_of_seeds([source] * samples, generator.z_dim, device=parameter.device).to(parameter.dtype)
         w = generator.mapping(z, cycled_labels(generator, samples, labels))[:, 0]
         mean = w.mean(0)
         return mean, (w - mean).square().sum(1).mean().sqrt()

@@ -50,7 +50,7 @@ def sample(
 
     def images(part: slice) -> Tensor:
         sources = sources_of_seeds(seeds[part])
-        z = latents_of_seeds(sources, generator.latent_dim, device=_device(generator))
+        z = latents_of_seeds(sources, generator.z_dim, device=_device(generator))
         return generator(
             z.to(_dtype(generator)),
             None if classes is None else classes[part],
@@ -70,12 +70,12 @@ def styles_of_seeds(
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
-    """The styles w of seeds, ``(len(seeds), num_ws, style_dim)``; arguments as in :func:`sample`."""
+    """The styles w of seeds, ``(len(seeds), num_ws, w_dim)``; arguments as in :func:`sample`."""
     _check(generator, "const")
     _check_truncation(generator, truncation_psi, truncation_cutoff)
     with torch.no_grad():
         ws: Tensor = generator.mapping(
-            latents_of_seeds(seeds, generator.latent_dim, device=_device(generator)).to(_dtype(generator)),
+            latents_of_seeds(seeds, generator.z_dim, device=_device(generator)).to(_dtype(generator)),
             cycled_labels(generator, len(seeds), labels),
             truncation_psi=truncation_psi,
             truncation_cutoff=truncation_cutoff,
@@ -86,7 +86,7 @@ def styles_of_seeds(
 def synthesize(
     generator: Generator, ws: Tensor, *, noise: Noise = "const", batch: int | None = None
 ) -> Iterator[Tensor]:
-    """Images of styles ``(N, num_ws, style_dim)``, batch after batch as in :func:`sample`."""
+    """Images of styles ``(N, num_ws, w_dim)``, batch after batch as in :func:`sample`."""
     _check(generator, noise)
 
     def images(part: slice) -> Tensor:

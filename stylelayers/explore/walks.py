@@ -28,7 +28,7 @@ def walk_styles(
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
-    """The styles ``(frames in all, num_ws, style_dim)`` of a walk from seed to seed.
+    """The styles ``(frames in all, num_ws, w_dim)`` of a walk from seed to seed.
 
     Args:
         generator: in evaluation mode.
@@ -47,7 +47,7 @@ def walk_styles(
     ws = styles_of_seeds(generator, seeds, labels=labels, **options)  # type: ignore[arg-type]
     if space == "w":
         return linear_walk(ws, frames, loop=loop)
-    z = spherical_walk(latents_of_seeds(seeds, generator.latent_dim, device=ws.device).to(ws.dtype), frames, loop=loop)
+    z = spherical_walk(latents_of_seeds(seeds, generator.z_dim, device=ws.device).to(ws.dtype), frames, loop=loop)
     classes = cycled_labels(generator, len(seeds), labels)
     rows = None if classes is None else as_one_hot("walk_styles", classes, generator.num_labels, ws)
     with torch.no_grad():

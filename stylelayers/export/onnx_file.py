@@ -27,7 +27,7 @@ def export_onnx(
 ) -> Exported:
     """Write `generator` as ONNX, once onnxruntime is known to give the same images.
 
-    Inputs: ``z`` ``(N, latent_dim)``; ``truncation_psi``, a scalar, unless the generator has no mean of w; ``labels``
+    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, unless the generator has no mean of w; ``labels``
     ``(N,)`` of int64 for a generator with labels. Output: ``images``. The batch is dynamic.
 
     Args:

@@ -72,10 +72,10 @@ class _Traced(nn.Module):
         return nn.functional.embedding(labels.where(labels >= 0, len(self.classes)), self.classes[:, None]).squeeze(1)
 
 
-def check(who: str, noise: str) -> None:
+def check(caller: str, noise: str) -> None:
     """Raise a ValueError that names the caller unless files can have such noise."""
     if noise not in _NOISE_MODES:
-        raise ValueError(f"{who}: noise must be one of {', '.join(_NOISE_MODES)}, got {noise!r}")
+        raise ValueError(f"{caller}: noise must be one of {', '.join(_NOISE_MODES)}, got {noise!r}")
 
 
 def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
@@ -92,7 +92,7 @@ def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
 
 def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs:
     """Latents of a fixed seed ``z``; ``truncation_psi``, a scalar, and ``labels`` ``(N,)`` for networks with them."""
-    inputs = {"z": torch.randn(batch, generator.latent_dim, generator=torch.Generator().manual_seed(batch))}
+    inputs = {"z": torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(batch))}
     if generator.mapping.w_mean is not None:
         inputs["truncation_psi"] = torch.tensor(psi)
     if generator.num_labels:
@@ -101,7 +101,7 @@ def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs
 
 
 def verified_difference(
-    who: str, generator: Generator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
+    caller: str, generator: Generator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
 ) -> float:
     """The largest difference between `run`, which calls the file, and the float32 generator.
 
@@ -118,5 +118,5 @@ def verified_difference(
             worst, largest = max(worst, difference), max(largest, float(expected.abs().max()))
     if worst > _TOLERANCE[half] * largest:
         hint = "; a generator with clamp=256 keeps float16 finite" if half and generator.clamp is None else ""
-        raise ValueError(f"{who}: the file's images differ from the generator's by {worst:.2g}; not written{hint}")
+        raise ValueError(f"{caller}: the file's images differ from the generator's by {worst:.2g}; not written{hint}")
     return worst

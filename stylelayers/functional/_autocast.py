@@ -10,18 +10,18 @@ from torch import Tensor
 __all__ = ["in_dtype_of", "without_autocast"]
 
 
-def in_dtype_of(weight: Tensor, x: Tensor, who: str) -> Tensor:
+def in_dtype_of(weight: Tensor, x: Tensor, caller: str) -> Tensor:
     """The input of a layer in the dtype of its weight; as it is where autocast casts both.
 
     Autocast leaves float64 alone, so that a layer of float64 computes in float64 under autocast too.
 
     Raises:
-        ValueError: an input that is not floating-point, named after the layer `who`.
+        ValueError: an input that is not floating-point, named after the layer `caller`.
     """
     if x.dtype == weight.dtype:
         return x
     if not x.is_floating_point():
-        raise ValueError(f"{who}: the input must be floating-point, as {weight.dtype} of the weight, got {x.dtype}")
+        raise ValueError(f"{caller}: the input must be floating-point, as {weight.dtype} of the weight, got {x.dtype}")
     casts = x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
     return x if casts and torch.float64 not in (x.dtype, weight.dtype) else x.to(weight.dtype)
 

@@ -36,7 +36,7 @@ class _Copy(torch.autograd.Function):
 
     @staticmethod
     @known_signature
-    def forward(who: str, buffer: Tensor, value: Tensor) -> Tensor:
+    def forward(caller: str, buffer: Tensor, value: Tensor) -> Tensor:
         buffer.copy_(value)
         return buffer.new_empty(0)
 
@@ -49,16 +49,18 @@ class _Copy(torch.autograd.Function):
         return None, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[None, int | None, int | None], who: str, buffer: Tensor, value: Tensor) -> Any:
+    def vmap(
+        info: Any, in_dims: tuple[None, int | None, int | None], caller: str, buffer: Tensor, value: Tensor
+    ) -> Any:
         _, dim, value_dim = in_dims
         if dim is None:
             raise ValueError(
-                f"{who} is one for all that vmap maps over and cannot move by each; call eval() on the module, "
+                f"{caller} is one for all that vmap maps over and cannot move by each; call eval() on the module, "
                 "or map over its buffers too, as torch.func.stack_module_state stacks them"
             )
         rows = buffer.movedim(dim, 0)
         values = value.expand_as(rows) if value_dim is None else value.movedim(value_dim, 0)
-        return _Copy.apply(who, rows, values), None
+        return _Copy.apply(caller, rows, values), None
 
 
 def known_number(scalar: Tensor) -> float | None:

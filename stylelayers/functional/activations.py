@@ -82,10 +82,10 @@ def register_activation(
     _ACTIVATIONS[name] = Activation(function, backward, through, alpha, gain)
 
 
-def get_activation(who: str, name: str) -> Activation:
-    """Look an activation up by name; an unknown name is a ValueError of `who` that lists the known ones."""
+def get_activation(caller: str, name: str) -> Activation:
+    """Look an activation up by name; an unknown name is a ValueError of `caller` that lists the known ones."""
     if name not in _ACTIVATIONS:
-        raise ValueError(f"{who}: activation must be one of {', '.join(_ACTIVATIONS)}, got {name!r}")
+        raise ValueError(f"{caller}: activation must be one of {', '.join(_ACTIVATIONS)}, got {name!r}")
     return _ACTIVATIONS[name]
 
 

@@ -75,7 +75,7 @@ def bias_act(
 
 
 def check_activation(
-    who: str,
+    caller: str,
     activation: str,
     *,
     alpha: float | None = None,
@@ -83,7 +83,7 @@ def check_activation(
     clamp: float | None = None,
 ) -> None:
     """Raise the ValueError that `bias_act` would raise, named after a layer, when the layer is built."""
-    _Spec.of(who, activation, alpha, gain, clamp)
+    _Spec.of(caller, activation, alpha, gain, clamp)
 
 
 @dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
@@ -94,16 +94,16 @@ class _Spec:
     clamp: float | None
 
     @staticmethod
-    def of(who: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Spec:
-        activation = get_activation(who, name)
+    def of(caller: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Spec:
+        activation = get_activation(caller, name)
         if alpha is not None and activation.alpha is None:
-            raise ValueError(f"{who}: activation {name!r} takes no alpha, got {alpha}")
+            raise ValueError(f"{caller}: activation {name!r} takes no alpha, got {alpha}")
         alpha = activation.alpha if alpha is None else alpha
         if name in ("lrelu", "elu") and not cast(float, alpha) >= (0.0 if name == "lrelu" else 1e-12):
-            raise ValueError(f"{who}: alpha of {name} must not be negative (elu: must be above 0), got {alpha}")
+            raise ValueError(f"{caller}: alpha of {name} must not be negative (elu: must be above 0), got {alpha}")
         gain = activation.gain if gain is None else gain
         if not gain > 0 or (clamp is not None and not clamp > 0):
-            raise ValueError(f"{who}: gain and clamp must be above 0, got gain={gain} and clamp={clamp}")
+            raise ValueError(f"{caller}: gain and clamp must be above 0, got gain={gain} and clamp={clamp}")
         return _Spec(activation, () if alpha is None else (alpha,), gain, clamp)
 
     def scale_by_derivative(self, grad: Tensor, y: Tensor, biased: Tensor | None) -> Tensor:

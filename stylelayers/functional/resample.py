@@ -112,25 +112,25 @@ def pad2d(x: Tensor, sides: tuple[int, int, int, int], padding_mode: str) -> Ten
     return F.pad(x, sides, mode=padding_mode)
 
 
-def check_padding_mode(who: str, padding_mode: str) -> None:
+def check_padding_mode(caller: str, padding_mode: str) -> None:
     """Raise a ValueError that names the caller unless the mode is one of `PADDING_MODES`."""
     if padding_mode not in PADDING_MODES:
-        raise ValueError(f"{who}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+        raise ValueError(f"{caller}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
 
 
-def check_factor(who: str, factor: int) -> None:
+def check_factor(caller: str, factor: int) -> None:
     """Raise a ValueError that names the caller unless the factor is an int of at least 1."""
     if not isinstance(factor, int) or isinstance(factor, bool) or factor < 1:
-        raise ValueError(f"{who}: factor must be an int of at least 1, got {factor!r}")
+        raise ValueError(f"{caller}: factor must be an int of at least 1, got {factor!r}")
 
 
 def _bordered(
-    who: str, x: Tensor, sides: tuple[int, int, int, int], padding_mode: str, up: int = 1
+    caller: str, x: Tensor, sides: tuple[int, int, int, int], padding_mode: str, up: int = 1
 ) -> tuple[Tensor, tuple[int, int, int, int]]:
     """Images with the border that a mode adds, and the padding of zeros that is left to do after zero-insertion."""
-    check_padding_mode(who, padding_mode)
+    check_padding_mode(caller, padding_mode)
     if x.ndim != 4 or not x.is_floating_point():
-        raise ValueError(f"{who}: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
+        raise ValueError(f"{caller}: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
     if padding_mode == "zeros":
         return x, sides
     left, right, top, bottom = (max(0, -(-side // up)) for side in sides)

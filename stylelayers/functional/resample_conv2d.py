@@ -96,16 +96,16 @@ def resample_conv2d(
     return F.conv2d(x, _over_box(weight, down) / down**2, stride=down, groups=groups)
 
 
-def check_resampling(who: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
+def check_resampling(caller: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
     """Raise a ValueError that names the caller unless the options belong together."""
-    check_padding_mode(who, padding_mode)
+    check_padding_mode(caller, padding_mode)
     if resample_method not in RESAMPLE_METHODS:
-        raise ValueError(f"{who}: resample_method must be 'fir' or 'nearest', got {resample_method!r}")
+        raise ValueError(f"{caller}: resample_method must be 'fir' or 'nearest', got {resample_method!r}")
     if not (isinstance(up, int) and isinstance(down, int) and min(up, down) == 1):
-        raise ValueError(f"{who}: up and down must be at least 1 and one of them 1, got {up} and {down}")
+        raise ValueError(f"{caller}: up and down must be at least 1 and one of them 1, got {up} and {down}")
     if resample_method == "fir" and padding_mode != "zeros" and max(up, down) > 1:
         raise ValueError(
-            f"{who}: resample_method='fir' needs padding_mode='zeros', got {padding_mode!r}; "
+            f"{caller}: resample_method='fir' needs padding_mode='zeros', got {padding_mode!r}; "
             f"use resample_method='nearest'"
         )
 

@@ -33,16 +33,18 @@ class Resampling:
     taps: Numbers | None
 
     @staticmethod
-    def of(who: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str) -> Resampling:
+    def of(caller: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str) -> Resampling:
         if resample not in ("up", "down", None):
-            raise ValueError(f"{who}: resample must be 'up', 'down' or None, got {resample!r}")
-        check_padding_mode(who, padding_mode)
+            raise ValueError(f"{caller}: resample must be 'up', 'down' or None, got {resample!r}")
+        check_padding_mode(caller, padding_mode)
         method = method or ("fir" if padding_mode == "zeros" else "nearest")
-        check_resampling(who, 1 if resample is None else 2, 1, padding_mode, method)
+        check_resampling(caller, 1 if resample is None else 2, 1, padding_mode, method)
         if resample is None:
             return Resampling(None, method, padding_mode, None)
-        kernel = fir_taps(who, taps)
-        return Resampling(resample, method, padding_mode, _without_box(who, kernel) if method == "nearest" else kernel)
+        kernel = fir_taps(caller, taps)
+        return Resampling(
+            resample, method, padding_mode, _without_box(caller, kernel) if method == "nearest" else kernel
+        )
 
     @property
     def up(self) -> int:
@@ -57,14 +59,14 @@ class Resampling:
         return text + ("" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode!r}")
 
 
-def fir_taps(who: str, taps: Tensor | Sequence[Any]) -> Numbers:
+def fir_taps(caller: str, taps: Tensor | Sequence[Any]) -> Numbers:
     """Normalised taps of a layer; an int gets the error that other packages' users need."""
     if isinstance(taps, int):
-        raise ValueError(f"{who}: kernel must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed")
+        raise ValueError(f"{caller}: kernel must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed")
     try:
         return normalized(numbers_of(taps))
     except ValueError as error:
-        raise ValueError(f"{who}: {error}") from None
+        raise ValueError(f"{caller}: {error}") from None
 
 
 def same_padding(kernel_size: int) -> tuple[int, int, int, int]:
@@ -73,7 +75,7 @@ def same_padding(kernel_size: int) -> tuple[int, int, int, int]:
     return near, far, near, far
 
 
-def _without_box(who: str, kernel: Numbers) -> Numbers:
+def _without_box(caller: str, kernel: Numbers) -> Numbers:
     """The blur that, convolved with the box ``(1, 1)``, gives the 1-D `kernel`: (1, 3, 3, 1) → (1, 2, 1)."""
     if is_separable(kernel):
         quotient: list[float] = []
@@ -83,7 +85,7 @@ def _without_box(who: str, kernel: Numbers) -> Numbers:
         if quotient and abs(remainder) <= 1e-6:
             return normalized(tuple(quotient))
     raise ValueError(
-        f"{who}: resample_method='nearest' needs a 1-D resample_filter that contains the box (1, 1), such as "
+        f"{caller}: resample_method='nearest' needs a 1-D resample_filter that contains the box (1, 1), such as "
         f"(1, 1), (1, 2, 1) or (1, 3, 3, 1), got {shown(kernel)}"
     )
 

@@ -205,8 +205,8 @@ class EqualConv2d(nn.Module):
         ) + changed(gain=(self.gain, 1.0), activation_gain=(self.activation_gain, None), clamp=(self.clamp, None))
 
 
-def check_sizes(who: str, **sizes: int) -> None:
+def check_sizes(caller: str, **sizes: int) -> None:
     """Raise a ValueError that names the layer and the argument unless all sizes are ints of at least 1."""
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{who}: {name} must be an int of at least 1, got {size!r}")
+            raise ValueError(f"{caller}: {name} must be an int of at least 1, got {size!r}")

@@ -87,13 +87,13 @@ class ModulatedConv2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        who = "ModulatedConv2d"
-        check_sizes(who, in_channels=in_channels, out_channels=out_channels)
-        check_sizes(who, kernel_size=kernel_size, latent_dim=latent_dim)
+        caller = "ModulatedConv2d"
+        check_sizes(caller, in_channels=in_channels, out_channels=out_channels)
+        check_sizes(caller, kernel_size=kernel_size, latent_dim=latent_dim)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.latent_dim, self.normalize_style, self.gain, self.eps = latent_dim, normalize_style, gain, eps
         self.demodulate = kernel_size > 1 if demodulate is None else demodulate
-        self.resampling = Resampling.of(who, resample, resample_method, resample_filter, padding_mode)
+        self.resampling = Resampling.of(caller, resample, resample_method, resample_filter, padding_mode)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         self.scale = gain / sqrt(prod(shape[1:]))
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))

@@ -139,10 +139,10 @@ class ConstantInput(nn.Module):
         return "{}, ({}, {})".format(*self.const.shape)
 
 
-def check_noise(who: str, noise: Noise) -> None:
+def check_noise(caller: str, noise: Noise) -> None:
     """Raise a ValueError that names the caller unless `noise` is one of `NOISE_MODES` or generators."""
     if noise not in NOISE_MODES and (isinstance(noise, str) or not isinstance(noise, Sequence)):
-        raise ValueError(f"{who}: noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")
+        raise ValueError(f"{caller}: noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")
 
 
 def _drawn(sources: Sequence[torch.Generator], count: int, size: Sequence[int]) -> Tensor:

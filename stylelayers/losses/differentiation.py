@@ -18,38 +18,38 @@ _COMPILED_FORM = {
 }
 
 
-def gradient_of(who: str, output: Tensor, source: Tensor, source_name: str, output_name: str) -> Tensor:
-    """The gradient of a scalar, with a graph; errors name the penalty `who` and the two tensors as its caller does."""
+def gradient_of(caller: str, output: Tensor, source: Tensor, source_name: str, output_name: str) -> Tensor:
+    """The gradient of a scalar, with a graph; errors name the penalty `caller` and the two tensors."""
     if torch.compiler.is_compiling():
-        raise ValueError(_compiled(who, output_name))
+        raise ValueError(_compiled(caller, output_name))
     if not source.requires_grad:
         raise ValueError(
-            f"{who}: {source_name} must require grad before the network is called, got a tensor that does not; "
+            f"{caller}: {source_name} must require grad before the network is called, got a tensor that does not; "
             f"use {source_name}.requires_grad_()"
         )
     if not output.requires_grad:
-        raise ValueError(f"{who}: {output_name} have no graph; they were computed under no_grad or detached")
+        raise ValueError(f"{caller}: {output_name} have no graph; they were computed under no_grad or detached")
     try:
         (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
     except RuntimeError as error:
         if _passes_compiled_code(output):
-            raise ValueError(_compiled(who, output_name)) from error
+            raise ValueError(_compiled(caller, output_name)) from error
         raise
     if gradient is None:
-        raise ValueError(f"{who}: {output_name} were not computed from these {source_name}")
+        raise ValueError(f"{caller}: {output_name} were not computed from these {source_name}")
     if gradient.dtype == torch.float16 and not gradient.isfinite().all():
         raise ValueError(
-            f"{who}: the gradient overflows float16; compute {output_name} for the penalty in float32 or bfloat16"
+            f"{caller}: the gradient overflows float16; compute {output_name} for the penalty in float32 or bfloat16"
         )
     if _passes_compiled_code(gradient, "CompiledFunctionBackwardBackward"):
-        raise ValueError(_compiled(who, output_name))
+        raise ValueError(_compiled(caller, output_name))
     return gradient
 
 
-def _compiled(who: str, output_name: str) -> str:
+def _compiled(caller: str, output_name: str) -> str:
     return (
-        f"{who}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
-        f"again; use {_COMPILED_FORM[who]} inside one torch.compile(fullgraph=True), or the network uncompiled"
+        f"{caller}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
+        f"again; use {_COMPILED_FORM[caller]} inside one torch.compile(fullgraph=True), or the network uncompiled"
     )
 
 
@@ -68,16 +68,18 @@ def _passes_compiled_code(result: Tensor, node_name: str = "CompiledFunctionBack
 
 
 def vjp(
-    who: str, network: Callable[..., Tensor], x: Tensor, *others: Tensor
+    caller: str, network: Callable[..., Tensor], x: Tensor, *others: Tensor
 ) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor]]]:
     """:func:`torch.func.vjp` of ``network(x, *others)``, with respect to `x`.
 
     Raises:
-        ValueError: a network under FSDP2, which `who` refuses: its hooks do not see `torch.func`, and its parameters
+        ValueError: a network under FSDP2, which `caller` refuses: its hooks do not see `torch.func`, and its parameters
             would get no gradient.
     """
     if not torch.compiler.is_compiling() and _is_sharded(network):
-        raise ValueError(f"{who}: the network must not be sharded by fully_shard, got one that is; use {who[:-4]}")
+        raise ValueError(
+            f"{caller}: the network must not be sharded by fully_shard, got one that is; use {caller[:-4]}"
+        )
     return cast(Any, torch.func.vjp(lambda x: network(x, *others), x))
 
 

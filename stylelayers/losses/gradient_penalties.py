@@ -103,8 +103,8 @@ def gradient_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, l
     return _mean_square_excess(_gradient_vjp("gradient_penalty_vjp", discriminator, images, labels))
 
 
-def _gradient_vjp(who: str, discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None) -> Tensor:
-    logits, pull_back = vjp(who, discriminator, images, *([] if labels is None else [labels]))
+def _gradient_vjp(caller: str, discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None) -> Tensor:
+    logits, pull_back = vjp(caller, discriminator, images, *([] if labels is None else [labels]))
     (gradient,) = pull_back(torch.ones_like(logits))
     return gradient
 

@@ -103,7 +103,7 @@ class QualityMeter:
     def _latents(self, generator: Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Latents and labels of all samples: labels as often as in the data, or all alike if those have others."""
         source = torch.Generator().manual_seed(self.seed)
-        z = torch.randn(self._samples, generator.latent_dim, generator=source).to(device)
+        z = torch.randn(self._samples, generator.z_dim, generator=source).to(device)
         if not generator.num_labels:
             return z, None
         counts = (

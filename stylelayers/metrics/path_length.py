@@ -31,7 +31,7 @@ def path_length(
     Args:
         generator: in evaluation mode.
         space: its features give the similarity ``"features"``, their squared distance.
-        z: the latents ``(N, latent_dim)`` of both ends.
+        z: the latents ``(N, z_dim)`` of both ends.
         labels: ``(N,)``, or None.
         similarity: a name of LPIPS as torchmetrics has it (``"vgg"``, ``"alex"``, ``"squeeze"``), or a module of two
             batches of images in [-1, 1] → ``(N,)``, quadratic in small differences.

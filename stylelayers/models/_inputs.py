@@ -11,28 +11,28 @@ from torch.nn.functional import one_hot
 __all__ = ["as_floating", "as_labels", "as_one_hot"]
 
 
-def as_floating(who: str, name: str, value: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
+def as_floating(caller: str, name: str, value: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """A floating-point tensor ``(N, *shape)`` as it is; an array or a list in the dtype and on the device of `like`.
 
     Raises:
         ValueError: another shape, or integers, whose scale is not known.
     """
     expected = f"(N, {', '.join(map(str, shape))})"
-    x = value if isinstance(value, Tensor) else _tensor(who, name, value, expected)
+    x = value if isinstance(value, Tensor) else _tensor(caller, name, value, expected)
     if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
-        raise ValueError(f"{who}: {name} must be {expected}, got {tuple(x.shape)}")
+        raise ValueError(f"{caller}: {name} must be {expected}, got {tuple(x.shape)}")
     if not x.is_floating_point():
         is_bytes = x.dtype == torch.uint8 and len(shape) == 3
         advice = f"; {name} / 127.5 - 1 takes [0, 255] to [-1, 1]" if is_bytes else ""
-        raise ValueError(f"{who}: {name} must be floating-point, got {x.dtype}{advice}")
+        raise ValueError(f"{caller}: {name} must be floating-point, got {x.dtype}{advice}")
     return x if isinstance(value, Tensor) else x.to(like)
 
 
-def as_labels(who: str, labels: Any, num_labels: int, batch: int | None, like: Tensor) -> Tensor:
+def as_labels(caller: str, labels: Any, num_labels: int, batch: int | None, like: Tensor) -> Tensor:
     """Class numbers ``(N,)`` or rows ``(N, num_labels)``, on the device of `like` unless they are a tensor.
 
     Args:
-        who: named in errors.
+        caller: named in errors.
         labels: a tensor, an array or a list of one of these shapes, or one class number for all samples.
         num_labels: how many classes there are.
         batch: N, None where only the labels tell.
@@ -45,17 +45,17 @@ def as_labels(who: str, labels: Any, num_labels: int, batch: int | None, like: T
     if isinstance(labels, int) and not isinstance(labels, bool):
         labels = torch.full((1 if batch is None else batch,), labels, device=like.device)
     if not isinstance(labels, Tensor):
-        labels = _tensor(who, "labels", labels, expected).to(like.device)
+        labels = _tensor(caller, "labels", labels, expected).to(like.device)
     if not (labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == num_labels)):
-        raise ValueError(f"{who}: labels must be {expected}, got {tuple(labels.shape)}")
+        raise ValueError(f"{caller}: labels must be {expected}, got {tuple(labels.shape)}")
     if batch is not None and labels.shape[0] != batch:
-        raise ValueError(f"{who}: labels must be one for each of {batch} samples, got {labels.shape[0]}")
+        raise ValueError(f"{caller}: labels must be one for each of {batch} samples, got {labels.shape[0]}")
     if labels.ndim == 1 and labels.is_floating_point():
-        raise ValueError(f"{who}: labels of shape (N,) must be integer class numbers, got {labels.dtype}")
+        raise ValueError(f"{caller}: labels of shape (N,) must be integer class numbers, got {labels.dtype}")
     return labels
 
 
-def as_one_hot(who: str, labels: Tensor, num_labels: int, like: Tensor) -> Tensor:
+def as_one_hot(caller: str, labels: Tensor, num_labels: int, like: Tensor) -> Tensor:
     """What :func:`as_labels` gives as rows ``(N, num_labels)`` of the dtype of `like`.
 
     Raises:
@@ -69,13 +69,13 @@ def as_one_hot(who: str, labels: Tensor, num_labels: int, like: Tensor) -> Tenso
         if torch.compiler.is_compiling() or len(labels) == 0 or 0 <= labels.min() <= labels.max() < num_labels:
             raise
         worst = labels[(labels < 0) | (labels >= num_labels)][0].item()
-        raise ValueError(f"{who}: labels must be class numbers in [0, {num_labels}), got {worst}") from error
+        raise ValueError(f"{caller}: labels must be class numbers in [0, {num_labels}), got {worst}") from error
 
 
-def _tensor(who: str, name: str, value: Any, expected: str) -> Tensor:
+def _tensor(caller: str, name: str, value: Any, expected: str) -> Tensor:
     if value is None:
-        raise ValueError(f"{who}: {name} must be {expected}, got None")
+        raise ValueError(f"{caller}: {name} must be {expected}, got None")
     try:
         return torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{who}: {name} must be a tensor {expected}, got {type(value).__name__}: {error}") from None
+        raise ValueError(f"{caller}: {name} must be a tensor {expected}, got {type(value).__name__}: {error}") from None

@@ -77,10 +77,10 @@ class Discriminator(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        who = "Discriminator"
-        check_sizes(who, image_channels=image_channels, channel_base=channel_base, channel_max=channel_max)
-        check_architecture(who, architecture)
-        pyramid = Pyramid.to(who, resolution)
+        caller = "Discriminator"
+        check_sizes(caller, image_channels=image_channels, channel_base=channel_base, channel_max=channel_max)
+        check_architecture(caller, architecture)
+        pyramid = Pyramid.to(caller, resolution)
         channels = pyramid.channels(channel_base, channel_max)[::-1]
         self.resolution, self.num_labels, self.image_channels = pyramid.levels[-1], num_labels, image_channels
         self.channel_base, self.channel_max, self.architecture = channel_base, channel_max, architecture

@@ -23,7 +23,7 @@ class Generator(nn.Module):
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
-        latent_dim, style_dim: lengths of z and w.
+        z_dim, w_dim: lengths of z and w.
         num_labels: classes, 0 for an unconditional generator.
         image_channels, channel_base, channel_max, architecture, activation, padding_mode, resample_method,
             resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
@@ -34,13 +34,13 @@ class Generator(nn.Module):
             them from the data; files of generators and checkpoints keep them.
 
     Shape:
-        `z` ``(N, latent_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
+        `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
         trained to lie in [-1, 1].
 
     Example:
         >>> import torch
         >>> from stylelayers import Generator
-        >>> generator = Generator(32, latent_dim=64, style_dim=64, channel_base=512)
+        >>> generator = Generator(32, z_dim=64, w_dim=64, channel_base=512)
         >>> generator(torch.randn(2, 64), truncation_psi=0.7, noise="const").shape
         torch.Size([2, 3, 32, 32])
     """
@@ -51,8 +51,8 @@ class Generator(nn.Module):
         self,
         resolution: int | tuple[int, int],
         *,
-        latent_dim: int = 512,
-        style_dim: int = 512,
+        z_dim: int = 512,
+        w_dim: int = 512,
         num_labels: int = 0,
         image_channels: int = 3,
         channel_base: int = 32768,
@@ -72,7 +72,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.synthesis = SynthesisNetwork(
-            style_dim,
+            w_dim,
             resolution,
             image_channels=image_channels,
             channel_base=channel_base,
@@ -88,8 +88,8 @@ class Generator(nn.Module):
             dtype=dtype,
         )
         self.mapping = MappingNetwork(
-            latent_dim,
-            style_dim,
+            z_dim,
+            w_dim,
             self.synthesis.num_ws,
             num_layers=mapping_layers,
             num_labels=num_labels,
@@ -100,7 +100,7 @@ class Generator(nn.Module):
             dtype=dtype,
         )
         self.resolution = self.synthesis.resolution
-        self.latent_dim, self.style_dim, self.num_labels = latent_dim, style_dim, num_labels
+        self.z_dim, self.w_dim, self.num_labels = z_dim, w_dim, num_labels
         self.image_channels, self.channel_base, self.channel_max = image_channels, channel_base, channel_max
         self.mapping_layers, self.mapping_lr_multiplier = mapping_layers, mapping_lr_multiplier
         self.w_mean_decay, self.architecture, self.activation = w_mean_decay, architecture, activation

@@ -27,21 +27,21 @@ class MappingNetwork(nn.Module):
     """Latents, and labels where there are any, to the styles of a synthesis network.
 
     Args:
-        latent_dim: length of z; 0 maps labels alone.
-        style_dim: length of w.
+        z_dim: length of z; 0 maps labels alone.
+        w_dim: length of w.
         num_ws: copies of w that are returned, one a layer of the synthesis network.
         num_layers: depth, at least 1.
         num_labels: classes; 0 for an unconditional network. Labels are embedded and joined to z.
-        hidden_dim: width of the layers between, default `style_dim`.
+        hidden_dim: width of the layers between, default `w_dim`.
         lr_multiplier: learning-rate factor of the layers.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
         w_mean_decay: decay a training batch of the running mean of w; None tracks none (no truncation then).
 
     Shape:
-        `z` ``(N, latent_dim)``, `labels` ``(N,)`` ints or ``(N, num_labels)`` → ``(N, num_ws, style_dim)``.
+        `z` ``(N, z_dim)``, `labels` ``(N,)`` ints or ``(N, num_labels)`` → ``(N, num_ws, w_dim)``.
 
     Attributes:
-        w_mean: ``(style_dim,)`` buffer, initially 0, updated by every call in training mode.
+        w_mean: ``(w_dim,)`` buffer, initially 0, updated by every call in training mode.
 
     Example:
         >>> import torch
@@ -54,8 +54,8 @@ class MappingNetwork(nn.Module):
 
     def __init__(
         self,
-        latent_dim: int,
-        style_dim: int,
+        z_dim: int,
+        w_dim: int,
         num_ws: int,
         *,
         num_layers: int = 8,
@@ -68,19 +68,19 @@ class MappingNetwork(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        who = "MappingNetwork"
-        check_sizes(who, style_dim=style_dim, num_ws=num_ws, num_layers=num_layers)
-        if min(latent_dim, num_labels) < 0:
+        caller = "MappingNetwork"
+        check_sizes(caller, w_dim=w_dim, num_ws=num_ws, num_layers=num_layers)
+        if min(z_dim, num_labels) < 0:
             raise ValueError(
-                f"{who}: latent_dim and num_labels must be an int of at least 0, got {latent_dim} and {num_labels}"
+                f"{caller}: z_dim and num_labels must be an int of at least 0, got {z_dim} and {num_labels}"
             )
-        if latent_dim + num_labels == 0:
-            raise ValueError(f"{who}: latent_dim or num_labels must be an int of at least 1, got 0 for both")
-        self.latent_dim, self.style_dim, self.num_ws, self.num_labels = latent_dim, style_dim, num_ws, num_labels
+        if z_dim + num_labels == 0:
+            raise ValueError(f"{caller}: z_dim or num_labels must be an int of at least 1, got 0 for both")
+        self.z_dim, self.w_dim, self.num_ws, self.num_labels = z_dim, w_dim, num_ws, num_labels
         self.w_mean_decay = w_mean_decay
-        self.embed = EqualLinear(num_labels, style_dim, device=device, dtype=dtype) if num_labels else None
-        hidden = hidden_dim or style_dim
-        widths = [latent_dim + (style_dim if num_labels else 0), *[hidden] * (num_layers - 1), style_dim]
+        self.embed = EqualLinear(num_labels, w_dim, device=device, dtype=dtype) if num_labels else None
+        hidden = hidden_dim or w_dim
+        widths = [z_dim + (w_dim if num_labels else 0), *[hidden] * (num_layers - 1), w_dim]
         self.layers = nn.Sequential(
             *(
                 EqualLinear(
@@ -89,7 +89,7 @@ class MappingNetwork(nn.Module):
                 for fan_in, fan_out in pairwise(widths)
             )
         )
-        mean = None if w_mean_decay is None else torch.empty(style_dim, device=device, dtype=dtype)
+        mean = None if w_mean_decay is None else torch.empty(w_dim, device=device, dtype=dtype)
         self.register_buffer("w_mean", mean)
         self.reset_parameters()
 
@@ -110,7 +110,7 @@ class MappingNetwork(nn.Module):
         """Map to styles.
 
         Args:
-            z: latents; None where `latent_dim` is 0. A NumPy array is taken to the dtype and device of the network.
+            z: latents; None where `z_dim` is 0. A NumPy array is taken to the dtype and device of the network.
             labels: needed where the network has labels, refused where it has none. An array, a list, or one class
                 number for all samples will do.
             truncation_psi: 1 leaves w; smaller values draw it towards its mean (arXiv:1812.04948, appendix B).
@@ -133,8 +133,8 @@ class MappingNetwork(nn.Module):
 
     def _joined_input(self, z: Any, labels: Any) -> Tensor:
         parts, batch, weight = [], None, cast(EqualLinear, self.layers[0]).weight
-        if self.latent_dim:
-            z = as_floating("MappingNetwork", "z", z, (self.latent_dim,), weight)
+        if self.z_dim:
+            z = as_floating("MappingNetwork", "z", z, (self.z_dim,), weight)
             parts, batch = [pixel_norm(z)], z.shape[0]
         if self.embed is not None:
             labels = as_labels("MappingNetwork", labels, self.num_labels, batch, weight)

@@ -22,18 +22,18 @@ class Pyramid:
     doublings: int
 
     @staticmethod
-    def to(who: str, resolution: int | tuple[int, int]) -> Pyramid:
+    def to(caller: str, resolution: int | tuple[int, int]) -> Pyramid:
         """The pyramid whose last level is `resolution`, with as many doublings as there can be."""
         size = resolution if isinstance(resolution, (tuple, list)) else (resolution, resolution)
         if len(size) != 2 or any(not isinstance(side, int) or side < 1 for side in size):
-            raise ValueError(f"{who}: resolution must be an int or (height, width) in pixels, got {resolution!r}")
+            raise ValueError(f"{caller}: resolution must be an int or (height, width) in pixels, got {resolution!r}")
         height, width = size
         doublings = 0
         while height % 2 == width % 2 == 0 and min(height, width) >= 2 * _SMALLEST:
             height, width, doublings = height // 2, width // 2, doublings + 1
         if doublings == 0 or min(height, width) > _LARGEST_BASE:
             raise ValueError(
-                f"{who}: resolution must be a power of two times a base whose smaller side has {_SMALLEST} to "
+                f"{caller}: resolution must be a power of two times a base whose smaller side has {_SMALLEST} to "
                 f"{_LARGEST_BASE} pixels, such as 32, 48, 256 or (32, 48); got {resolution!r}"
             )
         return Pyramid((height, width), doublings)

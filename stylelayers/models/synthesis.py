@@ -43,7 +43,7 @@ class SynthesisBlock(nn.Module):
         shortcut: makes the 1x1 convolution around a residual block.
 
     Shape:
-        `x` ``(N, in_channels, H/2, W/2)``, image of the block before or None, `ws` ``(N, num_ws, style_dim)`` →
+        `x` ``(N, in_channels, H/2, W/2)``, image of the block before or None, `ws` ``(N, num_ws, w_dim)`` →
         ``(N, out_channels, H, W)`` and the image.
     """
 
@@ -99,7 +99,7 @@ class SynthesisNetwork(nn.Module):
     """Styles to images.
 
     Args:
-        style_dim: length of w.
+        w_dim: length of w.
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         image_channels: 1 for grey, 3 for RGB, any number.
         channel_base: a level of ``r`` pixels has ``channel_base / r`` channels,
@@ -110,7 +110,7 @@ class SynthesisNetwork(nn.Module):
         clamp: largest magnitude of every layer's output (256 keeps float16 finite), None for no limit.
 
     Shape:
-        `ws` ``(N, num_ws, style_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1].
+        `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1].
 
     Attributes:
         num_ws: styles that `forward` takes: one a convolution, and one for the last image.
@@ -128,7 +128,7 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(
         self,
-        style_dim: int,
+        w_dim: int,
         resolution: int | tuple[int, int],
         *,
         image_channels: int = 3,
@@ -145,18 +145,18 @@ class SynthesisNetwork(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        who = "SynthesisNetwork"
-        check_sizes(who, style_dim=style_dim, image_channels=image_channels)
-        check_sizes(who, channel_base=channel_base, channel_max=channel_max)
-        check_architecture(who, architecture)
-        pyramid = Pyramid.to(who, resolution)
-        self.style_dim, self.architecture, self.image_channels = style_dim, architecture, image_channels
+        caller = "SynthesisNetwork"
+        check_sizes(caller, w_dim=w_dim, image_channels=image_channels)
+        check_sizes(caller, channel_base=channel_base, channel_max=channel_max)
+        check_architecture(caller, architecture)
+        pyramid = Pyramid.to(caller, resolution)
+        self.w_dim, self.architecture, self.image_channels = w_dim, architecture, image_channels
         self.resolution = pyramid.levels[-1]
         channels = pyramid.channels(channel_base, channel_max)
         make_styled = partial(
             StyledConv,
             kernel_size=3,
-            latent_dim=style_dim,
+            latent_dim=w_dim,
             resample_method=resample_method,
             resample_filter=resample_filter,
             padding_mode=padding_mode,
@@ -167,7 +167,7 @@ class SynthesisNetwork(nn.Module):
             dtype=dtype,
         )
         make_rgb = partial(
-            ToRGB, image_channels=image_channels, latent_dim=style_dim, clamp=clamp, device=device, dtype=dtype
+            ToRGB, image_channels=image_channels, latent_dim=w_dim, clamp=clamp, device=device, dtype=dtype
         )
         make_shortcut = partial(
             EqualConv2d,
@@ -214,7 +214,7 @@ class SynthesisNetwork(nn.Module):
                 sample has the same noise in any batch and on every device.
         """
         check_noise("SynthesisNetwork", noise)
-        ws = as_floating("SynthesisNetwork", "ws", ws, (self.num_ws, self.style_dim), next(self.parameters()))
+        ws = as_floating("SynthesisNetwork", "ws", ws, (self.num_ws, self.w_dim), next(self.parameters()))
         x: Tensor = self.input(ws.shape[0])
         image: Tensor | None = None
         first: int = 0
@@ -227,10 +227,10 @@ class SynthesisNetwork(nn.Module):
         return image
 
 
-def check_architecture(who: str, architecture: str) -> None:
+def check_architecture(caller: str, architecture: str) -> None:
     """Raise a ValueError that names the caller unless the architecture is one of `ARCHITECTURES`."""
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"{who}: architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
+        raise ValueError(f"{caller}: architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
 
 
 def _halved_power(conv: StyledConv) -> tuple[float, float | None]:

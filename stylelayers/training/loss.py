@@ -203,13 +203,13 @@ class StyleGAN2Loss(nn.Module):
         return penalty, {"penalty/gradient": penalty}
 
     def fake_styles(self, generator: Generator, batch: int, labels: Tensor | None) -> Tensor:
-        """Styles of new latents, mixed; ``(batch, num_ws, style_dim)``."""
-        z = torch.randn(2, batch, generator.latent_dim, device=next(generator.parameters()).device)
+        """Styles of new latents, mixed; ``(batch, num_ws, w_dim)``."""
+        z = torch.randn(2, batch, generator.z_dim, device=next(generator.parameters()).device)
         return mixed_styles(generator.mapping, z[0], z[1], labels, self.style_mixing)
 
 
 def mixed_styles(mapping: MappingNetwork, z: Tensor, z_other: Tensor, labels: Tensor | None, share: float) -> Tensor:
-    """Styles ``(N, num_ws, style_dim)``; a `share` of the samples switches to `z_other` at a random layer."""
+    """Styles ``(N, num_ws, w_dim)``; a `share` of the samples switches to `z_other` at a random layer."""
     ws = mapping(z, labels)
     if not share or mapping.num_ws < 2:
         return ws

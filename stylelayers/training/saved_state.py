@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
-from ..checkpoints._building import fits
+from ..checkpoints._building import fits, renamed
 from ..checkpoints.training_checkpoint import CLASS_NAMES
 from ..models import Discriminator, Generator
 from ..models.class_names import difference
@@ -49,7 +49,8 @@ def identity(model: Trained) -> dict[str, Any]:
 
 def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -> None:
     """Raise a ValueError, which names the checkpoint by its `path`, unless its state fits `model`."""
-    there, here = checkpoint.get("arguments") or {}, network_arguments(model.generator, model.discriminator)
+    there = {name: renamed(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
+    here = network_arguments(model.generator, model.discriminator)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
     _check_meaning(there, here, path)
     _check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, path)

@@ -22,7 +22,7 @@ NAMES = ("T-shirt/top", 'a "b", c', "犬\u2028", "${oc.env:HOME}", "0-9")
 
 
 def named(names: tuple[str, ...] = NAMES) -> Generator:
-    generator = Generator(8, latent_dim=4, style_dim=4, num_labels=len(NAMES), channel_base=32, mapping_layers=2)
+    generator = Generator(8, z_dim=4, w_dim=4, num_labels=len(NAMES), channel_base=32, mapping_layers=2)
     generator.class_names = names
     return generator
 

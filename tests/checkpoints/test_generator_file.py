@@ -23,7 +23,7 @@ ARGUMENTS = {
     for name, parameter in inspect.signature(Generator).parameters.items()
     if name not in ("device", "dtype")
 }
-SMALL: dict[str, Any] = {"resolution": 8, "latent_dim": 4, "style_dim": 6, "channel_base": 32, "mapping_layers": 2}
+SMALL: dict[str, Any] = {"resolution": 8, "z_dim": 4, "w_dim": 6, "channel_base": 32, "mapping_layers": 2}
 VARIANTS: dict[str, dict[str, Any]] = {
     "small": {},
     "rectangular": {"resolution": (8, 12), "image_channels": 2},
@@ -97,7 +97,7 @@ def test_metadata_are_plain_json(tmp_path: Path) -> None:
     path = save_generator(make(), tmp_path / "g.safetensors", summary={"images_seen": 5, "note": "a"})
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "2")
+    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "3")
     assert (metadata["writer"], metadata["resolution"]) == (f"stylelayers {__version__}", "[8, 8]")
     assert json.loads(metadata["summary"]) == {"images_seen": 5, "note": "a"}
     assert set(json.loads(metadata["arguments"])) == set(ARGUMENTS)
@@ -155,12 +155,12 @@ GOOD = {"format": "stylelayers.generator", "version": "2", "arguments": json.dum
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, r"must be of format stylelayers\.generator, version 2 or older, got None, version None"),
+        (None, r"must be of format stylelayers\.generator, version 3 or older, got None, version None"),
         ({**GOOD, "format": "pt"}, r"must be of format stylelayers\.generator, .* got pt, version 2"),
-        ({**GOOD, "version": "3"}, r"version 2 or older, got stylelayers\.generator, version 3"),
-        ({**GOOD, "version": "3", "arguments": '{"new": 1}'}, "version 2 or older, got .* version 3"),
-        ({**GOOD, "version": "x"}, "version 2 or older, got .* version x"),
-        ({**GOOD, "arguments": json.dumps({**SMALL, "style_dim": 7})}, "do not fit its arguments"),
+        ({**GOOD, "version": "4"}, r"version 3 or older, got stylelayers\.generator, version 4"),
+        ({**GOOD, "version": "4", "arguments": '{"new": 1}'}, "version 3 or older, got .* version 4"),
+        ({**GOOD, "version": "x"}, "version 3 or older, got .* version x"),
+        ({**GOOD, "arguments": json.dumps({**SMALL, "w_dim": 7})}, "do not fit its arguments"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "depth": 7})}, "do not fit its arguments: .*depth"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "mapping_layers": 10**9})}, "mapping_layers must be at most"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "channel_base": 10**30})}, "do not fit its arguments"),

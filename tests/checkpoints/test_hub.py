@@ -25,7 +25,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def generator() -> Generator:
-    made = Generator((8, 12), latent_dim=4, style_dim=5, num_labels=2, channel_base=32, padding_mode="reflect")
+    made = Generator((8, 12), z_dim=4, w_dim=5, num_labels=2, channel_base=32, padding_mode="reflect")
     with torch.no_grad():
         for tensor in made.state_dict().values():
             tensor.add_(torch.randn_like(tensor), alpha=0.3)

@@ -49,12 +49,12 @@ def old_run(run: Path, tmp_path: Path) -> Path:
 
 
 def port_generator() -> Generator:
-    return Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2)
+    return Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2)
 
 
 @torch.no_grad()
 def same_images(one: Generator, other: Generator) -> bool:
-    z, labels = torch.randn(3, one.latent_dim), torch.arange(3) if one.num_labels else None
+    z, labels = torch.randn(3, one.z_dim), torch.arange(3) if one.num_labels else None
     return torch.allclose(one(z, labels, noise="const"), other(z, labels, noise="const"), rtol=1e-5, atol=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_what_a_run_tells_of_itself(run: Path) -> None:
         assert told.parameters["generator"] == told.parameters["mapping"] + told.parameters["synthesis"] == parameters
         assert told.arguments["resolution"] == (8, 8) and told.arguments["padding_mode"] == "reflect"
         assert COUNTERS.items() <= told.summary.items()
-    assert (told.version, describe(run).version) == (None, 2)
+    assert (told.version, describe(run).version) == (None, 3)
 
 
 def test_tensors_are_not_read_for_it(run: Path, tmp_path: Path) -> None:

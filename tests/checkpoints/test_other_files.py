@@ -31,7 +31,7 @@ from tests.checkpoints.test_stylegan2 import GOLDEN_FILE
 
 
 def tiny() -> Generator:
-    return Generator(8, latent_dim=4, style_dim=4, channel_base=16)
+    return Generator(8, z_dim=4, w_dim=4, channel_base=16)
 
 
 def written(write: Callable[[Any], object]) -> bytes:
@@ -166,7 +166,7 @@ def test_errors_name_the_file_once_and_no_function_of_ours(
     assert not re.search(r"\b_\w+|\w+\(\)", str(refused.value).partition(": ")[2])
 
 
-@pytest.mark.parametrize("arguments", ['{"depth": 3}', '{"resolution": 8, "latent_dim": "a"}', "[1]", "[" * 9999, "{"])
+@pytest.mark.parametrize("arguments", ['{"depth": 3}', '{"resolution": 8, "z_dim": "a"}', "[1]", "[" * 9999, "{"])
 @pytest.mark.parametrize("function", [describe, load_generator])
 def test_arguments_of_a_file_that_make_no_network(tmp_path: Path, arguments: str, function: Any) -> None:
     from safetensors.torch import save_file

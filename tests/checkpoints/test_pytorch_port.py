@@ -75,7 +75,7 @@ def test_a_checkpoint_comes_back_tensor_by_tensor(tmp_path: Path) -> None:
     networks = load(tmp_path, contents)
     generator = networks.generator
     assert (generator.resolution, generator.channel_base, generator.channel_max) == ((16, 16), 48, 6)
-    assert (generator.style_dim, generator.mapping_layers, generator.training) == (STYLE, LAYERS, False)
+    assert (generator.w_dim, generator.mapping_layers, generator.training) == (STYLE, LAYERS, False)
     back = pytorch_port_state(generator, networks.discriminator)
     for key in ("g_ema", "d"):
         assert back[key].keys() == contents[key].keys()
@@ -86,7 +86,7 @@ def test_a_checkpoint_comes_back_tensor_by_tensor(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_our_networks_come_back_from_a_file(tmp_path: Path) -> None:
-    generator = Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=3, mapping_lr_multiplier=0.1)
+    generator = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=3, mapping_lr_multiplier=0.1)
     discriminator = Discriminator(8, channel_base=48, channel_max=7)
     for network in (generator, discriminator):
         for tensor in network.state_dict().values():
@@ -151,21 +151,21 @@ def test_a_small_file_cannot_ask_for_large_noise_maps(tmp_path: Path) -> None:
         ({"padding_mode": "reflect"}, "only padding_mode='zeros'"),
         ({"clamp": 256}, "only clamp=None"),
         ({"image_channels": 1}, "only image_channels=3"),
-        ({"latent_dim": 5}, "latent_dim equal to style_dim"),
+        ({"z_dim": 5}, "z_dim equal to w_dim"),
         ({"w_mean_decay": None}, "a mean of w"),
         ({"resolution": 12}, r"powers of two as resolution, got a generator with \(12, 12\)"),
         ({"resolution": (8, 16)}, "powers of two as resolution"),
     ],
 )
 def test_networks_that_the_port_lacks_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    small: dict[str, Any] = {"resolution": 8, "latent_dim": 4, "style_dim": 4, "channel_base": 16}
+    small: dict[str, Any] = {"resolution": 8, "z_dim": 4, "w_dim": 4, "channel_base": 16}
     with pytest.raises(ValueError, match=message):
         save_pytorch_port(tmp_path / "port.pt", Generator(**{**small, **options}))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_discriminator_that_the_port_lacks_is_refused() -> None:
-    generator = Generator(8, latent_dim=4, style_dim=4, channel_base=16)
+    generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
     with pytest.raises(ValueError, match="only architecture='resnet', got a discriminator with 'orig'"):
         pytorch_port_state(generator, Discriminator(8, channel_base=16, architecture="orig"))
 

@@ -60,7 +60,7 @@ def test_golden_logits(official: StyleGAN2, golden: dict[str, Tensor]) -> None:
 
 def test_the_networks_are_ready_to_use(official: StyleGAN2) -> None:
     generator, discriminator = official["generator"], official["discriminator"]
-    assert (generator.latent_dim, generator.style_dim, generator.mapping_layers, generator.num_ws) == (16, 24, 2, 8)
+    assert (generator.z_dim, generator.w_dim, generator.mapping_layers, generator.num_ws) == (16, 24, 2, 8)
     for network in (generator, discriminator):
         assert (network.channel_base, network.channel_max, network.clamp) == (512, 32, 256)
         assert not network.training
@@ -114,7 +114,7 @@ def networks(architecture: str, num_labels: int = 0) -> tuple[Generator, Discrim
     shared: dict[str, Any] = {"num_labels": num_labels, "image_channels": 2, "channel_base": 68, "channel_max": 12}
     shared |= {"architecture": architecture}
     own, other = NETWORKS[architecture]
-    generator = Generator(16, latent_dim=6, style_dim=7, **(shared | own))
+    generator = Generator(16, z_dim=6, w_dim=7, **(shared | own))
     discriminator = Discriminator(16, label_layers=2 if num_labels else 8, **(shared | other))
     with torch.no_grad():
         for network in (generator, discriminator):

@@ -42,7 +42,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "generator.safetensors").write_bytes(Path("runs/RUN/generator.safetensors").read_bytes())
     (tmp_path / "runs" / "RUN" / "none").touch()
     (tmp_path / "runs" / "RUN" / "metrics.csv").write_text("step,quality/fid\n1,30.5\n2,20.5\n3,\n")
-    unlabelled = Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2)
+    unlabelled = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2)
     save_generator(unlabelled, tmp_path / "faces.safetensors")
     (tmp_path / "official.pkl").write_bytes(OFFICIAL.read_bytes())
     Image.linear_gradient("L").save(tmp_path / "picture.png")

@@ -38,7 +38,7 @@ def test_export_passes_its_options_on(
         return Exported(path, ("z", "labels"), 1.3e-5)
 
     monkeypatch.setitem(_FORMATS, format, exporter)
-    save_generator(Generator(8, latent_dim=4, style_dim=4, channel_base=16), tmp_path / "generator.safetensors")
+    save_generator(Generator(8, z_dim=4, w_dim=4, channel_base=16), tmp_path / "generator.safetensors")
     export(tmp_path, tmp_path / "out", format=format, half=True, noise="none")
     assert calls == [((8, 8), tmp_path / "out", {"noise": "none", "half": True})]
     assert capsys.readouterr().out == f"{tmp_path / 'out'}: inputs z, labels; images differ by at most 1.3e-05\n"

@@ -29,7 +29,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tiny(labels: int = 0) -> Generator:
-    return Generator(8, latent_dim=4, style_dim=4, num_labels=labels, image_channels=1, channel_base=32).eval()
+    return Generator(8, z_dim=4, w_dim=4, num_labels=labels, image_channels=1, channel_base=32).eval()
 
 
 def run_of(folder: Path) -> Path:

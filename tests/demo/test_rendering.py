@@ -73,7 +73,7 @@ def test_layers_are_taken_from_the_second_picture(explorer: Explorer) -> None:
 def test_styles_move_along_all_directions_at_once_in_their_layers(explorer: Explorer) -> None:
     generator = explorer.generator
     found = factorize(generator, layers=[1, 2])
-    deviation = float(style_statistics(generator)[1]) / sqrt(generator.style_dim)
+    deviation = float(style_statistics(generator)[1]) / sqrt(generator.w_dim)
     ws = styles_of_seeds(generator, [3], labels=[0]).clone()
     for layer in (1, 2):
         ws[:, layer] += deviation * (2.0 * found.vectors[0] - 3.0 * found.vectors[1])

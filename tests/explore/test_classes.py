@@ -73,14 +73,14 @@ def test_texts_that_name_no_class(names: tuple[str, ...], text: str, message: st
 
 
 def test_many_names_are_shortened() -> None:
-    generator = Generator(8, latent_dim=4, style_dim=4, num_labels=99, channel_base=32, mapping_layers=2)
+    generator = Generator(8, z_dim=4, w_dim=4, num_labels=99, channel_base=32, mapping_layers=2)
     generator.class_names = [f"class {number}" for number in range(99)]
     with pytest.raises(ValueError, match=r"class 19 and 79 more, got 'class 100'; did you mean 'class \d+'\?"):
         parse_classes(generator, "class 100")
 
 
 def test_many_classes_are_read_at_once() -> None:
-    generator = Generator(8, latent_dim=4, style_dim=4, num_labels=1000, channel_base=32, mapping_layers=2)
+    generator = Generator(8, z_dim=4, w_dim=4, num_labels=1000, channel_base=32, mapping_layers=2)
     generator.class_names = [f"class, {number}" for number in range(1000)]
     began = monotonic()
     assert parse_classes(generator, ",".join(generator.class_names[:300])) == list(range(300))

@@ -17,7 +17,7 @@ from tests.explore.tiny import tiny_generator
 
 
 def styles(generator: Generator, ws: torch.Tensor) -> list[torch.Tensor]:
-    """The style of every modulated convolution for styles ``(num_ws, style_dim)``, as the network computes them."""
+    """The style of every modulated convolution for styles ``(num_ws, w_dim)``, as the network computes them."""
     seen: list[torch.Tensor] = []
     hooks = [
         module.register_forward_pre_hook(lambda layer, inputs: seen.append(layer.style(inputs[1])[0]))

@@ -14,7 +14,7 @@ __all__ = ["tiny_generator"]
 
 def tiny_generator(resolution: int | tuple[int, int] = 8, *, labels: int = 0, **options: Any) -> Generator:
     torch.manual_seed(0)
-    sizes = {"latent_dim": 6, "style_dim": 5, "channel_base": 64, "mapping_layers": 2, "mapping_lr_multiplier": 1.0}
+    sizes = {"z_dim": 6, "w_dim": 5, "channel_base": 64, "mapping_layers": 2, "mapping_lr_multiplier": 1.0}
     generator = Generator(resolution, num_labels=labels, **{**sizes, **options})
     for module in generator.modules():
         if isinstance(module, NoiseInjection):

@@ -19,7 +19,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
-SMALL: dict[str, Any] = {"latent_dim": 4, "style_dim": 5, "channel_base": 32, "mapping_layers": 2}
+SMALL: dict[str, Any] = {"z_dim": 4, "w_dim": 5, "channel_base": 32, "mapping_layers": 2}
 EXPORTS = {"onnx": export_onnx, "pt2": export_program}
 VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
     "skip": ({"resolution": 8}, "none"),

@@ -88,7 +88,7 @@ def test_a_generator_a_sample_gives_it_the_same_noise_in_any_batch() -> None:
         NoiseInjection,
         lambda: nn.ModuleDict({"a": nn.Sequential(NoiseInjection((2, 3)), NoiseInjection())}),
         lambda: nn.Sequential(StyledConv(2, 2, 3, 4)),
-        lambda: Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2),
+        lambda: Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2),
     ],
     ids=["layer", "nested", "styled", "generator"],
 )

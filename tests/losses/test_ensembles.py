@@ -57,7 +57,7 @@ def test_gradient_penalties_of_discriminators(options: dict[str, Any], penalty: 
 
 @pytest.mark.parametrize("options", NETWORKS.values(), ids=NETWORKS.keys())
 def test_path_lengths_of_generators(options: dict[str, Any]) -> None:
-    z, noise, sizes = randn(3, 4), randn(3, 1, 8, 8), {"latent_dim": 4, "style_dim": 3, "mapping_layers": 1}
+    z, noise, sizes = randn(3, 4), randn(3, 1, 8, 8), {"z_dim": 4, "w_dim": 3, "mapping_layers": 1}
     inputs = (LABELS,) if "num_labels" in options else ()
     make = partial(Generator, 8, **{**TINY, **options}, **sizes, dtype=torch.float64)  # type: ignore[arg-type]
 

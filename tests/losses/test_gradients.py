@@ -29,7 +29,7 @@ TINY: dict[str, Any] = {"image_channels": 2, "channel_base": 32, "dtype": torch.
 
 
 def generator(**options: Any) -> Generator:
-    return Generator(8, **{**TINY, "latent_dim": 3, "style_dim": 4, "mapping_layers": 2, **options})
+    return Generator(8, **{**TINY, "z_dim": 3, "w_dim": 4, "mapping_layers": 2, **options})
 
 
 def discriminator(**options: Any) -> Discriminator:

@@ -79,7 +79,7 @@ def test_lengths_and_gradients_of_live_samples_are_those_without_the_dead_one() 
 
 
 def test_a_generator_with_a_last_layer_of_zeros_can_be_penalised() -> None:
-    generator = Generator(8, latent_dim=4, style_dim=4, channel_base=32, mapping_layers=1)
+    generator = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=1)
     for name, parameter in generator.named_parameters():
         if "to_rgb" in name:
             nn.init.zeros_(parameter)

@@ -117,7 +117,7 @@ def test_samples_are_as_many_as_real_images_by_default(generator: Generator) -> 
 def test_digits_have_features_of_their_own_that_tell_digits_from_noise() -> None:
     data = digits(resolution=8)
     meter = QualityMeter(data, samples=200, cache=None)
-    noise = Generator(8, latent_dim=4, style_dim=4, num_labels=10, image_channels=1, channel_base=32)
+    noise = Generator(8, z_dim=4, w_dim=4, num_labels=10, image_channels=1, channel_base=32)
     report = meter(noise)
     accuracy = report.classifier_accuracy
     assert accuracy is not None and accuracy > 0.9
@@ -166,7 +166,7 @@ def test_labels_are_asked_as_often_as_the_data_have_them() -> None:
             self.asked = torch.cat([self.asked, labels])
             return super().forward(z, labels, **options)
 
-    options: dict[str, Any] = {"latent_dim": 4, "style_dim": 4, "image_channels": 1, "channel_base": 32}
+    options: dict[str, Any] = {"z_dim": 4, "w_dim": 4, "image_channels": 1, "channel_base": 32}
     images = torch.rand(40, 1, 8, 8)
     labels = torch.tensor([0] * 30 + [2] * 10)
     for num_labels, shares in ((3, [0.75, 0.0, 0.25]), (4, [0.25] * 4)):

@@ -93,7 +93,7 @@ def test_images_of_any_size(size: tuple[int, int], levels: int, channels: int) -
 def test_data_without_features_of_their_own_are_measured_offline_and_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     images = torch.utils.data.TensorDataset(torch.rand(40, 1, 8, 8) * 2 - 1, torch.zeros(40).long())
-    generator = Generator(8, latent_dim=4, style_dim=4, image_channels=1, channel_base=32)
+    generator = Generator(8, z_dim=4, w_dim=4, image_channels=1, channel_base=32)
     with pytest.warns(
         UserWarning, match="features=auto: images are compared in fixed random filters, as features=inception"
     ):

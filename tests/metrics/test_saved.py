@@ -27,7 +27,7 @@ FOLDER = "stylelayers.data.image_folder"
 
 
 def tiny() -> Generator:
-    return Generator(8, latent_dim=4, style_dim=4, image_channels=1, channel_base=32).eval()
+    return Generator(8, z_dim=4, w_dim=4, image_channels=1, channel_base=32).eval()
 
 
 def run_of(folder: Path, data: object) -> Path:

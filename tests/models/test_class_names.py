@@ -9,7 +9,7 @@ from stylelayers import Generator
 
 
 def make(labels: int = 3) -> Generator:
-    return Generator(8, latent_dim=4, style_dim=4, num_labels=labels, channel_base=32, mapping_layers=2)
+    return Generator(8, z_dim=4, w_dim=4, num_labels=labels, channel_base=32, mapping_layers=2)
 
 
 def test_names_are_a_tuple_and_copies_have_them() -> None:

@@ -14,7 +14,7 @@ from tests.conftest import Case, Law, assert_same, every_law, randn
 
 
 def tiny(**options: Any) -> partial[Generator]:
-    defaults = {"latent_dim": 3, "style_dim": 4, "channel_base": 12, "mapping_layers": 2}
+    defaults = {"z_dim": 3, "w_dim": 4, "channel_base": 12, "mapping_layers": 2}
     return partial(Generator, 8, **{**defaults, **options})
 
 
@@ -64,8 +64,8 @@ def test_is_mapping_then_synthesis() -> None:
 def test_every_argument_is_kept_and_handed_on(padding_mode: str) -> None:
     given: dict[str, Any] = {
         "resolution": (8, 12),
-        "latent_dim": 3,
-        "style_dim": 4,
+        "z_dim": 3,
+        "w_dim": 4,
         "num_labels": 2,
         "image_channels": 1,
         "channel_base": 16,
@@ -113,8 +113,8 @@ def test_every_parameter_is_trained() -> None:
 
 BAD: dict[str, tuple[Any, str]] = {
     "resolution": (lambda: Generator(31), "resolution must be a power of two .*got 31"),
-    "latent_dim": (lambda: network(latent_dim=0), "must be an int of at least 1, got 0"),
-    "style_dim": (lambda: network(style_dim=0), "style_dim must be an int of at least 1, got 0"),
+    "z_dim": (lambda: network(z_dim=0), "must be an int of at least 1, got 0"),
+    "w_dim": (lambda: network(w_dim=0), "w_dim must be an int of at least 1, got 0"),
     "layers": (lambda: network(mapping_layers=0), "num_layers must be an int of at least 1, got 0"),
     "architecture": (lambda: network(architecture="x"), "architecture must be one of skip, resnet, orig, got 'x'"),
     "z": (lambda: network()(randn(2, 4)), r"z must be \(N, 3\), got \(2, 4\)"),

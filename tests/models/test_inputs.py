@@ -17,7 +17,7 @@ TINY: dict[str, Any] = {"image_channels": 1, "channel_base": 32}
 NETWORKS: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     "MappingNetwork: z": (lambda **k: MappingNetwork(3, 4, 2, num_layers=1, **k), (3,)),
     "MappingNetwork: z of a Generator": (
-        lambda **k: Generator(8, **TINY, latent_dim=3, style_dim=4, mapping_layers=1, **k),
+        lambda **k: Generator(8, **TINY, z_dim=3, w_dim=4, mapping_layers=1, **k),
         (3,),
     ),
     "SynthesisNetwork: ws": (lambda **k: SynthesisNetwork(4, 8, **TINY, **k), (4, 4)),
@@ -81,7 +81,7 @@ LABELS: dict[str, Any] = {
 
 
 def labelled() -> dict[str, tuple[nn.Module, Tensor]]:
-    generator = Generator(8, **TINY, latent_dim=3, style_dim=4, mapping_layers=1, num_labels=2)
+    generator = Generator(8, **TINY, z_dim=3, w_dim=4, mapping_layers=1, num_labels=2)
     critic = Discriminator(8, **TINY, num_labels=2, label_layers=1)
     return {
         "MappingNetwork": (generator.mapping, torch.randn(3, 3)),

@@ -111,12 +111,12 @@ def test_labels_alone() -> None:
 
 Z = torch.ones(2, 6, dtype=torch.float64)
 BAD: dict[str, tuple[Any, str]] = {
-    "style_dim": (lambda: MappingNetwork(6, 0, 5), "MappingNetwork: style_dim must be an int of at least 1, got 0"),
+    "w_dim": (lambda: MappingNetwork(6, 0, 5), "MappingNetwork: w_dim must be an int of at least 1, got 0"),
     "num_ws": (lambda: MappingNetwork(6, 4, 0), "MappingNetwork: num_ws must be .*got 0"),
     "num_layers": (lambda: MappingNetwork(6, 4, 5, num_layers=0), "MappingNetwork: num_layers must be .*got 0"),
     "no input": (lambda: MappingNetwork(0, 4, 5), "MappingNetwork: .*must be an int of at least 1, got 0"),
     "num_labels": (lambda: MappingNetwork(6, 4, 5, num_labels=-1), r"must be an int of at least \d, got .*-1"),
-    "latent_dim": (lambda: MappingNetwork(-2, 4, 5, num_labels=3), r"must be an int of at least \d, got .*-2"),
+    "z_dim": (lambda: MappingNetwork(-2, 4, 5, num_labels=3), r"must be an int of at least \d, got .*-2"),
     "activation": (lambda: network(activation="gelu"), "activation must be one of .*got 'gelu'"),
     "z": (lambda: network()(Z[:, :5]), r"MappingNetwork: z must be \(N, 6\), got \(2, 5\)"),
     "z rank": (lambda: network()(Z[0]), r"MappingNetwork: z must be \(N, 6\), got \(6,\)"),

@@ -172,7 +172,7 @@ def test_half_precision_images_are_float32() -> None:
 
 
 BAD: dict[str, tuple[Any, str]] = {
-    "style_dim": (lambda: SynthesisNetwork(0, 8), "SynthesisNetwork: style_dim must be an int of at least 1, got 0"),
+    "w_dim": (lambda: SynthesisNetwork(0, 8), "SynthesisNetwork: w_dim must be an int of at least 1, got 0"),
     "image_channels": (lambda: network(image_channels=0), "SynthesisNetwork: image_channels must be .*got 0"),
     "channel_base": (lambda: network(channel_base=-1), "SynthesisNetwork: channel_base must be .*got -1"),
     "channel_max": (lambda: network(channel_max=1.5), "SynthesisNetwork: channel_max must be .*got 1.5"),

@@ -51,7 +51,7 @@ def file_of(module: nn.Module, *inputs: Tensor, check: bool = True) -> Any:
     "call", [{"noise": "const", "truncation_psi": 0.5}, {"noise": "none"}, {"noise": "random"}], ids=str
 )
 def test_generator(options: dict[str, Any], call: dict[str, Any]) -> None:
-    sizes: dict[str, Any] = {"latent_dim": 3, "style_dim": 4, "num_labels": 2}
+    sizes: dict[str, Any] = {"z_dim": 3, "w_dim": 4, "num_labels": 2}
     generator = Generator((16, 24), **{**TINY, **options}, **sizes, dtype=torch.float64).eval()
     module = Called(generator, **call)
     trace = file_of(module, randn(2, 3), torch.tensor([0, 1]), check=call["noise"] != "random")

@@ -14,8 +14,8 @@ from PIL import Image
 
 from stylelayers import Generator
 from stylelayers.checkpoints import describe, load_generator
-from stylelayers.training import GAN, GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput
 from stylelayers.images import save_grid
+from stylelayers.training import GAN, GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput
 from tests.training.tiny import BATCH, fit, tiny_gan
 
 TRAINER = cast(Trainer, SimpleNamespace(is_global_zero=True))
@@ -54,7 +54,7 @@ def test_the_same_network_gives_the_same_bytes_and_takes_nothing_from_the_random
 
 
 def test_a_grid_shows_its_latents_row_by_row_without_a_gap(tmp_path: Path) -> None:
-    generator = Generator((8, 12), latent_dim=4, style_dim=4, channel_base=32, mapping_layers=2)
+    generator = Generator((8, 12), z_dim=4, w_dim=4, channel_base=32, mapping_layers=2)
     generator(torch.randn(64, 4))  # moves the mean of w
     grid = ImageGrid(tmp_path, rows=5, columns=8, truncation_psi=0.5, seed=7)
     grid.on_train_start(TRAINER, model_with(generator, images_seen=123))

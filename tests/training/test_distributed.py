@@ -69,7 +69,7 @@ def gan(learning_rate: float = 0.002, **loss: Any) -> GAN:
     """Two groups of six images a batch, in order: one a process, or those at even and at odd places."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"num_labels": LABELS, "image_channels": 1, "channel_base": 32}
-    generator = Generator(8, latent_dim=4, style_dim=4, mapping_layers=2, **sizes)
+    generator = Generator(8, z_dim=4, w_dim=4, mapping_layers=2, **sizes)
     for name, parameter in generator.named_parameters():
         if name.endswith("noise.strength"):
             torch.nn.init.constant_(parameter, 0.1)

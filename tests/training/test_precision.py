@@ -97,7 +97,7 @@ def test_a_run_of_train_py_leaves_all_its_files_and_goes_on(precision: str, tmp_
     assert list((tmp_path / "run" / "samples").glob("*.png"))
     generator, networks = load_generator(tmp_path / "run"), load_networks(checkpoint)
     labels = torch.arange(2)
-    images = generator(torch.randn(2, generator.latent_dim), labels, truncation_psi=0.7)
+    images = generator(torch.randn(2, generator.z_dim), labels, truncation_psi=0.7)
     assert images.dtype == torch.float32
     assert images.isfinite().all()
     assert networks.discriminator is not None

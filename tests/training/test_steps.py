@@ -79,7 +79,7 @@ def exact_gan(parts: int, loss: dict[str, Any]) -> GAN:
     """In float64, without noise and statistics of a batch: the running mean of lengths stands nearly still."""
     torch.manual_seed(0)
     small: dict[str, Any] = {"image_channels": 1, "channel_base": 32, "num_labels": 2, "dtype": torch.float64}
-    generator = Generator(8, latent_dim=4, style_dim=4, mapping_layers=2, **small)
+    generator = Generator(8, z_dim=4, w_dim=4, mapping_layers=2, **small)
     generator.synthesis.register_forward_pre_hook(lambda _, a, k: (a, {**k, "noise": "none"}), with_kwargs=True)
     discriminator = Discriminator(8, label_layers=1, mbstd_num_channels=0, **small)
     objective = StyleGAN2Loss(path_length_decay=1e-12, path_length_batch_shrink=1, **loss)

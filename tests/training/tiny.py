@@ -34,8 +34,8 @@ BATCH, LABELS = 4, 3
 TINY = (
     "data.resolution=8",
     f"data.batch_size={BATCH}",
-    "model.generator.latent_dim=4",
-    "model.generator.style_dim=4",
+    "model.generator.z_dim=4",
+    "model.generator.w_dim=4",
     "model.generator.channel_base=32",
     "model.generator.mapping_layers=2",
     "trainer.accelerator=cpu",
@@ -94,9 +94,7 @@ def image_files(folder: Path, count: int = 6) -> Path:
 
 def tiny_gan(*, labels: int = 0, optimizer: Any = None, augment: nn.Module | None = None, **loss: Any) -> GAN:
     """A GAN of 8x8 grey images; `loss` are arguments of the objective."""
-    generator = Generator(
-        8, latent_dim=4, style_dim=4, num_labels=labels, image_channels=1, channel_base=32, mapping_layers=2
-    )
+    generator = Generator(8, z_dim=4, w_dim=4, num_labels=labels, image_channels=1, channel_base=32, mapping_layers=2)
     discriminator = Discriminator(8, num_labels=labels, image_channels=1, channel_base=32, label_layers=2)
     optimizer = optimizer or partial(torch.optim.Adam, lr=0.01, betas=(0.0, 0.99))
     return GAN(generator, discriminator, StyleGAN2Loss(**loss), optimizer, optimizer, augment=augment)

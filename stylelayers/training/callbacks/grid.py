@@ -69,7 +69,7 @@ class ImageGrid(Callback):
         count = self.rows * self.columns
         source = torch.Generator().manual_seed(self.seed)
         device = next(generator.parameters()).device
-        z = torch.randn(count, generator.latent_dim, generator=source).to(device)
+        z = torch.randn(count, generator.z_dim, generator=source).to(device)
         labels = (
             torch.arange(count, device=device) % self.columns % generator.num_labels if generator.num_labels else None
         )

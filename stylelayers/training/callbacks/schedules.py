@@ -110,15 +110,15 @@ def value_at(points: Points, images: float, *, cosine: bool = False) -> float:
 
 
 def _checked(name: str, points: Any) -> list[tuple[float, float]]:
-    who = f"callbacks.schedules.{name}"
+    caller = f"callbacks.schedules.{name}"
     try:
         pairs = [(float(images), float(value)) for images, value in points]
     except (TypeError, ValueError):
-        raise ValueError(f"{who} must be a list of [images, value] points, got {points!r}") from None
+        raise ValueError(f"{caller} must be a list of [images, value] points, got {points!r}") from None
     if not pairs or not pairs[0][0] >= 0 or not all(start < end for (start, _), (end, _) in pairwise(pairs)):
-        raise ValueError(f"{who} must have points of images that are 0 or more and increase, got {points!r}")
+        raise ValueError(f"{caller} must have points of images that are 0 or more and increase, got {points!r}")
     within = {"beta2": (lambda v: 0 <= v < 1, "in [0, 1)"), "average_half_life": (lambda v: v > 0, "above 0")}
     allowed, bounds = within.get(name, (lambda v: v >= 0, "0 or more"))
     if not all(math.isfinite(value) and allowed(value) for _, value in pairs):
-        raise ValueError(f"{who} must have values {bounds}, got {points!r}")
+        raise ValueError(f"{caller} must have values {bounds}, got {points!r}")
     return pairs

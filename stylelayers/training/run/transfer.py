@@ -137,7 +137,7 @@ def _networks(path: Path) -> _Source:
         contents = read_torch_file(path)
         if "state_dict" in contents:
             return _of_checkpoint(contents, path)
-    networks = load_networks(path, who="initialize_from")
+    networks = load_networks(path, caller="initialize_from")
     generator, arguments = networks.generator.state_dict(), {"generator": arguments_of(networks.generator)}
     tensors: dict[str, Tensors] = {"generator": generator, "average.module": generator}
     if networks.discriminator is not None:

@@ -227,7 +227,7 @@ def test_files_without_the_names_of_classes_tell_them_by_their_settings(tmp_path
 
 
 NETWORKS = {
-    "sizes": (("model.generator.style_dim=5",), r"repeat the overrides of its run: model\.generator\.style_dim=4$"),
+    "sizes": (("model.generator.w_dim=5",), r"repeat the overrides of its run: model\.generator\.w_dim=4$"),
     "channels": (
         *(("model.generator.channel_base=64",), r"the overrides of its run: model\.generator\.channel_base=32( |$)"),
     ),

@@ -28,8 +28,8 @@ NETWORKS = ("generator", "discriminator", "average.module")
 def gan(resolution: int = 8, labels: int = 0, **options: Any) -> GAN:
     small: dict[str, Any] = {"num_labels": labels, "image_channels": 1, "channel_base": 32, "channel_max": 4}
     small |= {name: options.pop(name) for name in ("channel_base", "channel_max") if name in options}
-    own: dict[str, Any] = {"latent_dim": 4, "style_dim": 4, "mapping_layers": 2}
-    names = ("latent_dim", "mapping_layers", "activation", "padding_mode", "mapping_lr_multiplier")
+    own: dict[str, Any] = {"z_dim": 4, "w_dim": 4, "mapping_layers": 2}
+    names = ("z_dim", "mapping_layers", "activation", "padding_mode", "mapping_lr_multiplier")
     own |= {name: options.pop(name) for name in names if name in options}
     generator = Generator(resolution, **own, **small)
     discriminator = Discriminator(resolution, label_layers=2, **small)
@@ -184,9 +184,9 @@ def test_an_official_pickle_has_both() -> None:
             "model.generator.channel_base=32 model.generator.channel_max=4",
         ),
         (
-            {"latent_dim": 5, "mapping_layers": 3},
+            {"z_dim": 5, "mapping_layers": 3},
             "generator.mapping.layers.0.weight ((4, 4) there, (4, 5) here)",
-            "model.generator.latent_dim=4 model.generator.mapping_layers=2",
+            "model.generator.z_dim=4 model.generator.mapping_layers=2",
         ),
     ],
 )

@@ -1,0 +1,64 @@
+"""Checks of arguments: each raises a ValueError that names the caller and the argument, what it takes and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+from typing import Any, TypeVar
+
+__all__ = ["check_choice", "check_ints", "check_number", "is_int"]
+
+_Choice = TypeVar("_Choice")
+
+
+def is_int(value: object) -> bool:
+    """Whether a value is an integer; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_ints(caller: str, least: int = 1, **values: Any) -> None:
+    """Check that all values are ints of at least `least`.
+
+    Example:
+        >>> check_ints("Blur", size=True)
+        Traceback (most recent call last):
+        ValueError: Blur: size must be an int of at least 1, got True
+    """
+    for name, value in values.items():
+        if not is_int(value) or value < least:
+            raise ValueError(f"{caller}: {name} must be an int of at least {least}, got {value!r}")
+
+
+def check_number(caller: str, *, above: float = -inf, least: float = -inf, most: float = inf, **values: Any) -> None:
+    """Check that all values are numbers within the bounds; nan never is.
+
+    Example:
+        >>> check_number("Health", above=0, max_loss=-1.0)
+        Traceback (most recent call last):
+        ValueError: Health: max_loss must be a number above 0, got -1.0
+    """
+    for name, value in values.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not (above < value or above == -inf) or not least <= value <= most:
+            raise ValueError(f"{caller}: {name} must be {_bounds(above, least, most)}, got {value!r}")
+
+
+def check_choice(caller: str, name: str, value: _Choice, choices: Iterable[_Choice]) -> _Choice:
+    """Return the value if it is one of the choices.
+
+    Example:
+        >>> check_choice("Blur", "padding_mode", "wrap", ("zeros", "reflect"))
+        Traceback (most recent call last):
+        ValueError: Blur: padding_mode must be one of zeros, reflect, got 'wrap'
+    """
+    known = list(choices)
+    if value not in known:
+        raise ValueError(f"{caller}: {name} must be one of {', '.join(map(str, known))}, got {value!r}")
+    return value
+
+
+def _bounds(above: float, least: float, most: float) -> str:
+    if least > -inf and most < inf:
+        return f"a number in [{least:g}, {most:g}]"
+    lower = f" above {above:g}" if above > -inf else f" of at least {least:g}" if least > -inf else ""
+    return f"a number{lower}" + (f" and at most {most:g}" if most < inf else "")
