@@ -21,8 +21,7 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from stylelayers.training import GAN, StyleGAN2Loss
-from stylelayers.training.gan import lazy_optimizer
+from stylelayers.training import GAN, StyleGAN2Loss, lazy_optimizer
 
 from .peers import Official
 from .steps import Networks, official_networks, our_networks

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from stylelayers.data import digits
 from stylelayers.training import GAN, StyleGAN2Loss
-from stylelayers.training.gan import DIVERSITY_INTERVAL, _spread
+from stylelayers.training.gan import DIVERSITY_INTERVAL, _mean_pixel_deviation
 
 from .iteration import ADAM
 from .steps import our_networks
@@ -39,8 +39,11 @@ def main() -> None:
     found = interleaved(
         {
             "iteration": lambda: gan.iterate(images, labels, optimizers, Tensor.backward),
-            "guard": lambda: [gan.guard.allows(optimizer, images.mean(), gan) for optimizer in optimizers],
-            "diversity, every 10th": lambda: _spread(images) / _spread(images),
+            "guard": lambda: [
+                gan.guard.allows(name, network.named_parameters(), images.mean())
+                for name, network in (("generator", gan.generator), ("discriminator", gan.discriminator))
+            ],
+            "diversity, every 10th": lambda: _mean_pixel_deviation(images) / _mean_pixel_deviation(images),
             "a batch, seeded by place": partial(next, seeded),
             "a batch, plain": partial(next, plain),
         },

@@ -1,4 +1,4 @@
-"""Training through Lightning: the module, its objective, data, callbacks. Needs the extra ``train``."""
+"""Training through Lightning: the module, its loss, callbacks. Needs the extra ``train``."""
 
 from .._extras import needs_extra
 
@@ -17,8 +17,9 @@ with needs_extra(__name__, "train"):
         Throughput,
         TrainingProgress,
     )
-    from .gan import GAN, lazy_optimizer
-    from .loss import StyleGAN2Loss, mixed_styles
+    from .gan import GAN
+    from .loss import StyleGAN2Loss, mix_styles
+    from .optimizers import lazy_optimizer
 
 __all__ = [
     "GAN",
@@ -36,5 +37,5 @@ __all__ = [
     "Throughput",
     "TrainingProgress",
     "lazy_optimizer",
-    "mixed_styles",
+    "mix_styles",
 ]

@@ -1,9 +1,8 @@
-"""The LightningModule: one training step of a GAN with two optimisers and lazy penalties."""
+"""The LightningModule: a GAN of two optimizers, its averaged generator and its state in a checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -11,58 +10,57 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .._checks import check_ints, check_number
 from .._random_state import random_states, start_random_state
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
-from .clipping import clip_gradients
-from .critic import AugmentedDiscriminator
-from .distributed import average_gradients, average_over_processes, without_reducer
+from .distributed import average_over_processes, without_reducer
 from .guard import NonFiniteGuard
+from .iteration import Iteration
 from .loss import StyleGAN2Loss
 from .network_calls import NetworkCalls
-from .optimizers import OptimizerFactory, at_rest, keeping_settings, lazy_optimizer, mean_interval
-from .optimizers import freeze as frozen_names
+from .optimizers import OptimizerFactory, freeze_parameters, keep_own_settings, lazy_optimizer
 from .precision import at_least_float32_in
 from .saved_state import check_belongs, identity, resumed_tensors, widen_scalars
-from .steps import Loss, Part, accumulate, due_steps, split
+from .steps import MicroBatch, mean_lazy_interval
 
-__all__ = ["GAN", "lazy_optimizer"]
+__all__ = ["GAN"]
 
 DIVERSITY_INTERVAL = 10  # iterations
 
 
 class GAN(LightningModule):
-    """Trains a generator against a discriminator, by manual optimisation.
+    """Trains a generator against a discriminator, by manual optimization.
 
-    One iteration is a generator step and a discriminator step on the same generated images, without their graph. Now
-    and then each is followed by a step of penalties, multiplied by their interval, for which the optimiser's learning
-    rate and betas are corrected (arXiv:1912.04958, appendix B); see :class:`StyleGAN2Loss`.
+    An iteration takes the steps of the loss that are due: one of the generator and one of the discriminator, on the
+    same generated images, and once per interval a step of lazy penalties, for which the optimizer's learning rate and
+    betas are corrected (arXiv:1912.04958, appendix B).
 
     Args:
         generator, discriminator: the networks; they must agree on resolution, channels and labels.
-        loss: the objective.
-        generator_optimizer, discriminator_optimizer: make an optimiser from parameters; a ``functools.partial``
-            with ``lr`` where a penalty is on.
+        loss: lists the steps.
+        generator_optimizer, discriminator_optimizer: make an optimizer from parameters; a ``functools.partial``
+            with ``lr`` where the network has lazy penalties.
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
-        compile: compile the networks' calls, both penalties included; see :class:`NetworkCalls`.
-        micro_batches: equal parts of a batch, whose gradients are added up; memory is that of one part. Statistics of
-            a batch (minibatch standard deviation, the means of path lengths and of w) are those of the parts.
-        freeze: names of what is not trained; see :func:`freeze`.
+        compile: compile the networks' calls, penalties included; see :class:`NetworkCalls`.
+        micro_batches: equal parts of a batch, whose gradients are added up; only one is in memory at a time. Batch
+            statistics (minibatch standard deviation, means of path lengths and of w) are those of the parts.
+        freeze: names of modules or parameters that are not trained; see :func:`freeze_parameters`.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
-        max_grad_norm: longer gradients of a network are shortened to this norm before each of its steps, over all its
-            parameters, micro-batches and processes; None for never. Logged as ``gradients/<network>``, and
-            ``gradients/<network>_penalties`` of steps of penalties alone: the norms before.
-        augment: changes every image that the discriminator sees, real or generated, in its own steps, in the
-            generator's and in R1, whose gradient is with respect to the images before; see :mod:`stylelayers.augment`.
+        max_grad_norm: the gradient of a network, taken as one vector, is clipped to this norm before each of its
+            steps; None for no clipping. The norm before is logged as ``gradients/<network>``, and as
+            ``gradients/<network>_penalties`` for steps of penalties alone.
+        augment: augments all images that the discriminator sees, real or generated, in its own steps, in the
+            generator's and in penalties, which differentiate through it; see :mod:`stylelayers.augment`.
 
     Attributes:
-        critic: the discriminator behind the augmentation: what losses and penalties call.
-        images_seen: real images that training has used, over all ranks; in the checkpoint.
-        iterations: iterations done; in the checkpoint.
-        guard: counts the steps that were skipped because of gradients that were not finite; in the checkpoint.
+        images_seen: real images that training has used, over all ranks.
+        iterations: iterations done.
+        skipped_steps: steps skipped because of gradients that were not finite.
         average: the averaged generator is ``average.module``.
         frozen: names of the parameters that are not trained.
+        logged: the latest value of each tensor that the steps log.
     """
 
     def __init__(
@@ -85,42 +83,41 @@ class GAN(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
-        if not isinstance(micro_batches, int) or micro_batches < 1:
-            raise ValueError(f"model.micro_batches must be an int of at least 1, got {micro_batches!r}")
-        if max_grad_norm is not None and not (isinstance(max_grad_norm, (int, float)) and max_grad_norm > 0):
-            raise ValueError(f"model.max_grad_norm must be above 0, or null for no clipping, got {max_grad_norm!r}")
-        self.generator, self.discriminator, self.loss = generator, discriminator, loss
-        self.augment = augment
-        # a tuple, as its parts are submodules already
-        self._critic = () if augment is None else (AugmentedDiscriminator(discriminator, augment),)
-        loss.path_length_penalty.decay = 1 - (1 - loss.path_length_decay) ** (1 / micro_batches)
-        self.generator_optimizer = lazy_optimizer(generator_optimizer, mean_interval(loss.generator_penalties))
-        self.discriminator_optimizer = lazy_optimizer(
-            discriminator_optimizer, mean_interval(loss.discriminator_penalties)
+        check_ints("GAN", micro_batches=micro_batches)
+        if max_grad_norm is not None:
+            check_number("GAN", above=0, max_grad_norm=max_grad_norm)
+        self.generator, self.discriminator, self.loss, self.augment = generator, discriminator, loss, augment
+        self.calls = NetworkCalls(generator, discriminator, augment)
+        loss.divide_decay(micro_batches)
+        self.generator_optimizer, self.discriminator_optimizer = (
+            lazy_optimizer(optimizer, mean_lazy_interval(loss.steps, network))
+            for network, optimizer in (("generator", generator_optimizer), ("discriminator", discriminator_optimizer))
         )
-        self.frozen = frozen_names(self, freeze)
-        self.configure_optimizers()  # a wrong argument of an optimiser shows here rather than when training starts
+        self.frozen = freeze_parameters(self, freeze)
+        self.configure_optimizers()  # a wrong argument of an optimizer shows here rather than when training starts
         self.average = AveragedGenerator(generator, half_life=average_half_life, rampup=average_rampup)
         self.compiles, self.micro_batches, self.max_grad_norm = compile, micro_batches, max_grad_norm
         self.guard = NonFiniteGuard(max_skipped_steps)
-        self.images_seen = 0
-        self.iterations = 0
-        self._latest: dict[str, Tensor] = {}
+        self.images_seen = self.iterations = 0
+        self.logged: dict[str, Tensor] = {}
         self._random_states: list[dict[str, Any]] = []
 
     @property
-    def critic(self) -> Discriminator:
-        return cast(Discriminator, self._critic[0]) if self._critic else self.discriminator  # both are called alike
+    def skipped_steps(self) -> int:
+        return self.guard.skipped
 
     def configure_optimizers(self) -> list[Optimizer]:
         factories = {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
-        return [keeping_settings(factory(self._trained(network))) for network, factory in factories.items()]
+        return [
+            keep_own_settings(factory([parameter for _, parameter in self._trained(network)]))
+            for network, factory in factories.items()
+        ]
 
     def setup(self, stage: str) -> None:
         self.name_classes(getattr(getattr(self.trainer, "datamodule", None), "class_names", ()))
 
     def name_classes(self, names: Sequence[str]) -> None:
-        """Call the classes as the data do; the generator, its average and their files have the names."""
+        """Give the generator and its average, and so their files, the names that the data have for the classes."""
         if names and len(names) == self.generator.num_labels:
             self.generator.class_names = self.average.module.class_names = tuple(names)
 
@@ -132,113 +129,95 @@ class GAN(LightningModule):
 
     def on_fit_start(self) -> None:
         if self.compiles:
-            self.loss.calls = NetworkCalls(compile_for=self.device)
+            self.calls = NetworkCalls(self.generator, self.discriminator, self.augment, compile_for=self.device)
         batch = getattr(getattr(self.trainer, "datamodule", None), "batch_size", None)
-        self.loss.resolve(self.generator.resolution, batch and batch * self.trainer.world_size)
+        self.loss.set_automatic_gammas(self.generator.resolution, batch and batch * self.trainer.world_size)
+
+    def on_train_start(self) -> None:
+        start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
+        self._random_states = []
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
         with without_reducer(self.trainer):
-            parts = self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
-        self._observe(images, parts)
-        self._agree()
+            micro_batches = self.iterate(images, labels, cast(list[Any], self.optimizers()), self.manual_backward)
+        self._log_images(images, micro_batches)
+        self._average_over_ranks()
         self.iterations += 1
         self.images_seen += len(images) * self.trainer.world_size
         self.average.update(self.generator, len(images) * self.trainer.world_size, self.images_seen)
-        self.log_dict({**self._latest, "progress/images": float(self.images_seen)})
+        self.log_dict({**self.logged, "progress/images": float(self.images_seen)})
 
     def iterate(
         self, images: Tensor, labels: Tensor, optimizers: list[Any], backward: Callable[[Tensor], object]
-    ) -> list[Part]:
-        """The steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
-        parts = split(images, labels if self.generator.num_labels else None, self.micro_batches)
-        generator_step, discriminator_step = (
-            partial(self._step, network, optimizer, backward, parts)
-            for network, optimizer in zip(("generator", "discriminator"), optimizers, strict=True)
+    ) -> list[MicroBatch]:
+        """Take the steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
+        networks = ("generator", "discriminator")
+        iteration = Iteration(
+            self.iterations,
+            self.calls,
+            optimizers=dict(zip(networks, optimizers, strict=True)),
+            parameters={network: self._trained(network) for network in networks},
+            backward=backward,
+            guard=self.guard,
+            max_grad_norm=self.max_grad_norm,
+            scaler=self._gradient_scaler(),
+            over_ranks=self._has_other_ranks(),
         )
-        with at_rest(self._trained("discriminator")):
-            for losses in due_steps(self.loss.generator_loss, self.loss.generator_penalties, self.iterations):
-                generator_step(losses)
-        with at_rest(self._trained("generator")):
-            for losses in due_steps(self.loss.discriminator_loss, self.loss.discriminator_penalties, self.iterations):
-                discriminator_step(losses)
-        return parts
+        known_labels = labels if self.generator.num_labels else None
+        micro_batches = iteration.run(self.loss.steps, images, known_labels, self.micro_batches)
+        self.logged |= iteration.logged
+        return micro_batches
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
-        checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
+        checkpoint["skipped_steps"], checkpoint["random_states"] = self.skipped_steps, random_states()
         checkpoint["automatic"], checkpoint["average_given"] = self.loss.automatic, sorted(self.average.given)
         checkpoint.update(identity(self))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         widen_scalars(checkpoint, self)
-        check_belongs(checkpoint, self, "the checkpoint")
+        check_belongs(checkpoint, self, "that is loaded")
         checkpoint["state_dict"] = resumed_tensors(checkpoint["state_dict"], self)
         if any(tensor.dtype == torch.float64 for tensor in checkpoint["state_dict"].values()):
             self.trainer.precision_plugin.convert_module(self)  # Lightning converts after loading, which would round
         self.images_seen, self.iterations = checkpoint["images_seen"], checkpoint["iterations"]
         self.guard.skipped = checkpoint.get("skipped_steps", 0)  # absent from files of earlier versions
         self._random_states = checkpoint.get("random_states", [])
-        self.loss.restore(checkpoint.get("automatic", {}))
+        self.loss.restore_automatic_gammas(checkpoint.get("automatic", {}))
         self.average.given = frozenset(checkpoint.get("average_given", ()))
 
-    def on_train_start(self) -> None:
-        start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
-        self._random_states = []
-
-    def _trained(self, network: str) -> list[nn.Parameter]:
+    def _trained(self, network: str) -> list[tuple[str, nn.Parameter]]:
         named = getattr(self, network).named_parameters(prefix=network)
-        return [parameter for name, parameter in named if name not in self.frozen]
+        return [(name, parameter) for name, parameter in named if name not in self.frozen]
 
-    def _step(
-        self,
-        network: str,
-        optimizer: Any,
-        backward: Callable[[Tensor], object],
-        parts: Sequence[Part],
-        losses: Sequence[Loss],
-    ) -> None:
-        """One step of an optimiser; what is logged of a penalty is that of its latest step."""
-        optimizer.zero_grad()
-        loss, logged = accumulate(losses, self.generator, self.critic, parts, backward)
-        self._latest.update(logged)
-        if self._is_shared():
-            average_gradients(optimizer)
-        scaler = self._scaler()
-        if scaler is None and not self.guard.allows(optimizer, loss, names=self):
-            return
-        if self.max_grad_norm is not None:
-            name = f"gradients/{network}" + ("" if f"loss/{network}" in logged else "_penalties")
-            scale = 1.0 if scaler is None else scaler.get_scale()
-            self._latest[name] = clip_gradients(optimizer, self.max_grad_norm, scale=scale)
-        optimizer.step()
-
-    def _observe(self, images: Tensor, parts: Sequence[Part]) -> None:
-        """What an iteration shows beyond its losses: how the augmentation fares, how much the images differ."""
+    def _log_images(self, images: Tensor, micro_batches: Sequence[MicroBatch]) -> None:
+        """Adapt the augmentation to the discriminator's logits; log it, and how much the images differ."""
         if isinstance(self.augment, AdaptiveAugment):
-            self.augment.observe(torch.cat([cast(Tensor, part.real_logits) for part in parts]))
-            self._latest |= {"augment/p": self.augment.p.clone(), "augment/sign": self.augment.sign.clone()}
+            self.augment.observe(torch.cat([cast(Tensor, part.real_logits) for part in micro_batches]))
+            self.logged |= {"augment/p": self.augment.p.clone(), "augment/sign": self.augment.sign.clone()}
         if self.iterations % DIVERSITY_INTERVAL == 0:
-            fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
-            self._latest["samples/diversity"] = _spread(fakes) / _spread(images).clamp(min=1e-8)
+            fakes = torch.cat([cast(Tensor, part.fakes) for part in micro_batches])
+            ratio = _mean_pixel_deviation(fakes) / _mean_pixel_deviation(images).clamp(min=1e-8)
+            self.logged["samples/diversity"] = ratio
 
-    def _agree(self) -> None:
-        """Have the same mean of w, of which each process moved its own by its own batch, and the same log."""
-        if self._is_shared():
+    def _average_over_ranks(self) -> None:
+        """Average w_mean and logs over ranks."""
+        if self._has_other_ranks():
             w_mean = self.generator.mapping.w_mean
-            average_over_processes([*([] if w_mean is None else [w_mean]), *self._latest.values()])
+            average_over_processes([*([] if w_mean is None else [w_mean]), *self.logged.values()])
 
-    def _is_shared(self) -> bool:
-        """Whether other processes train the same model; a rehearsal, without a trainer, is each one's own."""
+    def _has_other_ranks(self) -> bool:
+        """Whether other ranks train the same model; a rehearsal, without a trainer, is each one's own."""
         return self._trainer is not None and self.trainer.world_size > 1
 
-    def _scaler(self) -> Any:
-        """The float16 gradient scaler, if there is one; it looks for what is not finite, and needs to see it."""
+    def _gradient_scaler(self) -> Any:
+        """The float16 gradient scaler, if there is one; it skips steps by itself."""
         return None if self._trainer is None else getattr(self.trainer.precision_plugin, "scaler", None)
 
 
-def _spread(images: Tensor) -> Tensor:
-    """How much the images of a batch differ: the deviation of a pixel over the batch, averaged."""
+def _mean_pixel_deviation(images: Tensor) -> Tensor:
+    """The standard deviation of a pixel over the batch, averaged."""
     return images.detach().float().std(0, correction=0).mean()
 
 
@@ -246,7 +225,4 @@ def _check_agreement(generator: Generator, discriminator: Discriminator) -> None
     for name in ("resolution", "image_channels", "num_labels"):
         ours, theirs = getattr(generator, name), getattr(discriminator, name)
         if ours != theirs:
-            raise ValueError(
-                f"GAN: generator and discriminator must have the same {name}, got {ours} and {theirs}; "
-                f"set model.generator.{name} and model.discriminator.{name} alike"
-            )
+            raise ValueError(f"GAN: generator and discriminator must have the same {name}, got {ours} and {theirs}")

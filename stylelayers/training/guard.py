@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from .._checks import check_ints
 
 __all__ = ["DivergedError", "NonFiniteGuard"]
 
@@ -15,51 +18,45 @@ class DivergedError(RuntimeError):
 
 
 class NonFiniteGuard:
-    """Allows an optimiser's step only if all gradients are finite, and gives up after too many refusals in a row.
+    """Allows an optimizer step only if all gradients are finite, and gives up after too many refusals in a row.
 
-    Several processes have averaged their gradients before, so that their decisions are the same; the first one speaks.
+    Ranks have averaged their gradients before, so that they decide alike; the first one speaks.
 
     Args:
-        max_in_a_row: refused steps in a row, at least 1, after which :class:`DivergedError` is raised.
+        max_skipped_steps: in a row, at least 1, after which :class:`DivergedError` is raised.
 
     Attributes:
-        skipped: steps refused so far.
-        in_a_row: of these, the latest without an allowed one between them.
+        skipped: steps skipped so far.
+        in_a_row: the latest of these, without a step taken between them.
     """
 
-    def __init__(self, max_in_a_row: int) -> None:
-        if not isinstance(max_in_a_row, int) or max_in_a_row < 1:
-            raise ValueError(f"model.max_skipped_steps must be an int of at least 1, got {max_in_a_row!r}")
-        self.max_in_a_row = max_in_a_row
+    def __init__(self, max_skipped_steps: int) -> None:
+        check_ints("GAN", max_skipped_steps=max_skipped_steps)
+        self.max_skipped_steps = max_skipped_steps
         self.skipped = self.in_a_row = 0
 
-    def allows(self, optimizer: Optimizer, loss: Tensor, names: nn.Module) -> bool:
-        """Whether every gradient of the optimiser's parameters, named by a module, is finite; else the step is skipped.
+    def allows(self, step: str, parameters: Iterable[tuple[str, nn.Parameter]], loss: Tensor) -> bool:
+        """Whether the gradient of every parameter is finite; else the step is to be skipped.
+
+        Args:
+            step: which it is, for the message: ``"R1 at iteration 1,632"``.
+            parameters: those of the step, with their names.
+            loss: the step's, for the message.
 
         Raises:
-            DivergedError: it is the last of `max_in_a_row`.
+            DivergedError: it is the last of `max_skipped_steps`.
         """
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if torch.nn.utils.get_total_norm(gradients).isfinite():
+        gradients = {name: p.grad for name, p in parameters if p.grad is not None}
+        if torch.nn.utils.get_total_norm(list(gradients.values())).isfinite():
             self.in_a_row = 0
             return True
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
-        message = f"step skipped: the gradient of {_first_bad(names, parameters)} is not finite (loss {loss.item():g})"
-        if self.in_a_row >= self.max_in_a_row:
+        bad = next((name for name, gradient in gradients.items() if not gradient.isfinite().all()), "all parameters")
+        message = f"step skipped: {step}: the gradient of {bad} is not finite (loss {loss.item():g})"
+        if self.in_a_row >= self.max_skipped_steps:
             raise DivergedError(
-                f"{message}, {self.in_a_row} times in a row. The weights are those before. Resume with a lower "
-                f"learning rate (model.*_optimizer.lr), a higher loss.r1_gamma, model.*.clamp=256 or "
-                f"trainer.precision=32-true"
+                f"{message}, {self.in_a_row} times in a row. The weights are those before. Resume with lower learning "
+                f"rates, a higher r1_gamma, clamp=256 in both networks, or precision 32-true"
             )
         rank_zero_warn(message)
         return False
-
-
-def _first_bad(module: nn.Module, parameters: list[nn.Parameter]) -> str:
-    """Among `parameters` alone: others may keep a gradient of an earlier skipped step."""
-    looked_at = {id(parameter) for parameter in parameters}
-    for name, parameter in module.named_parameters():
-        if id(parameter) in looked_at and parameter.grad is not None and not parameter.grad.isfinite().all():
-            return name
-    return "no single parameter"

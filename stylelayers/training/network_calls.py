@@ -1,4 +1,4 @@
-"""What a training step asks of the networks, five differentiable calls, eager or through ``torch.compile``."""
+"""What training asks of the networks: differentiable calls, eager or through ``torch.compile``."""
 
 from __future__ import annotations
 
@@ -8,84 +8,114 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import losses
 from ..models import Discriminator, Generator
 
 __all__ = ["NetworkCalls"]
 
+_PENALTIES = {  # from a live graph and, for compiled networks, through torch.func
+    "r1": (losses.r1_penalty, losses.r1_penalty_vjp),
+    "gradient_penalty": (losses.gradient_penalty, losses.gradient_penalty_vjp),
+}
+
 
 class NetworkCalls:
-    """Images, logits, path lengths and gradient norms of networks, each call a graph of its own when compiled.
+    """Two networks, and an augmentation of everything that the discriminator sees.
 
-    Compiled penalties take the functional form, because gradients of a compiled network cannot be differentiated
-    again; random numbers are eager torch's, so that results differ by rounding alone. The discriminator sees images
-    in `judge` and nowhere else, the penalties included.
+    Compiled, each call is a graph of its own. Compiled penalties take the functional form, because gradients of a
+    compiled network cannot be differentiated again; random numbers are eager torch's, so that results differ by
+    rounding alone.
 
     Args:
+        generator, discriminator: the networks.
+        augment: maps images to images of the same shape; None for none.
         compile_for: the device to compile for; None for eager calls. Where no compiler works there is a warning,
             and the calls are eager.
     """
 
-    def __init__(self, compile_for: torch.device | None = None) -> None:
-        compiled = compile_for is not None and _compiler_works(compile_for)
-        prepare = _compiled if compiled else _as_it_is
-        self.synthesize, self.judge = prepare(_synthesize), prepare(_judge)
-        self.lengths = prepare(_lengths_vjp if compiled else _lengths)
-        self.square_norm = prepare(_square_norm_vjp if compiled else _square_norm)
-        self.gradient_penalty = prepare(_gradient_penalty_vjp if compiled else _gradient_penalty)
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        augment: nn.Module | None = None,
+        *,
+        compile_for: torch.device | None = None,
+    ) -> None:
+        self.generator, self.discriminator, self.augment = generator, discriminator, augment
+        self.compiled = compile_for is not None and _compiler_works(compile_for)
+        wrap = _compile if self.compiled else _keep
+        self._synthesize, self._discriminate = wrap(_synthesize), wrap(_discriminate)
+        self._path_lengths = wrap(_path_lengths_vjp if self.compiled else _path_lengths)
+        self._penalize = wrap(_penalize_vjp if self.compiled else _penalize)
+
+    def synthesize(self, ws: Tensor) -> Tensor:
+        """Images of styles ``(N, num_ws, w_dim)``."""
+        return self._synthesize(self.generator, ws)
+
+    def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits ``(N, 1)`` of the augmented images."""
+        return self._discriminate(self.discriminator, self.augment, images, labels)
+
+    def path_lengths(self, ws: Tensor) -> Tensor:
+        """Lengths ``(N,)``, see :func:`stylelayers.losses.path_lengths`."""
+        return self._path_lengths(self.generator, ws)
+
+    def penalize_gradient(self, penalty: str, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The penalty ``"r1"`` or ``"gradient_penalty"`` on the gradient with respect to the images as they are.
+
+        The augmentation is part of the function that is differentiated.
+        """
+        return self._penalize(penalty, self.discriminator, self.augment, images, labels)
 
 
 def _synthesize(generator: Generator, ws: Tensor) -> Tensor:
     return cast(Tensor, generator.synthesis(ws))
 
 
-def _judge(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    return cast(Tensor, discriminator(images, labels))
+def _discriminate(
+    discriminator: Discriminator, augment: nn.Module | None, images: Tensor, labels: Tensor | None
+) -> Tensor:
+    return cast(Tensor, discriminator(images if augment is None else augment(images), labels))
 
 
-def _lengths(generator: Generator, ws: Tensor) -> Tensor:
+def _path_lengths(generator: Generator, ws: Tensor) -> Tensor:
     ws = ws if ws.requires_grad else ws.detach().requires_grad_()  # the mapping network may be frozen
     return losses.path_lengths(generator.synthesis(ws), ws)
 
 
-def _lengths_vjp(generator: Generator, ws: Tensor) -> Tensor:
+def _path_lengths_vjp(generator: Generator, ws: Tensor) -> Tensor:
     return losses.path_lengths_vjp(generator.synthesis, ws)
 
 
-def _square_norm(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
+def _penalize(
+    penalty: str, discriminator: Discriminator, augment: nn.Module | None, images: Tensor, labels: Tensor | None
+) -> Tensor:
     images = images.detach().requires_grad_()
-    return losses.r1_penalty(_judge(discriminator, images, labels), images)
+    return _PENALTIES[penalty][0](_discriminate(discriminator, augment, images, labels), images)
 
 
-def _square_norm_vjp(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    return losses.r1_penalty_vjp(partial(_judge, discriminator, labels=labels), images)
+def _penalize_vjp(
+    penalty: str, discriminator: Discriminator, augment: nn.Module | None, images: Tensor, labels: Tensor | None
+) -> Tensor:
+    return _PENALTIES[penalty][1](partial(_discriminate, discriminator, augment, labels=labels), images)
 
 
-def _gradient_penalty(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    images = images.detach().requires_grad_()
-    return losses.gradient_penalty(_judge(discriminator, images, labels), images)
-
-
-def _gradient_penalty_vjp(discriminator: Discriminator, images: Tensor, labels: Tensor | None) -> Tensor:
-    return losses.gradient_penalty_vjp(partial(_judge, discriminator, labels=labels), images)
-
-
-def _as_it_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _keep(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return function
 
 
-def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _compile(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return cast(Any, torch.compile(function, fullgraph=True, dynamic=False, options={"fallback_random": True}))
 
 
 def _compiler_works(device: torch.device) -> bool:
-    """Whether `torch.compile` can make code for the device; it says so only when it first has to."""
+    """Whether `torch.compile` can make code for the device, which only a try tells."""
     try:
         torch.compile(torch.sin, fullgraph=True)(torch.ones(2, device=device))
     except Exception as error:  # whatever a missing or broken compiler raises
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        warnings.warn(f"model.compile=true finds no working compiler, training goes on without: {reason}", stacklevel=2)
+        warnings.warn(f"GAN: compile=True finds no working compiler, and training is eager: {reason}", stacklevel=2)
         return False
     return True

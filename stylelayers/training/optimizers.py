@@ -1,73 +1,64 @@
-"""Optimisers of networks whose penalties are steps of their own now and then."""
+"""Optimizers of networks with lazy penalties, and which parameters they train."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
-
-from .steps import Penalty, lazy_intervals
 
 __all__ = [
     "OptimizerFactory",
-    "at_rest",
-    "correction",
-    "freeze",
-    "keeping_settings",
+    "clip_gradients",
+    "freeze_parameters",
+    "keep_own_settings",
+    "lazy_factor",
     "lazy_optimizer",
-    "mean_interval",
+    "without_gradients",
 ]
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 def lazy_optimizer(optimizer: OptimizerFactory, interval: float | None) -> OptimizerFactory:
-    """Correct a partial optimiser for one penalty step in every `interval` iterations.
+    """Correct a partial optimizer for one step of penalties in every `interval` iterations.
 
     With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
-    the further steps change neither the speed nor the memory of the optimiser (arXiv:1912.04958, appendix B).
+    the further steps change neither the speed nor the memory of the optimizer (arXiv:1912.04958, appendix B).
 
     Raises:
-        ValueError: an interval for an optimiser that is no partial with ``lr``.
+        ValueError: an interval for an optimizer that is no partial with ``lr``.
     """
     settings = getattr(optimizer, "keywords", {})
     changed: dict[str, Any] = {}
+    c = lazy_factor(interval)
     if "betas" in settings:
-        changed["betas"] = tuple(float(beta) for beta in settings["betas"])
+        changed["betas"] = tuple(float(beta) ** c for beta in settings["betas"])
     if interval is not None:
         if "lr" not in settings:
-            raise ValueError("lazy_optimizer: the optimiser must be a functools.partial with lr, got one without")
-        c = correction(interval)
+            raise ValueError("lazy_optimizer: optimizer must be a functools.partial with lr, got one without")
         changed["lr"] = settings["lr"] * c
-        if "betas" in changed:
-            changed["betas"] = tuple(beta**c for beta in changed["betas"])
     return partial(optimizer, **changed)
 
 
-def correction(interval: float | None) -> float:
-    """``c`` of :func:`lazy_optimizer`."""
+def lazy_factor(interval: float | None) -> float:
+    """``c`` of :func:`lazy_optimizer`, 1 without an interval."""
     return 1.0 if interval is None else interval / (interval + 1)
 
 
-def mean_interval(penalties: Iterable[Penalty]) -> float | None:
-    """Iterations from one step of penalties to the next, of whichever; None if they have no steps of their own."""
-    steps = sum(1 / interval for interval in lazy_intervals(penalties))
-    return 1 / steps if steps else None
-
-
-def keeping_settings(optimizer: Optimizer) -> Optimizer:
-    """Have an optimiser take its state from a state dict, but no argument of its constructor: those stay its own."""
+def keep_own_settings(optimizer: Optimizer) -> Optimizer:
+    """Have an optimizer load state from a state dict, but keep the arguments of its constructor."""
     optimizer.register_load_state_dict_pre_hook(_with_own_settings)
     return optimizer
 
 
 def _with_own_settings(optimizer: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
-    """What else a group holds is state: some optimisers estimate their step size there."""
+    """What else a group holds is state: some optimizers estimate their step size there."""
     constructors = (vars(kind).get("__init__") for kind in type(optimizer).__mro__)
     signatures = [inspect.signature(constructor) for constructor in constructors if inspect.isfunction(constructor)]
     arguments = {name for signature in signatures for name in signature.parameters} - {"params"}
@@ -78,9 +69,27 @@ def _with_own_settings(optimizer: Optimizer, saved: dict[str, Any]) -> dict[str,
     return {**saved, "param_groups": groups}
 
 
+def clip_gradients(optimizer: Optimizer, max_norm: float, *, scale: float = 1.0) -> Tensor:
+    """Shorten the gradient of all parameters of an optimizer, taken as one vector, to a norm of `max_norm`.
+
+    Args:
+        max_norm: above 0.
+        scale: by which all gradients are multiplied, as a gradient scaler has it.
+
+    Returns:
+        The norm before, without the scale; in float32, or float64 for gradients of it.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    norms = [torch.linalg.vector_norm(p.grad, dtype=torch.promote_types(p.dtype, torch.float32)) for p in parameters]
+    norm = torch.linalg.vector_norm(torch.stack(norms))
+    torch.nn.utils.clip_grads_with_norm_(parameters, max_norm * scale, norm)
+    return norm / scale
+
+
 @contextmanager
-def at_rest(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Gradients pass these parameters, which get none, until the end of the block."""
+def without_gradients(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Set ``requires_grad=False`` inside the block: gradients flow through the parameters' layers, not into them."""
+    parameters = list(parameters)
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:
@@ -90,8 +99,8 @@ def at_rest(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def freeze(model: nn.Module, prefixes: Iterable[str]) -> frozenset[str]:
-    """Names of the parameters that are not trained: those below `prefixes`, and those that require no gradient as is.
+def freeze_parameters(model: nn.Module, prefixes: Iterable[str]) -> frozenset[str]:
+    """Freeze the parameters below `prefixes`, and return the names of all that require no gradient.
 
     Freezing the first layers of a discriminator is FreezeD (arXiv:2002.10964).
 
@@ -107,11 +116,11 @@ def freeze(model: nn.Module, prefixes: Iterable[str]) -> frozenset[str]:
         below = [parameter for name, parameter in named.items() if f"{name}.".startswith(f"{prefix}.")]
         if not below:
             example = next(iter(named)).rpartition(".")[0]
-            raise ValueError(f"model.freeze must hold names such as generator.mapping or {example}, got {prefix!r}")
+            raise ValueError(f"GAN: freeze must hold names such as generator.mapping or {example}, got {prefix!r}")
         for parameter in below:
             parameter.requires_grad_(False)
     frozen = frozenset(name for name, parameter in named.items() if not parameter.requires_grad)
     for network in ("generator", "discriminator"):
         if all(name in frozen for name in named if name.startswith(network)):
-            raise ValueError(f"model.freeze must leave something to train in the {network}, got all of it")
+            raise ValueError(f"GAN: freeze must leave something to train in the {network}, got all of it")
     return frozen

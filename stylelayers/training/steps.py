@@ -1,27 +1,26 @@
-"""The optimiser steps of an iteration: which losses are due, and their gradients, summed over parts of the batch."""
+"""The optimizer steps of an iteration: what each minimizes, for which network, and how often."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from ..models import Discriminator, Generator
+from .network_calls import NetworkCalls
 
-__all__ = ["Loss", "Part", "Penalty", "accumulate", "due_steps", "lazy_intervals", "split"]
+__all__ = ["MicroBatch", "Penalty", "Step", "Term", "mean_lazy_interval", "penalty"]
 
 
 @dataclass
-class Part:
-    """Some of the images of a batch.
+class MicroBatch:
+    """Images of a batch that share one graph.
 
     Attributes:
         images, labels: real ones; labels are None in unconditional training.
-        fakes: the images that the generator's step made, without their graph.
-        real_logits: of the discriminator's step, without their graph.
+        fakes: generated images, set by the generator's step, without their graph.
+        real_logits: set by the discriminator's step, without their graph.
     """
 
     images: Tensor
@@ -30,60 +29,79 @@ class Part:
     real_logits: Tensor | None = None
 
 
-Loss = Callable[[Generator, Discriminator, Part], tuple[Tensor, dict[str, Tensor]]]  # to minimise; to log
+@dataclass(frozen=True)
+class Term:
+    """One loss or penalty.
 
-
-class Penalty(NamedTuple):
-    """A loss that is due in one of so many iterations."""
-
-    loss: Loss
-    interval: int
-
-
-def split(images: Tensor, labels: Tensor | None, parts: int) -> list[Part]:
-    """A batch in equal parts.
-
-    Raises:
-        ValueError: the parts would not be equal.
+    Attributes:
+        name: as messages have it, such as ``"R1"``.
+        compute: returns the value to minimize and the tensors to log, by name.
+        logs: these names.
     """
-    if len(images) % parts:
-        raise ValueError(f"model.micro_batches must divide the batch of {len(images)} images, got {parts}")
-    chunks = [None] * parts if labels is None else labels.chunk(parts)
-    return [Part(*part) for part in zip(images.chunk(parts), chunks, strict=True)]
+
+    name: str
+    compute: Callable[[NetworkCalls, MicroBatch], tuple[Tensor, dict[str, Tensor]]]
+    logs: tuple[str, ...]
 
 
-def due_steps(loss: Loss, penalties: Iterable[Penalty], iteration: int) -> list[list[Loss]]:
-    """The losses of every optimiser step of an iteration.
+@dataclass(frozen=True)
+class Step:
+    """One step of the optimizer of ``network``, ``"generator"`` or ``"discriminator"``, on the sum of its losses.
 
-    The first step has `loss` and the penalties of every iteration. Penalties of a longer interval are steps of their
-    own, together with those of the same interval.
+    It is due in the iterations that `interval` divides. An adversarial loss is due in every iteration, and comes
+    first in its step; a step of a longer interval has penalties alone.
     """
-    steps = {1: [loss]}
-    for penalty in penalties:
-        steps.setdefault(penalty.interval, []).append(penalty.loss)
-    return [losses for interval, losses in steps.items() if iteration % interval == 0]
+
+    name: str
+    network: str
+    losses: tuple[Term, ...]
+    interval: int = 1
+
+    @property
+    def penalties(self) -> tuple[Term, ...]:
+        return self.losses if self.interval > 1 else self.losses[1:]
 
 
-def lazy_intervals(penalties: Iterable[Penalty]) -> list[int]:
-    """Iterations from one step of its own to the next, of each such step."""
-    return sorted({penalty.interval for penalty in penalties} - {1})
+@dataclass(frozen=True)
+class Penalty:
+    """What :func:`penalty` says of a method; `weight` and `interval` are names of attributes of its loss."""
+
+    name: str
+    network: str
+    weight: str
+    interval: str
+    logs: tuple[str, ...]
 
 
-def accumulate(
-    losses: Sequence[Loss],
-    generator: Generator,
-    discriminator: Discriminator,
-    parts: Sequence[Part],
-    backward: Callable[[Tensor], object],
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Add the gradients of the losses' sum, one graph at a time; return its value and what to log, means over parts."""
-    total, logged = torch.zeros((), device=parts[0].images.device), dict[str, Tensor]()
-    for loss in losses:
-        for part in parts:
-            value, values = loss(generator, discriminator, part)
-            backward(value / len(parts))
-            total += value.detach() / len(parts)
-            for name, term in values.items():
-                share = term.detach() / len(parts)
-                logged[name] = logged[name] + share if name in logged else share
-    return total, logged
+def penalty(name: str, *, network: str, weight: str, interval: str, logs: Iterable[str] = ()) -> Callable[[Any], Any]:
+    """Mark a method of a loss as a penalty, which is then trained with, scheduled by the images, logged and reported.
+
+    The method takes :class:`NetworkCalls` and a :class:`MicroBatch`, and returns the value, without its weight, and
+    one tensor for each name in `logs`. The weighted value is logged as ``penalty/<name>``.
+
+    Args:
+        name: as messages have it, such as ``"path length"``.
+        network: whose step it is part of.
+        weight, interval: the attributes of the loss that hold the weight, 0 for a penalty that is off, and the
+            iterations from one step of the penalty to the next.
+        logs: names of what else the method returns.
+    """
+
+    def mark(method: Any) -> Any:
+        logged = (f"penalty/{name.lower().replace(' ', '_')}", *logs)
+        method.penalty = Penalty(name, network, weight, interval, logged)
+        return method
+
+    return mark
+
+
+def mean_lazy_interval(steps: Iterable[Step], network: str) -> float | None:
+    """Iterations from one step of penalties alone to the next, of whichever; None for a network that has none.
+
+    Example:
+        >>> steps = [Step("R1", "discriminator", (), 16), Step("R2", "discriminator", (), 16)]
+        >>> mean_lazy_interval(steps, "discriminator")
+        8.0
+    """
+    rate = sum(1 / step.interval for step in steps if step.network == network and step.interval > 1)
+    return 1 / rate if rate else None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from stylelayers.training import GAN
-from stylelayers.training.clipping import clip_gradients
+from stylelayers.training.optimizers import clip_gradients
 from tests.training.processes import in_processes
 from tests.training.tiny import fit, tiny_gan
 
@@ -101,7 +101,7 @@ def test_gradients_that_are_short_enough_are_left_alone() -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), "much"])
 def test_a_norm_that_is_none_is_refused(wrong: Any) -> None:
-    with pytest.raises(ValueError, match=r"^model\.max_grad_norm must be above 0, or null for no clipping, got"):
+    with pytest.raises(ValueError, match=r"^GAN: max_grad_norm must be a number above 0, got"):
         gan(wrong)
 
 

@@ -140,7 +140,7 @@ def test_two_processes_with_half_the_batch_are_one(
 
 def lonely(rank: int, count: int, folder: Path) -> None:
     """A deliberate fault: nothing is averaged."""
-    pytest.MonkeyPatch().setattr("stylelayers.training.gan.average_gradients", lambda optimizer: None)
+    pytest.MonkeyPatch().setattr("stylelayers.training.iteration.average_gradients", lambda optimizer: None)
     run(rank, count, folder, 2)
 
 

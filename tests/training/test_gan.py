@@ -214,8 +214,8 @@ def test_the_average_follows_the_generator_by_the_images_of_each_step() -> None:
 @pytest.mark.parametrize(
     ("generator", "discriminator", "message"),
     [
-        ({}, {"resolution": 16}, r"same resolution, got \(8, 8\) and \(16, 16\); set model\.generator\.resolution"),
-        ({}, {"image_channels": 1}, r"same image_channels, got 3 and 1; .*model\.discriminator\.image_channels"),
+        ({}, {"resolution": 16}, r"same resolution, got \(8, 8\) and \(16, 16\)"),
+        ({}, {"image_channels": 1}, r"same image_channels, got 3 and 1"),
         ({"num_labels": 2}, {}, "same num_labels, got 2 and 0"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,14 +12,16 @@ import torch
 
 from stylelayers import MappingNetwork, losses
 from stylelayers.data import ImageDataModule
-from stylelayers.training import StyleGAN2Loss, mixed_styles
+from stylelayers.training import GAN, StyleGAN2Loss, mix_styles
 from stylelayers.training.loss import ADVERSARIAL_LOSSES
+from stylelayers.training.network_calls import NetworkCalls
 from stylelayers.training.run import Preflight
-from stylelayers.training.steps import Part
+from stylelayers.training.steps import MicroBatch, Term, penalty
 from tests.conftest import assert_same, randn
 from tests.training.tiny import BATCH, fit, tiny_data, tiny_gan
 
 LAYERS = 6
+ADAM = partial(torch.optim.Adam, lr=0.001, betas=(0.0, 0.99))
 
 
 # Style mixing ------------------------------------------------------------------------------------------------------
@@ -27,7 +31,7 @@ def sources(share: float, samples: int = 64, num_ws: int = LAYERS) -> torch.Tens
     """For every sample and layer, 0 where the style is of the first latent and 1 where it is of the second."""
     mapping = MappingNetwork(3, 5, num_ws, num_layers=2, dtype=torch.float64).eval()
     z, other = randn(samples, 3), randn(samples, 3)
-    mixed, first, second = mixed_styles(mapping, z, other, None, share), mapping(z), mapping(other)
+    mixed, first, second = mix_styles(mapping, z, other, None, share), mapping(z), mapping(other)
     is_first, is_second = (mixed == first).all(-1), (mixed == second).all(-1)
     assert (is_first ^ is_second).all()
     return is_second.int()
@@ -56,7 +60,7 @@ def test_the_share_is_the_probability_of_a_switch() -> None:
 def test_labels_belong_to_both_latents() -> None:
     mapping = MappingNetwork(3, 5, 4, num_layers=2, num_labels=2, dtype=torch.float64).eval()
     z, other, labels = randn(8, 3), randn(8, 3), torch.arange(8) % 2
-    mixed = mixed_styles(mapping, z, other, labels, 1.0)
+    mixed = mix_styles(mapping, z, other, labels, 1.0)
     assert_same(mixed[:, 0], mapping(z, labels)[:, 0], 0.0)
     assert_same(mixed[:, -1], mapping(other, labels)[:, -1], 0.0)
 
@@ -64,15 +68,20 @@ def test_labels_belong_to_both_latents() -> None:
 # Weights -----------------------------------------------------------------------------------------------------------
 
 
-def part_of(batch: int) -> Part:
-    return Part(torch.randn(batch, 1, 8, 8), None, torch.randn(batch, 1, 8, 8))
+def micro_batch(batch: int) -> MicroBatch:
+    return MicroBatch(torch.randn(batch, 1, 8, 8), None, torch.randn(batch, 1, 8, 8))
+
+
+def only_penalty(loss: StyleGAN2Loss, name: str) -> Term:
+    (found,) = [penalty for penalty in loss.penalties if penalty.name == name]
+    return found
 
 
 @pytest.mark.parametrize(("penalty", "images"), [("r1", "images"), ("r2", "fakes")])
 def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str) -> None:
-    options: dict[str, Any] = {f"{penalty}_gamma": 3.0, "r1_interval": 5}
-    model, part = tiny_gan(**options), part_of(BATCH)
-    value, logged = getattr(model.loss, penalty)(model.generator, model.discriminator, part)
+    options: dict[str, Any] = {"r1_gamma": 0.0, "path_length_weight": 0.0, f"{penalty}_gamma": 3.0, "r1_interval": 5}
+    model, part = tiny_gan(**options), micro_batch(BATCH)
+    value, logged = only_penalty(model.loss, penalty.upper()).compute(model.calls, part)
     expected = losses.r1_penalty_vjp(model.discriminator, getattr(part, images))
     torch.testing.assert_close(logged[f"{penalty}/gradient_square_norm"], expected)
     torch.testing.assert_close(value, expected * (3.0 / 2 * 5))
@@ -81,13 +90,13 @@ def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str
 
 
 def test_the_gradient_penalty_is_between_the_images_times_its_weight_and_interval() -> None:
-    model, part = tiny_gan(gradient_penalty_weight=3.0, gradient_penalty_interval=5), part_of(BATCH)
+    model, part = tiny_gan(r1_gamma=0.0, gradient_penalty_weight=3.0, gradient_penalty_interval=5), micro_batch(BATCH)
     torch.manual_seed(0)
-    value, logged = model.loss.gradient_penalty(model.generator, model.discriminator, part)
+    value, logged = only_penalty(model.loss, "gradient penalty").compute(model.calls, part)
     torch.manual_seed(0)
     between = losses.interpolates(part.images, cast(torch.Tensor, part.fakes))
     torch.testing.assert_close(value, losses.gradient_penalty_vjp(model.discriminator, between) * 15)
-    assert logged["penalty/gradient"] is value
+    assert logged["penalty/gradient_penalty"] is value
     assert value.requires_grad
 
 
@@ -98,7 +107,7 @@ def test_path_length_is_weighted_by_its_interval_and_sees_a_share_of_the_batch(
     model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)
     seen_styles: list[torch.Tensor] = []
     model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen_styles.append(inputs[0]))
-    value, logged = model.loss.path_length(model.generator, model.discriminator, part_of(batch))
+    value, logged = only_penalty(model.loss, "path length").compute(model.calls, micro_batch(batch))
     mean_length = logged["path_length/mean"].detach()
     assert [len(ws) for ws in seen_styles] == [seen]
     # The running mean began at 0 with decay 0.01, and one sample has no spread.
@@ -114,17 +123,67 @@ def test_the_decay_is_that_of_the_running_mean() -> None:
 
 @pytest.mark.parametrize("adversarial", ADVERSARIAL_LOSSES)
 def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
-    model, part = tiny_gan(adversarial=adversarial), part_of(BATCH)
+    model, part = tiny_gan(adversarial=adversarial), micro_batch(BATCH)
     logits: list[torch.Tensor] = []
-    judge = model.loss.calls.judge
-    model.loss.calls.judge = lambda *given: (logits.append(judge(*given)), logits[-1])[1]  # type: ignore[func-returns-value]
+    discriminate: Any = model.calls.discriminate
+    model.calls.discriminate = lambda *given: (logits.append(discriminate(*given)), logits[-1])[1]  # type: ignore
     for loss, sign in ((model.loss.generator_loss, -1), (model.loss.discriminator_loss, 1)):
-        value, _ = loss(model.generator, model.discriminator, part)
+        value, _ = loss(model.calls, part)
         slopes = torch.autograd.grad(value, logits, allow_unused=True)
         fake = slopes[0] if sign < 0 else slopes[-1]
         assert fake is not None
         assert (fake * sign > 0).all()
         logits.clear()
+
+
+# Steps -------------------------------------------------------------------------------------------------------------
+
+
+def test_each_network_steps_with_its_loss_and_then_with_lazy_penalties() -> None:
+    loss = StyleGAN2Loss(r2_gamma=1.0, gradient_penalty_weight=1.0, path_length_interval=4, r1_interval=16)
+    assert [(step.name, step.network, step.interval) for step in loss.steps] == [
+        ("generator", "generator", 1),
+        ("path length", "generator", 4),
+        ("discriminator and gradient penalty", "discriminator", 1),
+        ("R1 and R2", "discriminator", 16),
+    ]
+    assert [penalty.name for penalty in loss.penalties] == ["path length", "gradient penalty", "R1", "R2"]
+
+
+def test_a_penalty_of_weight_0_has_no_step() -> None:
+    loss = StyleGAN2Loss(r1_gamma=0.0, path_length_weight=0.0)
+    assert [step.losses[1:] for step in loss.steps] == [(), ()]
+    assert not loss.has("r1_gamma")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class WithSquaredLogits(StyleGAN2Loss):
+    """A penalty of one's own: its settings, and one method."""
+
+    logit_weight: float = 0.5
+    logit_interval: int = 2
+
+    @penalty("squared logits", network="discriminator", weight="logit_weight", interval="logit_interval")
+    def squared_logits(self, calls: NetworkCalls, batch: MicroBatch) -> tuple[torch.Tensor, ...]:
+        return (calls.discriminate(batch.images, batch.labels).square().mean(),)
+
+
+def test_a_subclass_adds_a_penalty_that_is_trained_and_logged() -> None:
+    model = tiny_gan()
+    own = GAN(model.generator, model.discriminator, WithSquaredLogits(), model.generator_optimizer, ADAM)
+    trainer = fit(own, 3)
+    assert trainer.callback_metrics["penalty/squared_logits"] > 0
+    assert own.loss.steps[-1].name == "squared logits"
+    with pytest.raises(ValueError, match="WithSquaredLogits: logit_weight must be a number of at least 0, got -1"):
+        WithSquaredLogits(logit_weight=-1)
+
+
+def test_every_step_logs_what_it_says() -> None:
+    model = tiny_gan(r2_gamma=1.0, gradient_penalty_weight=1.0)
+    batch = micro_batch(BATCH)
+    for step in model.loss.steps:
+        for term in step.losses:
+            assert term.compute(model.calls, batch)[1].keys() == set(term.logs)
 
 
 # Values out of range -----------------------------------------------------------------------------------------------
@@ -135,24 +194,36 @@ def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
     [
         (
             {"adversarial": "ns"},
-            r"loss\.adversarial must be one of nonsaturating, hinge, wasserstein, relativistic, got 'ns'",
+            r"StyleGAN2Loss: adversarial must be one of nonsaturating, hinge, wasserstein, relativistic, got 'ns'",
         ),
-        ({"r1_gamma": -1.0}, r"loss\.r1_gamma must be at least 0, got -1\.0"),
-        ({"r1_gamma": float("nan")}, r"loss\.r1_gamma must be at least 0, got nan"),
-        ({"r2_gamma": -2}, r"loss\.r2_gamma must be at least 0, got -2"),
-        ({"gradient_penalty_weight": "x"}, r"loss\.gradient_penalty_weight must be at least 0, got 'x'"),
-        ({"gradient_penalty_interval": 0}, r"loss\.gradient_penalty_interval must be an int of at least 1, got 0"),
-        ({"path_length_weight": -0.5}, r"loss\.path_length_weight must be at least 0, got -0\.5"),
-        ({"style_mixing": 1.1}, r"loss\.style_mixing must be in \[0, 1\], got 1\.1"),
-        ({"style_mixing": -0.1}, r"loss\.style_mixing must be in \[0, 1\], got -0\.1"),
-        ({"r1_interval": 0}, r"loss\.r1_interval must be an int of at least 1, got 0"),
-        ({"r1_interval": 1.5}, r"loss\.r1_interval must be an int of at least 1, got 1\.5"),
-        ({"path_length_interval": -4}, r"loss\.path_length_interval must be an int of at least 1, got -4"),
-        ({"path_length_batch_shrink": 0}, r"loss\.path_length_batch_shrink must be an int of at least 1, got 0"),
-        ({"path_length_decay": 0.0}, r"loss\.path_length_decay must be in \(0, 1\], got 0\.0"),
+        ({"r1_gamma": -1.0}, r"StyleGAN2Loss: r1_gamma must be a number of at least 0, got -1\.0"),
+        ({"r1_gamma": float("nan")}, r"StyleGAN2Loss: r1_gamma must be a number of at least 0, got nan"),
+        ({"r2_gamma": -2}, r"StyleGAN2Loss: r2_gamma must be a number of at least 0, got -2"),
+        (
+            {"gradient_penalty_weight": "x"},
+            r"StyleGAN2Loss: gradient_penalty_weight must be a number of at least 0, got 'x'",
+        ),
+        (
+            {"gradient_penalty_interval": 0},
+            r"StyleGAN2Loss: gradient_penalty_interval must be an int of at least 1, got 0",
+        ),
+        ({"path_length_weight": -0.5}, r"StyleGAN2Loss: path_length_weight must be a number of at least 0, got -0\.5"),
+        ({"style_mixing": 1.1}, r"StyleGAN2Loss: style_mixing must be a number in \[0, 1\], got 1\.1"),
+        ({"style_mixing": -0.1}, r"StyleGAN2Loss: style_mixing must be a number in \[0, 1\], got -0\.1"),
+        ({"r1_interval": 0}, r"StyleGAN2Loss: r1_interval must be an int of at least 1, got 0"),
+        ({"r1_interval": 1.5}, r"StyleGAN2Loss: r1_interval must be an int of at least 1, got 1\.5"),
+        ({"path_length_interval": -4}, r"StyleGAN2Loss: path_length_interval must be an int of at least 1, got -4"),
+        (
+            {"path_length_batch_shrink": 0},
+            r"StyleGAN2Loss: path_length_batch_shrink must be an int of at least 1, got 0",
+        ),
+        (
+            {"path_length_decay": 0.0},
+            r"StyleGAN2Loss: path_length_decay must be a number above 0 and at most 1, got 0\.0",
+        ),
     ],
 )
-def test_values_out_of_range_name_their_key(options: dict[str, Any], message: str) -> None:
+def test_values_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StyleGAN2Loss(**options)
 
@@ -161,20 +232,20 @@ def test_values_out_of_range_name_their_key(options: dict[str, Any], message: st
 
 
 def test_auto_follows_pixels_and_the_batch_of_all_processes() -> None:
-    objective = StyleGAN2Loss(r1_gamma="auto", r2_gamma="auto")
-    assert objective.switched_on >= {"r1_gamma", "r2_gamma"}
-    objective.resolve((256, 128), 32)
-    assert (objective.r1_gamma, objective.r2_gamma) == (pytest.approx(0.0002 * 256 * 128 / 32),) * 2
-    objective.resolve((8, 8), 1)  # known already
-    assert objective.automatic == {"r1_gamma": objective.r1_gamma, "r2_gamma": pytest.approx(0.2048)}
+    loss = StyleGAN2Loss(r1_gamma="auto", r2_gamma="auto")
+    assert loss.has("r1_gamma") and loss.has("r2_gamma")
+    loss.set_automatic_gammas((256, 128), 32)
+    assert (loss.r1_gamma, loss.r2_gamma) == (pytest.approx(0.0002 * 256 * 128 / 32),) * 2
+    loss.set_automatic_gammas((8, 8), 1)  # known already
+    assert loss.automatic == {"r1_gamma": loss.r1_gamma, "r2_gamma": pytest.approx(0.2048)}
 
 
 def test_a_number_is_not_resolved() -> None:
-    objective = StyleGAN2Loss(r1_gamma=3.0, r2_gamma="auto")
-    objective.restore({"r1_gamma": 7.0, "r2_gamma": 5.0})
-    assert (objective.r1_gamma, objective.r2_gamma) == (3.0, 5.0)
-    with pytest.raises(ValueError, match=r"loss\.r1_gamma=auto needs a data module with a batch_size; set a number"):
-        StyleGAN2Loss(r1_gamma="auto").resolve((8, 8), None)
+    loss = StyleGAN2Loss(r1_gamma=3.0, r2_gamma="auto")
+    loss.restore_automatic_gammas({"r1_gamma": 7.0, "r2_gamma": 5.0})
+    assert (loss.r1_gamma, loss.r2_gamma) == (3.0, 5.0)
+    with pytest.raises(ValueError, match="StyleGAN2Loss: r1_gamma='auto' needs a data module with a batch_size"):
+        StyleGAN2Loss(r1_gamma="auto").set_automatic_gammas((8, 8), None)
 
 
 def test_training_resolves_auto_before_the_rehearsal_and_a_resume_keeps_it(
@@ -184,9 +255,9 @@ def test_training_resolves_auto_before_the_rehearsal_and_a_resume_keeps_it(
     gamma = 0.0002 * 64 / BATCH
     fit(first, 1, Preflight(tmp_path)).save_checkpoint(tmp_path / "last.ckpt")
     assert first.loss.r1_gamma == pytest.approx(gamma)
-    assert "R1 and path length run (loss.r1_gamma=auto is 0.0032); peak" in capsys.readouterr().out
+    assert "path length and R1 run (loss.r1_gamma=auto is 0.0032); peak" in capsys.readouterr().out
     other = ImageDataModule(tiny_data().dataset, batch_size=2)
-    with pytest.warns(UserWarning, match=r"loss\.r1_gamma=auto stays the 0\.0032 .* for 2 images .* be 0\.0064: set"):
+    with pytest.warns(UserWarning, match=r"r1_gamma='auto' stays the 0\.0032 .* for 2 images .* be 0\.0064: set"):
         fit(second, 1, resume=tmp_path / "last.ckpt", data=other)
     assert second.loss.r1_gamma == pytest.approx(gamma)
     fresh = tiny_gan(r1_gamma="auto")

@@ -35,10 +35,10 @@ def trained(model: GAN, iterations: int = 2) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("labels", "loss", "penalties"),
     [
-        (0, {}, {"_square_norm_vjp", "_lengths_vjp"}),
-        (LABELS, {}, {"_square_norm_vjp", "_lengths_vjp"}),
-        (LABELS, {"adversarial": "relativistic", "r2_gamma": 1.0, "path_length_weight": 0.0}, {"_square_norm_vjp"}),
-        (0, {"r1_gamma": 0.0, "gradient_penalty_weight": 1.0, "path_length_weight": 0.0}, {"_gradient_penalty_vjp"}),
+        (0, {}, {"_penalize_vjp", "_path_lengths_vjp"}),
+        (LABELS, {}, {"_penalize_vjp", "_path_lengths_vjp"}),
+        (LABELS, {"adversarial": "relativistic", "r2_gamma": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
+        (0, {"r1_gamma": 0.0, "gradient_penalty_weight": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
     ],
 )
 def test_compiled_training_takes_the_same_steps(
@@ -61,7 +61,7 @@ def test_compiled_training_takes_the_same_steps(
     compiled = deepcopy(eager)
     compiled.compiles = True
     expected, found = trained(eager), trained(compiled)
-    assert used - {"sin"} == {"_synthesize", "_judge"} | penalties
+    assert used - {"sin"} == {"_synthesize", "_discriminate"} | penalties
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
 
@@ -74,11 +74,11 @@ def test_networks_of_any_dtype_compile(dtype: torch.dtype, monkeypatch: pytest.M
     model = tiny_gan().to(dtype)
     ws = torch.randn(2, model.generator.num_ws, 4, dtype=dtype)
     found = []
-    for calls in (NetworkCalls(), NetworkCalls(compile_for=torch.device("cpu"))):
+    for device in (None, torch.device("cpu")):
+        calls = NetworkCalls(model.generator, model.discriminator, compile_for=device)
         torch.manual_seed(0)
-        images = calls.synthesize(model.generator, ws)
-        lengths = calls.lengths(model.generator, ws)
-        found.append((images, calls.judge(model.discriminator, images, None), lengths))
+        images = calls.synthesize(ws)
+        found.append((images, calls.discriminate(images), calls.path_lengths(ws)))
     for compiled, eager in zip(found[1], found[0], strict=True):
         torch.testing.assert_close(compiled, eager, rtol=2e-2, atol=2e-2)
 
@@ -88,7 +88,8 @@ def test_without_a_compiler_there_is_one_warning_and_training_is_eager(monkeypat
         raise RuntimeError("no g++\nand a long trace")
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
-    with pytest.warns(UserWarning, match=r"model\.compile=true finds no working compiler.*: no g\+\+$") as caught:
-        calls = NetworkCalls(compile_for=torch.device("cpu"))
+    networks = tiny_gan().generator, tiny_gan().discriminator
+    with pytest.warns(UserWarning, match=r"GAN: compile=True finds no working compiler.*: no g\+\+$") as caught:
+        calls = NetworkCalls(*networks, compile_for=torch.device("cpu"))
     assert len(caught) == 1
-    assert vars(calls) == vars(NetworkCalls())
+    assert vars(calls) == vars(NetworkCalls(*networks))

@@ -19,7 +19,8 @@ from tests.training.tiny import BATCH, fit, tiny_gan
 
 NUMBER = r"-?\d+\.\d+"
 LINE = re.compile(
-    rf"(?P<images>[\d,]+) images( · \d+ images/s)? · G {NUMBER} · D {NUMBER} · R1 {NUMBER} · PL {NUMBER}"
+    rf"(?P<images>[\d,]+) images( · \d+ images/s)? · G {NUMBER} · D {NUMBER} · path length {NUMBER}"
+    rf" · R1 {NUMBER}"
     r"( · \d+:\d\d left)?"
 )
 
@@ -61,7 +62,10 @@ def test_the_time_left_is_that_of_the_images_left_also_after_a_resume(
 ) -> None:
     clock = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    trainer, model = state(StopAfterImages(100), callback_metrics={}), SimpleNamespace(images_seen=20)
+    trainer, model = (
+        state(StopAfterImages(100), callback_metrics={}),
+        SimpleNamespace(images_seen=20, loss=SimpleNamespace(penalties=())),
+    )
     progress = TrainingProgress(1.0)
     progress.on_train_start(trainer, cast(GAN, model))
     for seconds, images in ((30.2, 40), (34.5, 80)):  # 20 of 80 images in 30 seconds, then 60
@@ -115,6 +119,7 @@ def state(*callbacks: Callback, **changes: Any) -> Trainer:
         "num_training_batches": 10,
         "current_epoch": 1,
         "fit_loop": SimpleNamespace(batch_idx=4),
+        "limit_train_batches": 1.0,
         "callbacks": list(callbacks),
     }
     return cast(Trainer, SimpleNamespace(**{**values, **changes}))

@@ -41,7 +41,8 @@ class Seen(Callback):
         numbers = [group[key] for group in groups for key in ("lr", "betas")]
         flat = [x for number in numbers for x in (number if isinstance(number, tuple) else (number,))]
         loss = pl_module.loss
-        self.values.append((*flat, loss.r1_gamma, loss.r2_gamma, pl_module.average.half_life))
+        gammas = (float(loss.r1_gamma), float(loss.r2_gamma))
+        self.values.append((*flat, *gammas, pl_module.average.half_life))
 
 
 def schedules(**options: Any) -> Schedules:
@@ -90,15 +91,18 @@ def test_without_schedules_nothing_is_changed_or_logged() -> None:
     assert not [name for name in trainer.callback_metrics if name.startswith("schedule/")]
 
 
-KEY = r"callbacks\.schedules\."
+KEY = "Schedules: "
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"learning_rate": [[0, 1], [0, 2]]}, KEY + r"learning_rate must have points of images that .* increase, got"),
+        (
+            {"learning_rate": [[0, 1], [0, 2]]},
+            KEY + r"learning_rate must have points of images that increase, .*, got",
+        ),
         ({"learning_rate": [[5, 1], [4, 2]]}, KEY + "learning_rate must have points"),
-        ({"learning_rate": [[-1, 1]]}, KEY + "learning_rate must have points of images that are 0 or more"),
+        ({"learning_rate": [[-1, 1]]}, KEY + "learning_rate must have points of images that increase, 0 or more"),
         ({"r1_gamma": []}, KEY + "r1_gamma must have points"),
         ({"r1_gamma": [[0, -1]]}, KEY + r"r1_gamma must have values 0 or more, got \[\[0, -1\]\]"),
         ({"r2_gamma": [[0, float("nan")]]}, KEY + "r2_gamma must have values"),
@@ -107,17 +111,17 @@ KEY = r"callbacks\.schedules\."
         ({"learning_rate": 3}, KEY + r"learning_rate must be a list of \[images, value\] points, got 3"),
         ({"learning_rate": [[0, 1, 2]]}, KEY + "learning_rate must be a list of"),
         ({"learning_rate": [["a", 1]]}, KEY + "learning_rate must be a list of"),
-        ({"interpolation": "cubic"}, KEY + "interpolation must be 'linear' or 'cosine', got 'cubic'"),
+        ({"interpolation": "cubic"}, KEY + "interpolation must be one of linear, cosine, got 'cubic'"),
     ],
 )
-def test_wrong_points_name_their_key(options: dict[str, Any], message: str) -> None:
+def test_wrong_points_name_their_argument(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Schedules(**options)
 
 
 def test_a_model_that_cannot_follow_is_refused() -> None:
-    with pytest.raises(ValueError, match=KEY + r"r2_gamma needs the penalty, which loss\.r2_gamma=0 switches off"):
+    with pytest.raises(ValueError, match=KEY + r"r2_gamma needs the penalty, which the loss's r2_gamma=0 switches off"):
         Schedules(r2_gamma=[(0, 1)]).check(tiny_gan())
-    with pytest.raises(ValueError, match=KEY + "beta2 needs optimisers with betas"):
+    with pytest.raises(ValueError, match=KEY + "beta2 needs optimizers with betas"):
         Schedules(beta2=[(0, 0.9)]).check(tiny_gan(optimizer=partial(SGD, lr=0.1)))
     Schedules(beta2=[(0, 0.9)], r1_gamma=[(0, 1)]).check(tiny_gan(optimizer=partial(Adam, lr=0.1, betas=(0, 0.9))))

@@ -14,58 +14,88 @@ from torch.optim import SGD
 
 from stylelayers import Discriminator, Generator
 from stylelayers.training import GAN, StyleGAN2Loss
-from stylelayers.training.steps import Part, Penalty, accumulate, due_steps, lazy_intervals, split
+from stylelayers.training.guard import NonFiniteGuard
+from stylelayers.training.iteration import Iteration
+from stylelayers.training.network_calls import NetworkCalls
+from stylelayers.training.steps import MicroBatch, Step, Term
 from tests.training.tiny import fit, tiny_data, tiny_gan
 
 BATCH = 8
 
 
-def named(name: str) -> Any:
-    return name
+def iteration(number: int, **options: Any) -> Iteration:
+    model = tiny_gan()
+    networks = {"generator": model.generator, "discriminator": model.discriminator}
+    return Iteration(
+        number,
+        model.calls,
+        optimizers={name: SGD(network.parameters(), lr=0.0) for name, network in networks.items()},
+        parameters={name: list(network.named_parameters()) for name, network in networks.items()},
+        backward=Tensor.backward,
+        guard=NonFiniteGuard(20),
+        **options,
+    )
 
 
-@pytest.mark.parametrize(
-    ("iteration", "expected"),
-    [(1, [["a", "b"]]), (2, [["a", "b"], ["c", "e"]]), (3, [["a", "b"], ["d"]]), (0, [["a", "b"], ["c", "e"], ["d"]])],
-)
-def test_penalties_of_one_interval_are_one_step_and_those_of_every_iteration_part_of_the_first(
-    iteration: int, expected: list[list[str]]
-) -> None:
-    penalties = [Penalty(named(name), interval) for name, interval in {"b": 1, "c": 2, "d": 3, "e": 2}.items()]
-    assert due_steps(named("a"), penalties, iteration) == expected
-    assert lazy_intervals(penalties) == [2, 3]
+def recorder(seen: list[Any], name: str) -> Term:
+    def compute(calls: NetworkCalls, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        seen.append((name, batch.images.flatten().tolist(), None if batch.labels is None else batch.labels.tolist()))
+        value = next(calls.discriminator.parameters()).sum() * 0.0 + batch.images.mean()
+        return value, {f"log/{name}": batch.images.mean()}
+
+    return Term(name, compute, (f"log/{name}",))
 
 
-# Parts of a batch --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("number", "expected"), [(1, "ab"), (2, "abc"), (3, "abd"), (0, "abcd")])
+def test_a_step_is_taken_in_the_iterations_that_its_interval_divides(number: int, expected: str) -> None:
+    seen: list[Any] = []
+    a, b, c, d = (recorder(seen, name) for name in "abcd")
+    steps = [
+        Step("a and b", "discriminator", (a, b)),
+        Step("c", "discriminator", (c,), 2),
+        Step("d", "discriminator", (d,), 3),
+    ]
+    found = iteration(number)
+    found.run(steps, torch.ones(2, 1, 1, 1), None)
+    assert "".join(name for name, *_ in seen) == expected
+    assert found.logged.keys() == {f"log/{name}" for name in expected}
+
+
+# Micro-batches -----------------------------------------------------------------------------------------------------
 
 
 def test_a_batch_is_split_in_order_and_in_equal_parts_only() -> None:
-    images, labels = torch.arange(6).reshape(6, 1, 1, 1), torch.arange(6)
-    parts = split(images, labels, 3)
-    assert [part.images.flatten().tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]
-    assert all(torch.equal(part.images.flatten(), part.labels) for part in parts if part.labels is not None)
-    assert [part.labels for part in split(images, None, 2)] == [None, None]
-    with pytest.raises(ValueError, match=r"model\.micro_batches must divide the batch of 6 images, got 4"):
-        split(images, labels, 4)
+    images, labels, seen = torch.arange(6.0).reshape(6, 1, 1, 1), torch.arange(6), list[Any]()
+    step = Step("a", "discriminator", (recorder(seen, "a"),))
+    found = iteration(0)
+    found.run([step], images, labels, 3)
+    found.run([step], images, None, 2)
+    assert [(part, own) for _, part, own in seen[:3]] == [([0, 1], [0, 1]), ([2, 3], [2, 3]), ([4, 5], [4, 5])]
+    assert [own for *_, own in seen[3:]] == [None, None]
+    assert found.logged["log/a"] == 2.5  # the mean over the parts
+    with pytest.raises(ValueError, match=r"GAN: micro_batches must divide the batch of 6 images, got 4"):
+        found.run([step], images, labels, 4)
 
 
 def test_one_graph_at_a_time_is_in_memory() -> None:
-    weight, alive = torch.ones(3, requires_grad=True), list[weakref.ref[Tensor]]()
+    found, alive = iteration(0), list[weakref.ref[Tensor]]()
+    weight = torch.nn.Parameter(torch.ones(3))
+    found.optimizers = {"discriminator": SGD([weight], lr=0.0)}
+    found.parameters = {"generator": [], "discriminator": [("weight", weight)]}
 
-    def loss(generator: Any, discriminator: Any, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def compute(calls: NetworkCalls, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         assert [reference() for reference in alive] == [None] * len(alive)
-        saved = part.images * 2.0
+        saved = batch.images * 2.0
         alive.append(weakref.ref(saved))
         value = (weight * saved).sum()
         return value, {"value": value}
 
-    parts = split(torch.arange(12.0).reshape(4, 3), None, 4)
-    network: Any = None
-    total, logged = accumulate([loss, loss], network, network, parts, Tensor.backward)
+    term = Term("a", compute, ("value",))
+    found.run([Step("a", "discriminator", (term, term))], torch.arange(12.0).reshape(4, 3), None, 4)
     assert len(alive) == 8
     assert weight.grad is not None
     assert torch.equal(weight.grad, 2 * 2 * torch.arange(12.0).reshape(4, 3).mean(0))
-    assert (total.item(), logged["value"].item()) == (2 * 33.0, 2 * 33.0 / 2 * 2)
+    assert found.logged["value"].item() == 33.0
 
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
@@ -91,10 +121,11 @@ def parameters_after(parts: int, loss: dict[str, Any]) -> dict[str, Tensor]:
     model = exact_gan(parts, loss)
     latents = iter(torch.randn(1000, 4, dtype=torch.float64))
 
-    def fake_styles(generator: Generator, batch: int, labels: Tensor | None) -> Tensor:
-        return generator.mapping(torch.stack([next(latents) for _ in range(batch)]), labels)  # type: ignore[no-any-return]
+    def sample_styles(calls: NetworkCalls, count: int, labels: Tensor | None) -> Tensor:
+        z = torch.stack([next(latents) for _ in range(count)])
+        return calls.generator.mapping(z, labels)  # type: ignore[no-any-return]
 
-    model.loss.fake_styles = fake_styles  # type: ignore[method-assign]
+    model.loss.sample_styles = sample_styles  # type: ignore
     optimizers = model.configure_optimizers()
     for _ in range(3):
         model.iterate(
@@ -123,7 +154,7 @@ def test_parts_give_the_parameters_of_whole_batches(case: str, parts: int) -> No
     assert sum(move > 1e-5 for move in moved) > 0.9 * len(moved)
 
 
-def test_what_is_logged_of_parts_is_their_mean_and_diversity_is_that_of_the_batch() -> None:
+def test_logs_are_means_of_parts_and_diversity_is_of_the_batch() -> None:
     model = tiny_gan()
     model.micro_batches = 4
     trainer = fit(model, 1)

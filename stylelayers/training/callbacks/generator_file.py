@@ -33,6 +33,6 @@ def _summary(model: GAN) -> dict[str, int | float]:
     return {
         "images_seen": model.images_seen,
         "iterations": model.iterations,
-        "skipped_steps": model.guard.skipped,
+        "skipped_steps": model.skipped_steps,
         "average_half_life": model.average.half_life,
     }

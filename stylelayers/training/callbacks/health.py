@@ -59,8 +59,8 @@ class Health(Callback):
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: GAN, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if pl_module.guard.skipped:
-            pl_module.log("steps/skipped", float(pl_module.guard.skipped))
+        if pl_module.skipped_steps:
+            pl_module.log("steps/skipped", float(pl_module.skipped_steps))
         if pl_module.iterations % self.every == 0:
             metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
             if len(batch[0]) > 1 and "samples/diversity" in metrics:

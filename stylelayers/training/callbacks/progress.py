@@ -1,4 +1,4 @@
-"""A line that says how training goes: images, speed, losses, time left."""
+"""A line of progress: images, speed, losses, time left."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import time
 from typing import Any
 
 from lightning import Trainer
-from lightning.pytorch.callbacks import ProgressBar, Timer
+from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..gan import GAN
-from .limits import StopAfterImages
+from .limits import limits, progress
 
 __all__ = ["TrainingProgress", "fraction_done"]
 
-_SHOWN = {
-    "speed/images_per_second": ("", " images/s", ".0f"),
-    "loss/generator": ("G ", "", ".2f"),
-    "loss/discriminator": ("D ", "", ".2f"),
-    "penalty/r1": ("R1 ", "", ".3f"),
-    "penalty/r2": ("R2 ", "", ".3f"),
-    "penalty/gradient": ("GP ", "", ".3f"),
-    "penalty/path_length": ("PL ", "", ".3f"),
-    "quality/fid": ("FID ", "", ".1f"),
+_SHOWN = {  # beside the penalties
+    "speed/images_per_second": "{:.0f} images/s",
+    "loss/generator": "G {:.2f}",
+    "loss/discriminator": "D {:.2f}",
+    "quality/fid": "FID {:.1f}",
 }
 
 
@@ -63,7 +59,7 @@ class TrainingProgress(ProgressBar):
             return
         self._shown = now
         fraction = fraction_done(trainer, pl_module.images_seen)
-        text = self._text(trainer, pl_module.images_seen, fraction)
+        text = self._describe(trainer, pl_module, fraction)
         if self._bar is None:
             self._console.print(text, highlight=False)
         else:
@@ -81,11 +77,13 @@ class TrainingProgress(ProgressBar):
             self._bar.stop()
             self._bar = None
 
-    def _text(self, trainer: Trainer, images_seen: int, fraction: float | None) -> str:
-        parts = [f"{images_seen:,} images"]
-        for name, (before, after, form) in _SHOWN.items():
+    def _describe(self, trainer: Trainer, model: GAN, fraction: float | None) -> str:
+        *first, fid = _SHOWN.items()
+        penalties = [(penalty.logs[0], f"{penalty.name} {{:.3f}}") for penalty in model.loss.penalties]
+        parts = [f"{model.images_seen:,} images"]
+        for name, form in (*first, *penalties, fid):
             if name in trainer.callback_metrics:
-                parts.append(f"{before}{float(trainer.callback_metrics[name]):{form}}{after}")
+                parts.append(form.format(float(trainer.callback_metrics[name])))
         if fraction is not None and fraction > self._fraction_before:
             spent = time.monotonic() - self._started
             left = spent * (1 - fraction) / (fraction - self._fraction_before)
@@ -95,16 +93,6 @@ class TrainingProgress(ProgressBar):
 
 def fraction_done(trainer: Trainer, images_seen: int) -> float | None:
     """How much of training is done, by the limit that will end it first; None where there is no limit."""
-    fractions = []
-    if trainer.max_steps > 0:
-        fractions.append(trainer.global_step / trainer.max_steps)
-    if trainer.max_epochs is not None and trainer.max_epochs > 0 and trainer.num_training_batches:
-        batches = trainer.current_epoch * trainer.num_training_batches + trainer.fit_loop.batch_idx + 1
-        fractions.append(batches / (trainer.max_epochs * trainer.num_training_batches))
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StopAfterImages) and callback.max_images:
-            fractions.append(images_seen / callback.max_images)
-        if isinstance(callback, Timer) and callback.time_remaining() is not None:
-            spent, left = callback.time_elapsed(), callback.time_remaining() or 0.0
-            fractions.append(spent / max(spent + left, 1e-9))
+    done = progress(trainer, images_seen)
+    fractions = [done[name] / limit for name, limit in limits(trainer).items() if limit > 0 and name in done]
     return min(1.0, max(fractions)) if fractions else None

@@ -9,25 +9,28 @@ from typing import Any
 
 from lightning import Callback, Trainer
 
+from ..._checks import check_choice
 from ..gan import GAN
-from ..optimizers import correction, mean_interval
+from ..optimizers import lazy_factor
+from ..steps import mean_lazy_interval
 
 __all__ = ["Schedules", "value_at"]
 
+_GAMMAS = {"r1_gamma", "r2_gamma"}
 Points = Sequence[tuple[float, float]]
 
 
 class Schedules(Callback):
     """Set learning rates, beta2, gammas and the average's half-life before every iteration.
 
-    Every value depends on the images seen alone, so that a resumed run goes on where it was. Each schedule is a list
-    of ``[images, value]`` points, in between it is interpolated, outside constant; None leaves the value as
-    configured. What is scheduled is logged as ``schedule/<name>``.
+    Values depend on the images seen alone, so that a resumed run continues them. A schedule is a list of
+    ``[images, value]`` points, interpolated between them and constant outside; None leaves the value as configured.
+    Scheduled values are logged as ``schedule/<name>``.
 
     Args:
-        learning_rate: a factor of both optimisers' configured rates, 0 or more.
+        learning_rate: a factor of both optimizers' configured rates, 0 or more.
         beta2: of both optimisers, which must have betas, before their correction for penalties; in [0, 1).
-        r1_gamma, r2_gamma: 0 or more; the penalty must be on in the objective.
+        r1_gamma, r2_gamma: 0 or more; the penalty must be enabled in the loss.
         average_half_life: of the averaged generator, in images, above 0.
         interpolation: ``"linear"`` or ``"cosine"``, which starts and ends slowly between two points.
 
@@ -45,8 +48,7 @@ class Schedules(Callback):
         average_half_life: Points | None = None,
         interpolation: str = "linear",
     ) -> None:
-        if interpolation not in ("linear", "cosine"):
-            raise ValueError(f"callbacks.schedules.interpolation must be 'linear' or 'cosine', got {interpolation!r}")
+        check_choice("Schedules", "interpolation", interpolation, ("linear", "cosine"))
         points = {
             "learning_rate": learning_rate,
             "beta2": beta2,
@@ -56,15 +58,16 @@ class Schedules(Callback):
         }
         self.interpolation = interpolation
         self.points = {name: _checked(name, given) for name, given in points.items() if given is not None}
-        self._rates: list[list[float]] = []  # of each optimiser's groups, as configured
+        self._rates: list[list[float]] = []  # of each optimizer's groups, as configured
 
     def check(self, model: GAN) -> None:
         """Raise a ValueError for what `model` cannot follow."""
-        for name in self.points.keys() & {"r1_gamma", "r2_gamma"} - model.loss.switched_on:
-            raise ValueError(f"callbacks.schedules.{name} needs the penalty, which loss.{name}=0 switches off")
+        for name in self.points.keys() & _GAMMAS:
+            if not model.loss.has(name):
+                raise ValueError(f"Schedules: {name} needs the penalty, which the loss's {name}=0 switches off")
         groups = [group for optimizer in model.configure_optimizers() for group in optimizer.param_groups]
         if "beta2" in self.points and not all("betas" in group for group in groups):
-            raise ValueError("callbacks.schedules.beta2 needs optimisers with betas, such as Adam")
+            raise ValueError("Schedules: beta2 needs optimizers with betas, such as Adam")
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         self.check(pl_module)
@@ -79,15 +82,16 @@ class Schedules(Callback):
         pl_module.log_dict({f"schedule/{name}": value for name, value in values.items()})
 
     def _set(self, trainer: Trainer, model: GAN, values: dict[str, float]) -> None:
-        penalties = (model.loss.generator_penalties, model.loss.discriminator_penalties)
-        for optimizer, rates, own in zip(trainer.optimizers, self._rates, penalties, strict=True):
+        networks = ("generator", "discriminator")
+        for optimizer, rates, network in zip(trainer.optimizers, self._rates, networks, strict=True):
+            c = lazy_factor(mean_lazy_interval(model.loss.steps, network))
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 if "learning_rate" in values:
                     group["lr"] = rate * values["learning_rate"]
                 if "beta2" in values:
-                    group["betas"] = (group["betas"][0], values["beta2"] ** correction(mean_interval(own)))
-        for name in values.keys() & {"r1_gamma", "r2_gamma"}:
-            setattr(model.loss, name, values[name])
+                    group["betas"] = (group["betas"][0], values["beta2"] ** c)
+        for name in values.keys() & _GAMMAS:
+            model.loss.set_weight(name, values[name])
         model.average.half_life = values.get("average_half_life", model.average.half_life)
 
 
@@ -110,15 +114,14 @@ def value_at(points: Points, images: float, *, cosine: bool = False) -> float:
 
 
 def _checked(name: str, points: Any) -> list[tuple[float, float]]:
-    caller = f"callbacks.schedules.{name}"
     try:
         pairs = [(float(images), float(value)) for images, value in points]
     except (TypeError, ValueError):
-        raise ValueError(f"{caller} must be a list of [images, value] points, got {points!r}") from None
+        raise ValueError(f"Schedules: {name} must be a list of [images, value] points, got {points!r}") from None
     if not pairs or not pairs[0][0] >= 0 or not all(start < end for (start, _), (end, _) in pairwise(pairs)):
-        raise ValueError(f"{caller} must have points of images that are 0 or more and increase, got {points!r}")
+        raise ValueError(f"Schedules: {name} must have points of images that increase, 0 or more, got {points!r}")
     within = {"beta2": (lambda v: 0 <= v < 1, "in [0, 1)"), "average_half_life": (lambda v: v > 0, "above 0")}
     allowed, bounds = within.get(name, (lambda v: v >= 0, "0 or more"))
     if not all(math.isfinite(value) and allowed(value) for _, value in pairs):
-        raise ValueError(f"{caller} must have values {bounds}, got {points!r}")
+        raise ValueError(f"Schedules: {name} must have values {bounds}, got {points!r}")
     return pairs

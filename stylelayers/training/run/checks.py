@@ -103,13 +103,15 @@ def _check_groups(model: GAN, data: ImageDataModule) -> None:
 
 
 def _check_penalties(model: GAN) -> None:
-    penalties = model.loss.switched_on
-    if model.loss.adversarial == "wasserstein" and not model.loss.discriminator_penalties:
+    loss = model.loss
+    if loss.adversarial == "wasserstein" and not any(
+        step.penalties for step in loss.steps if step.network == "discriminator"
+    ):
         raise ValueError(
             "loss.adversarial=wasserstein needs a penalty, without which the discriminator grows without bound; set "
             "loss.gradient_penalty_weight=10, or loss.r1_gamma"
         )
-    if "gradient_penalty_weight" in penalties and penalties & {"r1_gamma", "r2_gamma"}:
+    if loss.has("gradient_penalty_weight") and (loss.has("r1_gamma") or loss.has("r2_gamma")):
         raise ValueError(
             "loss.gradient_penalty_weight wants gradients of norm 1, and loss.r1_gamma and loss.r2_gamma want them to "
             "be 0; set loss.r1_gamma=0 loss.r2_gamma=0, or loss.gradient_penalty_weight=0"

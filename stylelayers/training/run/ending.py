@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import Trainer
@@ -15,9 +13,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..._kinds import as_time
 from ...checkpoints import GENERATOR_FILE
-from ..callbacks import StopAfterImages
+from ..callbacks.limits import limits, progress_of_checkpoint
 from .command_line import quoted
 
+LIMIT_KEYS = {
+    "steps": "trainer.max_steps",
+    "epochs": "trainer.max_epochs",
+    "batches": "trainer.limit_train_batches",
+    "images": "callbacks.stop.max_images",
+    "seconds": "trainer.max_time",
+}
 __all__ = ["closing_lines", "limit_reached", "only_of_files"]
 
 
@@ -29,10 +34,11 @@ def limit_reached(trainer: Trainer, checkpoint: str | os.PathLike[str] | None) -
         checkpoint: what training goes on from; None from the start.
     """
     state = {} if checkpoint is None else torch.load(checkpoint, map_location="meta", weights_only=True)
-    for key, limit, done, unit in _limits(trainer, state):
-        if done >= limit:
-            where = f"{checkpoint} has {done:,.0f} {unit}" if done else f"which allows no {unit}"
-            return f"nothing is left to train: {key}={limit:.10g} is reached, {where}"
+    done = progress_of_checkpoint(trainer, state)
+    for name, limit in limits(trainer).items():
+        if done[name] >= limit:
+            where = f"{checkpoint} has {done[name]:,.0f} {name}" if done[name] else f"which allows no {name}"
+            return f"nothing is left to train: {LIMIT_KEYS[name]}={limit:.10g} is reached, {where}"
     return None
 
 
@@ -56,27 +62,10 @@ def only_of_files(closing: str, output: str | os.PathLike[str]) -> str:
     return "\n".join(line for line, file in lines if (Path(output) / file).is_file())
 
 
-def _limits(trainer: Trainer, state: dict[str, Any]) -> Iterator[tuple[str, float, float, str]]:
-    """Key, limit, how much of it the state of a checkpoint has used, and what it counts."""
-    if trainer.max_steps >= 0:
-        yield "trainer.max_steps", trainer.max_steps, state.get("global_step", 0), "steps"
-    if trainer.max_epochs is not None and trainer.max_epochs >= 0:
-        yield "trainer.max_epochs", trainer.max_epochs, state.get("epoch", 0), "epochs"
-    if trainer.limit_train_batches == 0:
-        yield "trainer.limit_train_batches", 0, 0, "batches"
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, StopAfterImages) and callback.max_images is not None:
-            yield "callbacks.stop.max_images", callback.max_images, state.get("images_seen", 0), "images"
-        if isinstance(callback, Timer) and (left := callback.time_remaining()) is not None:
-            timer = state.get("callbacks", {}).get(callback.state_key, {"time_elapsed": {"train": 0.0}})
-            spent = timer["time_elapsed"]["train"]
-            yield "trainer.max_time", left + callback.time_elapsed(), spent, "seconds"
-
-
 def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
     """Twice each limit of training that is set."""
     limits = {}
-    for key in ("trainer.max_epochs", "trainer.max_steps", "callbacks.stop.max_images"):
+    for key in (LIMIT_KEYS[name] for name in ("steps", "epochs", "images")):
         limit = OmegaConf.select(cfg, key)
         if limit is not None and limit > 0:
             limits[key] = str(2 * limit)

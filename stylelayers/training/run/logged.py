@@ -17,13 +17,7 @@ from ..gan import GAN
 
 __all__ = ["check_choices", "check_direction", "check_name", "logged_names"]
 
-_ALWAYS = ("loss/generator", "loss/discriminator", "logits/real", "logits/fake", "samples/diversity", "progress/images")
-_OF_PENALTIES = {
-    "r1_gamma": ("penalty/r1", "r1/gradient_square_norm"),
-    "r2_gamma": ("penalty/r2", "r2/gradient_square_norm"),
-    "gradient_penalty_weight": ("penalty/gradient",),
-    "path_length_weight": ("penalty/path_length", "path_length/mean"),
-}
+_ALWAYS = ("samples/diversity", "progress/images")
 _DIRECTIONS = {
     **{f"quality/{name}": "min" for name in LOW_IS_GOOD},
     **{f"quality/{name}": "max" for name in HIGH_IS_GOOD},
@@ -74,7 +68,7 @@ def check_name(key: str, name: str, trainer: Trainer, names: set[str]) -> None:
 
 def logged_names(trainer: Trainer, model: GAN, data: ImageDataModule) -> set[str]:
     """All that the model and the package's callbacks log."""
-    names = {*_ALWAYS}.union(*(_OF_PENALTIES[weight] for weight in model.loss.switched_on))
+    names = {*_ALWAYS, *(name for step in model.loss.steps for term in step.losses for name in term.logs)}
     if isinstance(model.augment, AdaptiveAugment):
         names |= {"augment/p", "augment/sign"}
     for callback in trainer.callbacks:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Before the first step: is there memory, disk and time for the run, and do all its losses work?"""
+"""Before the first step: enough memory, disk and time for the run, and losses that all work."""
 
 from __future__ import annotations
 
@@ -6,46 +6,45 @@ import math
 import shutil
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import Timer
 from rich.console import Console
+from rich.filesize import decimal
 
 from ..callbacks.checkpoint import LatestCheckpoint
-from ..callbacks.limits import StopAfterImages
+from ..callbacks.limits import find_callbacks, limits, progress
+from ..distributed import PreflightError
 from ..gan import GAN
-from ..loss import PENALTIES
 from ..precision import HALF
-from .errors import PreflightError
-from .rehearsal import penalty_intervals, rehearse
+from .rehearsal import rehearse
 
 __all__ = ["Preflight", "checkpoint_bytes", "seconds_left"]
 
 
 class Preflight(Callback):
-    """Rehearse an iteration with every penalty on a copy of the model, weigh the checkpoints, and say so in a line.
+    """Rehearse an iteration with every penalty on a copy of the model, weigh the checkpoints, and print a line.
 
-    Training goes on as if nothing had been: weights, buffers, optimisers, the order of images and the random numbers
-    of Python, NumPy, CPU and CUDA are those before. The copy holds the networks a second time during the rehearsal,
-    which the peak of memory includes. Every process rehearses, without the others; if one fails, all stop.
+    Training is not disturbed: weights, buffers, optimizers, the order of images and the random states of Python,
+    NumPy, CPU and CUDA stay as they are. The copy holds the networks a second time during the rehearsal, which the
+    peak of memory includes. Every rank rehearses alone; if one fails, all stop.
 
     Args:
-        folder: the run's folder; its disk is looked at.
+        folder: the run's folder, whose disk is checked.
+        preset: name of the preset that the run's settings come from, for the line.
 
     Raises:
         PreflightError: by ``on_train_start``; too little disk or memory, or a loss or gradient that is not finite.
     """
 
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | PathLike[str], *, preset: str | None = None) -> None:
+        self.folder, self.preset = Path(folder), preset
         self._console = Console(soft_wrap=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
-        failure, parts = None, list[str]()
+        failure, parts = None, [] if self.preset is None else [f"preset {self.preset}"]
         try:
-            disk = self._disk(trainer, pl_module)
-            parts = [*self._rehearsal(trainer, pl_module), *disk]
+            disk = self._check_disk(trainer, pl_module)
+            parts += [*self._rehearse(trainer, pl_module), *disk]
         except PreflightError as error:
             failure = error
         if not trainer.strategy.reduce_boolean_decision(failure is None):
@@ -53,9 +52,9 @@ class Preflight(Callback):
         if trainer.is_global_zero:
             self._console.print(f"pre-flight: {'; '.join(parts)}", highlight=False)
 
-    def _disk(self, trainer: Trainer, model: GAN) -> list[str]:
-        """What the checkpoints need and the disk has; nothing without checkpoints."""
-        checkpoints = _callbacks(trainer, LatestCheckpoint)
+    def _check_disk(self, trainer: Trainer, model: GAN) -> list[str]:
+        """The size of the checkpoints and of the free disk; nothing without checkpoints."""
+        checkpoints = find_callbacks(trainer, LatestCheckpoint)
         if not checkpoints:
             return []
         needed = sum(_bytes_to_write(callback, model) for callback in checkpoints)
@@ -63,37 +62,39 @@ class Preflight(Callback):
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise PreflightError(
-                f"output={self.folder} is on a disk with {_size(free)} free, and the checkpoints need {_size(needed)}; "
-                f"free some, set output to another disk, or lower callbacks.checkpoint.keep"
+                f"output={self.folder} is on a disk with {decimal(free)} free, and the checkpoints need "
+                f"{decimal(needed)}; free some, set output to another disk, or lower callbacks.checkpoint.keep"
             )
-        return [f"disk {_size(needed)} of {_size(free)} free"]
+        return [f"disk {decimal(needed)} of {decimal(free)} free"]
 
-    def _rehearsal(self, trainer: Trainer, model: GAN) -> list[str]:
+    def _rehearse(self, trainer: Trainer, model: GAN) -> list[str]:
         if getattr(getattr(trainer, "datamodule", None), "dataset", None) is None:
             return ["no rehearsal without a data module that has a dataset"]
         seconds, memory = rehearse(trainer, model)
         images = trainer.datamodule.batch_size * trainer.world_size  # type: ignore[attr-defined]
         left = seconds_left(trainer, model, seconds, images)
-        speed = f"about {_number(images / seconds)} images/s" + (
-            "" if left is None else f", {_duration(left)} to the end"
+        speed = f"about {images / seconds:.{int(images < 10 * seconds)}f} images/s" + (
+            "" if left is None else f", {_format_duration(left)} to the end"
         )
-        return [_penalties(model), *_precision(trainer), *([f"peak memory {_size(memory)}"] if memory else []), speed]
+        peak = [f"peak memory {decimal(memory)}"] if memory else []
+        return [_describe_penalties(model), *_describe_precision(trainer), *peak, speed]
 
 
 def seconds_left(trainer: Trainer, model: GAN, seconds: float, images: int) -> float | None:
     """Until the first limit of training, for iterations of so many seconds and images; None where there is no limit."""
-    limits = []
-    if trainer.max_steps > 0:
-        steps = 2 + sum(1 / interval for interval in penalty_intervals(model))
-        limits.append((trainer.max_steps - trainer.global_step) / steps * seconds)
-    batches = trainer.num_training_batches
-    if trainer.max_epochs is not None and trainer.max_epochs > 0 and math.isfinite(batches):
-        limits.append((trainer.max_epochs - trainer.current_epoch) * batches * seconds)
-    for stop in _callbacks(trainer, StopAfterImages):
-        if stop.max_images:
-            limits.append((stop.max_images - model.images_seen) / images * seconds)
-    limits += [timer.time_remaining() for timer in _callbacks(trainer, Timer) if timer.time_remaining() is not None]
-    return max(0.0, min(limits)) if limits else None
+    per_iteration = {
+        "steps": sum(1 / step.interval for step in model.loss.steps),
+        "epochs": 1 / max(trainer.num_training_batches, 1),
+        "images": images,
+        "seconds": seconds,
+    }
+    done = {**progress(trainer, model.images_seen), "epochs": trainer.current_epoch}
+    left = [
+        (limit - done[name]) / per_iteration[name] * seconds
+        for name, limit in limits(trainer).items()
+        if per_iteration.get(name)
+    ]
+    return max(0.0, min(left)) if left and math.isfinite(min(left)) else None
 
 
 def checkpoint_bytes(model: GAN) -> int:
@@ -109,34 +110,20 @@ def _bytes_to_write(callback: LatestCheckpoint, model: GAN) -> int:
     return max(0, files * checkpoint_bytes(model) - present)
 
 
-def _callbacks(trainer: Trainer, kind: type[Any]) -> list[Any]:
-    return [callback for callback in trainer.callbacks if isinstance(callback, kind)]  # type: ignore[attr-defined]
-
-
-def _penalties(model: GAN) -> str:
-    names = [name for weight, name in PENALTIES.items() if weight in model.loss.switched_on]
+def _describe_penalties(model: GAN) -> str:
     automatic = [f" (loss.{name}=auto is {value:.4g})" for name, value in model.loss.automatic.items()]
-    *others, last = names or ["no penalty"]
+    *others, last = [penalty.name for penalty in model.loss.penalties] or ["no penalty"]
     return (f"{', '.join(others)} and {last} run" if others else f"{last} runs") + "".join(automatic)
 
 
-def _precision(trainer: Trainer) -> list[str]:
-    """What a precision does not hold for; see :mod:`stylelayers.training.precision`."""
+def _describe_precision(trainer: Trainer) -> list[str]:
+    """The exceptions to a half precision; see :mod:`stylelayers.training.precision`."""
     if trainer.precision not in HALF:
         return []
     return [f"{trainer.precision} but for mapping networks, averages and statistics, which stay in float32"]
 
 
-def _size(count: float) -> str:
-    power = next((power for power in (1, 2) if count < 1000 * 1024**power), 3)
-    return f"{_number(count / 1024**power)} {('KiB', 'MiB', 'GiB')[power - 1]}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.{int(value < 10)}f}"
-
-
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     for unit, length, next_length in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 172800)):
         if seconds < next_length:
             return f"{seconds / length:.{int(unit == 'h')}f} {unit}"

@@ -1,4 +1,4 @@
-"""An iteration of training on copies before the first: does it fit into memory, is it finite, how long does it take?"""
+"""An iteration of training on a copy, before the first: its memory, its time, and whether it is finite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from ..._random_state import preserved_random_state
-from ..steps import lazy_intervals
 from .errors import PreflightError
 
 try:
@@ -24,14 +23,15 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 from ..gan import GAN
+from ..guard import NonFiniteGuard
 
-__all__ = ["amortised", "penalty_intervals", "rehearse"]
+__all__ = ["amortize", "rehearse"]
 
 _NO_MEMORY = ("allocate memory", "out of memory", "not enough memory", "Storage size calculation overflowed")
 
 
 def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
-    """Seconds of an iteration, its penalties spread over their intervals, and the peak memory in bytes (0: unknown).
+    """Seconds per iteration, its penalties spread over their intervals, and the peak memory in bytes (0: unknown).
 
     Raises:
         PreflightError: too little memory, or what is not finite.
@@ -49,7 +49,7 @@ def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
             ) from error
 
 
-def amortised(seconds: Callable[[int], float], intervals: Sequence[int]) -> float:
+def amortize(seconds: Callable[[int], float], intervals: Sequence[int]) -> float:
     """Mean seconds of an iteration from those of a few, asked for by their number.
 
     Iteration 1 is without penalties unless they are due at all, the first after it has that of the shortest interval,
@@ -62,12 +62,6 @@ def amortised(seconds: Callable[[int], float], intervals: Sequence[int]) -> floa
         now = seconds(iteration)
         mean, before = mean + (now - before) / interval, now
     return mean
-
-
-def penalty_intervals(model: GAN) -> list[int]:
-    """Iterations from one step of penalties to the next, of each that is a step of its own."""
-    both = (model.loss.generator_penalties, model.loss.discriminator_penalties)
-    return [interval for penalties in both for interval in lazy_intervals(penalties)]
 
 
 def _rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
@@ -85,17 +79,17 @@ def _rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
         return _now(model.device) - start
 
     seconds(0)  # the worst iteration for memory, and what only the first one has to do
-    mean, memory = amortised(seconds, penalty_intervals(model)), _peak_memory(model.device)
+    intervals = [step.interval for step in model.loss.steps if step.interval > 1]
+    mean, memory = amortize(seconds, intervals), _peak_memory(model.device)
     _check_finite(scratch)
     return mean, memory
 
 
 def _copy(model: GAN) -> GAN:
-    """A model to train for a moment, by this process alone; the average, which no step looks at, is not copied."""
+    """A model to train for a moment on this rank alone; the average, which no step reads, is not copied."""
     scratch = deepcopy(model, {id(model.average): model.average})
-    scratch.guard.skipped = scratch.guard.in_a_row = 0
-    scratch.guard.max_in_a_row = sys.maxsize
-    scratch.loss.path_length_penalty.eval()  # its mean, which would be one over all processes, stays
+    scratch.guard, scratch.logged = NonFiniteGuard(sys.maxsize), {}
+    scratch.loss.path_length_penalty.eval()  # keeps its mean, which is one over all ranks
     return scratch
 
 
@@ -110,8 +104,8 @@ def _batch(trainer: Trainer) -> Any:
 
 
 def _check_finite(scratch: GAN) -> None:
-    values = [name for name, value in scratch._latest.items() if not value.isfinite().all()]
-    if values or scratch.guard.skipped:
+    values = [name for name, value in scratch.logged.items() if not value.isfinite().all()]
+    if values or scratch.skipped_steps:
         raise PreflightError(
             f"pre-flight: {', '.join(values) or 'a gradient'} not finite before training has begun; look at the "
             f"images, which must be in [-1, 1], lower model.*_optimizer.lr, or set model.*.clamp=256 or "

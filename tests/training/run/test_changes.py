@@ -18,7 +18,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 import train
 from stylelayers.augment import AdaptiveAugment, DiffAugment
 from stylelayers.training import GAN, LatestCheckpoint, Schedules, StyleGAN2Loss
-from stylelayers.training.optimizers import keeping_settings
+from stylelayers.training.optimizers import keep_own_settings
 from stylelayers.training.run.changes import changed_settings
 from stylelayers.training.run.resuming import check_resumable
 from tests.training.tiny import BATCH, fit, tiny_config, tiny_gan
@@ -99,7 +99,7 @@ SETTINGS: dict[str, tuple[tuple[str, ...], Callable[[InForce], Any], Any]] = {
         lambda s: (s.model.average.half_life, s.model.average.rampup),
         (123, None),
     ),
-    "guard": (("model.max_skipped_steps=3",), lambda s: s.model.guard.max_in_a_row, 3),
+    "guard": (("model.max_skipped_steps=3",), lambda s: s.model.guard.max_skipped_steps, 3),
     "parts": (("model.micro_batches=2",), lambda s: s.model.micro_batches, 2),
     "networks to begin with": (("initialize_from=absent",), lambda s: s.model.iterations, 3),
     "clamp": (("model.generator.clamp=9",), lambda s: s.model.generator.clamp, 9),
@@ -162,7 +162,7 @@ class Estimating(SGD):
 
 def test_what_a_group_estimates_is_state() -> None:
     def make(rate: float) -> Optimizer:
-        return keeping_settings(Estimating([nn.Parameter(torch.zeros(1))], lr=rate))
+        return keep_own_settings(Estimating([nn.Parameter(torch.zeros(1))], lr=rate))
 
     first, second = make(0.1), make(0.2)
     first.param_groups[0]["estimate"] = 5

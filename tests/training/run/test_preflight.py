@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from lightning import Callback, Trainer
+from rich.filesize import decimal
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -23,8 +24,8 @@ from stylelayers.data import ImageDataModule
 from stylelayers.training import GAN, LatestCheckpoint, StopAfterImages
 from stylelayers.training.run import Preflight
 from stylelayers.training.run.preflight import checkpoint_bytes, seconds_left
-from stylelayers.training.run.rehearsal import amortised, rehearse
-from stylelayers.training.steps import Part
+from stylelayers.training.run.rehearsal import amortize, rehearse
+from stylelayers.training.steps import MicroBatch
 from tests.training.tiny import BATCH, fit, tiny_data, tiny_gan
 
 GIB = 2**30
@@ -81,7 +82,7 @@ def everything(trainer: Trainer, model: GAN) -> tuple[dict[str, Tensor], list[An
     flags = [(part.training, [p.requires_grad for p in part.parameters(False)]) for part in model.modules()]
     optimizers = [str(optimizer.state_dict()) for optimizer in trainer.optimizers]
     gradients = [parameter.grad for parameter in model.parameters()]
-    counters = model.iterations, model.images_seen, model.guard.skipped, model.guard.in_a_row, dict(model._latest)
+    counters = model.iterations, model.images_seen, model.guard.skipped, model.guard.in_a_row, dict(model.logged)
     numbers = random.getstate(), str(np.random.get_state()), torch.get_rng_state().tolist()
     return tensors, [flags, optimizers, gradients, counters, numbers, model._trainer is trainer]
 
@@ -121,7 +122,7 @@ def test_a_run_with_it_is_the_run_without(tmp_path: Path) -> None:
 def test_the_copy_shares_nothing_that_it_trains_and_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, iterate = list[tuple[weakref.ref[GAN], int, bool]](), GAN.iterate
 
-    def spy(model: GAN, *arguments: Any) -> list[Part]:
+    def spy(model: GAN, *arguments: Any) -> list[MicroBatch]:
         seen.append((weakref.ref(model), model.iterations, model._trainer is None))
         return iterate(model, *arguments)
 
@@ -148,10 +149,10 @@ def test_the_copy_shares_nothing_that_it_trains_and_is_gone_afterwards(monkeypat
 @pytest.mark.parametrize(
     ("loss", "penalties"),
     [
-        ({}, "R1 and path length run"),
+        ({}, "path length and R1 run"),
         ({"path_length_weight": 0.0}, "R1 runs"),
         ({"r1_gamma": 0.0}, "path length runs"),
-        ({"r2_gamma": 1.0, "gradient_penalty_weight": 10.0}, "R1, R2, gradient penalty and path length run"),
+        ({"r2_gamma": 1.0, "gradient_penalty_weight": 10.0}, "path length, gradient penalty, R1 and R2 run"),
         ({"r1_gamma": 0.0, "path_length_weight": 0.0}, "no penalty runs"),
     ],
 )
@@ -166,10 +167,10 @@ def test_one_line_says_penalties_memory_speed_and_disk(
     monkeypatch.setattr("stylelayers.training.run.preflight.rehearse", lambda trainer, model: (0.05, int(1.1 * GIB)))
     model = tiny_gan(**loss)
     fit(model, 1, Preflight(tmp_path / "new" / "run"), StopAfterImages(80 * 60 * 5), LatestCheckpoint(tmp_path, keep=2))
-    needed = 3 * checkpoint_bytes(model) / 1024
+    needed = decimal(3 * checkpoint_bytes(model))
     assert line_of(capsys) == (
-        f"pre-flight: {penalties}; peak memory 1.1 GiB; about 80 images/s, 5 min to the end; "
-        f"disk {needed:.0f} KiB of 60 GiB free"
+        f"pre-flight: {penalties}; peak memory 1.2 GB; about 80 images/s, 5 min to the end; "
+        f"disk {needed} of 64.4 GB free"
     )
     assert asked == [tmp_path]  # the nearest folder that exists
 
@@ -177,10 +178,10 @@ def test_one_line_says_penalties_memory_speed_and_disk(
 def test_a_real_rehearsal_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fit(tiny_gan(), 1, Preflight(tmp_path))
     found = re.fullmatch(
-        r"pre-flight: R1 and path length run; peak memory (\S+) ([MG]iB); about (\S+) images/s", line_of(capsys)
+        r"pre-flight: path length and R1 run; peak memory (\S+) ([MG]B); about (\S+) images/s", line_of(capsys)
     )
     assert found, "no limit and no checkpoints: neither time nor disk"
-    assert 50 * 2**20 < float(found[1]) * {"MiB": 2**20, "GiB": GIB}[found[2]] < 64 * GIB
+    assert 50 * 2**20 < float(found[1]) * {"MB": 10**6, "GB": 10**9}[found[2]] < 64 * GIB
     assert 1 < float(found[3]) < 100_000
 
 
@@ -213,7 +214,7 @@ def test_penalties_are_spread_over_their_intervals(intervals: list[int], expecte
         costs = (10, 7, 5)[: len(intervals)]
         return 100 + sum(cost for cost, every in zip(costs, intervals, strict=True) if iteration % every == 0)
 
-    assert amortised(seconds, intervals) == pytest.approx(expected)
+    assert amortize(seconds, intervals) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_a_full_disk_is_refused(
     checkpoints = LatestCheckpoint(tmp_path, keep=2, monitor=monitor)
     free_disk(monkeypatch, needed - 1)
     with pytest.raises(
-        ValueError, match=r"output=.* free, and the checkpoints need .* KiB.*callbacks\.checkpoint\.keep"
+        ValueError, match=r"output=.* free, and the checkpoints need .* kB.*callbacks\.checkpoint\.keep"
     ):
         fit(model, 1, Preflight(tmp_path), checkpoints)
     assert model.iterations == 0
@@ -319,8 +320,9 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:step skipped")
 def test_a_gradient_that_is_not_finite_is_enough(tmp_path: Path) -> None:
     model = tiny_gan()
-    model.guard.max_in_a_row = 1  # training itself would stop at once
-    model.loss.generator_criterion = lambda fake_logits: (fake_logits - fake_logits.detach()).sqrt().mean()  # 0
+    model.guard.max_skipped_steps = 1  # training itself would stop at once
+    synthesize: Any = model.calls._synthesize  # type: ignore[misc]
+    model.calls._synthesize = lambda *given: (lambda x: x + (x - x.detach()).sqrt())(synthesize(*given))  # type: ignore
     refused(tmp_path, r"pre-flight: a gradient not finite", model)
 
 
