@@ -11,7 +11,7 @@ from typing import Any, Literal, Optional, Union
 import pytest
 from torch import Tensor, nn
 
-from stylelayers._kinds import UnfitError, expected, taken
+from stylelayers._kinds import ConversionError, convert_value, describe_type
 
 MADE = {"_target_": "torch.nn.Identity"}
 TIME = "days:hours:minutes:seconds, 12h, 90m"
@@ -110,13 +110,13 @@ UNFIT: list[tuple[Any, Any, str]] = [
 
 @pytest.mark.parametrize(("kind", "value", "meant"), TAKEN, ids=str)
 def test_a_value_with_a_plain_meaning_is_taken(kind: Any, value: Any, meant: Any) -> None:
-    found = taken(value, kind)
+    found = convert_value(value, kind)
     assert found == meant
     assert type(found) is type(meant)
 
 
 @pytest.mark.parametrize(("kind", "value", "words"), UNFIT, ids=str)
 def test_another_is_not_and_the_words_say_what_would_be(kind: Any, value: Any, words: str) -> None:
-    with pytest.raises(UnfitError):
-        taken(value, kind)
-    assert expected(kind) == words
+    with pytest.raises(ConversionError):
+        convert_value(value, kind)
+    assert describe_type(kind) == words

@@ -11,7 +11,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .._random_state import random_states, start_random_state
+from .._random_state import gather_random_states, resume_random_state
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
@@ -166,7 +166,7 @@ class GAN(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
-        checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, random_states()
+        checkpoint["skipped_steps"], checkpoint["random_states"] = self.guard.skipped, gather_random_states()
         checkpoint["automatic"], checkpoint["average_given"] = self.loss.automatic, sorted(self.average.given)
         checkpoint.update(identity(self))
 
@@ -183,7 +183,7 @@ class GAN(LightningModule):
         self.average.given = frozenset(checkpoint.get("average_given", ()))
 
     def on_train_start(self) -> None:
-        start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
+        resume_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
         self._random_states = []
 
     def _trained(self, network: str) -> list[nn.Parameter]:
