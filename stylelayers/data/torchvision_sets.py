@@ -118,7 +118,7 @@ def _check_arguments(name: str, parameters: _Parameters, own: Mapping[str, Any],
     needed = [each for each in free if parameters[each].default is inspect.Parameter.empty]
     if not set(needed) <= set(arguments) <= set(free):
         raise ValueError(
-            f"torchvision_dataset: arguments must be of {', '.join(free)} for {name}"
+            f"torchvision_dataset: arguments must be among {', '.join(free)} for {name}"
             f"{', with ' + ' and '.join(needed) if needed else ''}, got {dict(arguments)!r}"
         )
 
@@ -150,8 +150,9 @@ def _find_classes(source: Any, name: str, split: str) -> tuple[int, Sequence[str
         raise ValueError(
             f"torchvision_dataset: labels must be False for split {split!r} of {name}, whose targets are no classes"
         )
-    numbers = getattr(source, "class_to_idx", None) or {}
-    listed = getattr(source, "classes", None) or getattr(source, "categories", None) or sorted(numbers, key=numbers.get)
+    listed = next(filter(None, (getattr(source, name, None) for name in ("classes", "categories", "class_to_idx"))), [])
+    if isinstance(listed, Mapping):
+        listed = sorted(listed, key=listed.__getitem__)
     if listed:
         names = [text if isinstance(text, str) else ", ".join(text) for text in listed]
         return len(names), names if len(set(names)) == len(names) else ()
