@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from .._extras import needs_extra
 
 with needs_extra(__name__, "train"):
-    from ..images.reading import convert_image, image_to_tensor, resize_image
     from .transforms import ImageTransform, TransformedImages
 
 if TYPE_CHECKING:
@@ -29,11 +28,8 @@ __all__ = [
     "ImageDataModule",
     "ImageTransform",
     "TransformedImages",
-    "convert_image",
     "digits",
     "image_folder",
-    "image_to_tensor",
-    "resize_image",
     "torchvision_dataset",
 ]
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import TensorDataset
 
 from .module import ImageDataModule, check_loader
 from .transforms import ImageTransform, check_image_arguments
@@ -49,10 +48,10 @@ def digits(
     transform = ImageTransform(size, 1, resize="fit", resample=Image.Resampling.BICUBIC)
     greys = scans.images.astype(np.float32) * (255.0 / 16.0)  # (1797, 8, 8) in [0, 255]
     images = torch.stack([transform(grey) for grey in greys])  # (1797, 1, H, W)
-    targets = [int(target) if labels else 0 for target in scans.target]
+    targets = torch.from_numpy(scans.target).long() * labels
     names = [str(digit) for digit in range(10)] if labels else []
     return ImageDataModule(
-        _ImagesInMemory(images.expand(-1, image_channels, -1, -1), targets),
+        _Digits(images.expand(-1, image_channels, -1, -1), targets),
         batch_size=batch_size,
         num_workers=num_workers,
         num_labels=len(names),
@@ -60,18 +59,8 @@ def digits(
     )
 
 
-class _ImagesInMemory(Dataset[tuple[Tensor, int]]):
-    """Pairs of a row of ``images (N, C, H, W)`` and an item of ``labels``."""
+class _Digits(TensorDataset):
+    """Pairs of an image ``(C, H, W)`` and a label."""
 
     resize_filter = "bicubic"  # for reports of quality,
     own_features = "digits"  # which compare images in these features
-
-    def __init__(self, images: Tensor, labels: Sequence[int]) -> None:
-        self.images = images
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.images[index], self.labels[index]

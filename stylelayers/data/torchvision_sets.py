@@ -1,13 +1,14 @@
 """torchvision's data sets by their names.
 
-Arguments go to a set by its signature: whatever its constructor calls its split, and to those that take a loader of
-image files the package's own, which composites transparency over white and obeys EXIF.
+A set gets those arguments that its signature has; a class that takes a loader of image files gets the package's own,
+so that transparency, EXIF and 16 bits are read as in :func:`stylelayers.data.image_folder`.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,10 @@ from .transforms import ImageTransform, TransformedImages, check_image_arguments
 
 __all__ = ["torchvision_dataset"]
 
-_UNPICKLING = ("LSUN", "LSUNClass")  # whatever lies in the working folder under the name of their cache
-_NAMES = sorted(
-    name
-    for name in torchvision.datasets.__all__
-    if inspect.isclass(getattr(torchvision.datasets, name)) and name not in _UNPICKLING
-)
-_NUMERALS = ("SEMEION", "SVHN", "USPS")  # whose classes have no names but the numbers that they show
-_Parameters = Mapping[str, inspect.Parameter]
+_UNSAFE = ("LSUN", "LSUNClass")  # unpickle a cache in the working folder
+_CLASSES = [name for name in torchvision.datasets.__all__ if inspect.isclass(getattr(torchvision.datasets, name))]
+_CLASS_ATTRIBUTES = ("classes", "categories", "class_to_idx")
+_NUMERALS = ("SEMEION", "SVHN", "USPS")  # sets of digits that list no names of classes
 
 
 def torchvision_dataset(
@@ -53,7 +50,7 @@ def torchvision_dataset(
 
     Args:
         name: class in ``torchvision.datasets`` whose items are pairs of an image and a target: ``CIFAR10``, ``MNIST``,
-            ``SVHN``, ``Food101``, ... All but ``LSUN``, which unpickles files of the working folder.
+            ``SVHN``, ``Food101``, ...; not ``LSUN``, which unpickles files of the working folder.
         root: folder of the files.
         split: the set's ``split`` or ``image_set``, mostly ``"train"`` or ``"test"``; ``"train"`` for a set without.
         download: fetch missing files; if False, or if the set cannot be downloaded, they must be there.
@@ -74,14 +71,10 @@ def torchvision_dataset(
     """
     size = check_image_arguments("torchvision_dataset", resolution, image_channels, resize)
     check_loader("torchvision_dataset", batch_size, num_workers)
-    check_choice("torchvision_dataset", "name", name, _NAMES)
+    check_choice("torchvision_dataset", "name", name, sorted({*_CLASSES} - {*_UNSAFE}))
     folder = expand_root("torchvision_dataset", root, "the folder that holds, or will hold, the files of the data set")
-    dataset_class = getattr(torchvision.datasets, name)
-    parameters = _list_parameters(dataset_class)
-    own = {"root": str(folder), "download": download, "loader": open_picture, **_split_argument(parameters, split)}
-    own = {argument: value for argument, value in own.items() if argument in parameters}
-    _check_arguments(name, parameters, own, arguments or {})
-    source = _load(name, folder, split, dataset_class, {**own, **(arguments or {})})
+    chosen = _constructor_arguments(name, str(folder), split, download, arguments or {})
+    source = _load(name, chosen, f"{'download' if download else 'find'} split {split!r} in {str(folder)!r}")
     num_labels, names = _find_classes(source, name, split) if labels else (0, ())
     transform = ImageTransform(size, image_channels, resize=resize, horizontal_flip=horizontal_flip)
     return ImageDataModule(
@@ -93,8 +86,30 @@ def torchvision_dataset(
     )
 
 
-def _list_parameters(dataset_class: Callable[..., Any]) -> _Parameters:
-    """The arguments of a class, with those of its bases as far as it hands ``**kwargs`` on to them."""
+def _constructor_arguments(
+    name: str, root: str, split: str, download: bool, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Those of our arguments that the class has, and the user's, which must be the class's too."""
+    parameters = _list_parameters(getattr(torchvision.datasets, name))
+    switch = next((each for each in ("train", "split", "image_set") if each in parameters), None)
+    if switch in (None, "train"):  # torchvision checks the names of the others
+        check_choice("torchvision_dataset", "split", split, ("train", "test") if switch else ("train",))
+    own = {"root": root, "download": download, "loader": open_picture}
+    own = {each: value for each, value in own.items() if each in parameters}
+    if switch:
+        own[switch] = split == "train" if switch == "train" else split
+    others = [each for each in parameters if each not in own]
+    required = [each for each in others if parameters[each].default is inspect.Parameter.empty]
+    if not set(required) <= set(arguments) <= set(others):
+        raise ValueError(
+            f"torchvision_dataset: arguments must be among {', '.join(others)} for {name}"
+            f"{', with ' + ' and '.join(required) if required else ''}, got {dict(arguments)!r}"
+        )
+    return {**own, **arguments}
+
+
+def _list_parameters(dataset_class: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a class, and those of its bases as far as it passes ``**kwargs`` on to them."""
     found: dict[str, inspect.Parameter] = {}
     for each in inspect.getmro(dataset_class) if inspect.isclass(dataset_class) else [dataset_class]:
         parameters = inspect.signature(each).parameters
@@ -104,39 +119,19 @@ def _list_parameters(dataset_class: Callable[..., Any]) -> _Parameters:
     return {name: parameter for name, parameter in found.items() if parameter.kind is not parameter.VAR_KEYWORD}
 
 
-def _split_argument(parameters: _Parameters, split: str) -> dict[str, Any]:
-    """The split as the class takes it; torchvision checks the names of those that it calls so."""
-    argument = next((name for name in ("train", "split", "image_set") if name in parameters), None)
-    if argument in ("split", "image_set"):
-        return {argument: split}
-    check_choice("torchvision_dataset", "split", split, ("train", "test") if argument else ("train",))
-    return {"train": split == "train"}
-
-
-def _check_arguments(name: str, parameters: _Parameters, own: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    free = [each for each in parameters if each not in own]
-    needed = [each for each in free if parameters[each].default is inspect.Parameter.empty]
-    if not set(needed) <= set(arguments) <= set(free):
-        raise ValueError(
-            f"torchvision_dataset: arguments must be among {', '.join(free)} for {name}"
-            f"{', with ' + ' and '.join(needed) if needed else ''}, got {dict(arguments)!r}"
-        )
-
-
-def _load(name: str, folder: Path, split: str, dataset_class: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+def _load(name: str, arguments: Mapping[str, Any], attempt: str) -> Any:
     """Build torchvision's data set; whatever its network or file readers raise becomes a ValueError."""
     try:
-        source = dataset_class(**arguments)
-        first = source[0] if len(source) else (Image.new("L", (1, 1)), 0)
+        source = getattr(torchvision.datasets, name)(**arguments)
+        first = source[0]
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"torchvision_dataset: root must hold the files of {name}, but torchvision could not "
-            f"{'download' if arguments.get('download') else 'find'} split {split!r} in {str(folder)!r}: {reason}; "
+            f"torchvision_dataset: root must hold the files of {name}, but torchvision could not {attempt}: {reason}; "
             f"without a network, put the files of torchvision.datasets.{name} there by hand"
         ) from error
     if not (isinstance(first, tuple) and len(first) == 2 and isinstance(first[0], Image.Image)):
-        raise ValueError(f"torchvision_dataset: name must be of a set of pairs (image, target), got {name}")
+        raise ValueError(f"torchvision_dataset: name must be of a set of pairs (image, target), got {name!r}")
     return source
 
 
@@ -146,22 +141,16 @@ def _find_classes(source: Any, name: str, split: str) -> tuple[int, Sequence[str
     Raises:
         ValueError: targets that are not classes numbered from 0.
     """
-    if "unlabeled" in split or not _is_class(source[0][1]):
+    target = source[0][1]
+    if "unlabeled" in split or not isinstance(target, Integral) or target < 0:
         raise ValueError(
             f"torchvision_dataset: labels must be False for split {split!r} of {name}, whose targets are no classes"
         )
-    listed = next(filter(None, (getattr(source, name, None) for name in ("classes", "categories", "class_to_idx"))), [])
+    listed: Any = next(filter(None, (getattr(source, each, None) for each in _CLASS_ATTRIBUTES)), None)
+    if listed is None:
+        count = 1 + max(int(source[index][1]) for index in range(len(source)))
+        return count, [str(number) for number in range(count)] if name in _NUMERALS else ()
     if isinstance(listed, Mapping):
         listed = sorted(listed, key=listed.__getitem__)
-    if listed:
-        names = [text if isinstance(text, str) else ", ".join(text) for text in listed]
-        return len(names), names if len(set(names)) == len(names) else ()
-    count = 1 + max(int(source[index][1]) for index in range(len(source)))
-    return count, [str(number) for number in range(count)] if name in _NUMERALS else ()
-
-
-def _is_class(target: Any) -> bool:
-    try:
-        return not isinstance(target, (bool, float, str)) and int(target) == target >= 0
-    except (TypeError, ValueError, RuntimeError):
-        return False
+    names = [each if isinstance(each, str) else ", ".join(each) for each in listed]
+    return len(names), names if len(set(names)) == len(names) else ()

@@ -65,18 +65,19 @@ def test_ranks_without_a_saved_state_have_sequences_of_their_own() -> None:
     assert drawn[0] == pytest.approx((0.0715115386874492, 0.7856954589327165, 0.13803762197494507))
 
 
-WITHOUT_LIGHTNING = """
+WITHOUT = """
 import sys
-sys.modules["lightning"] = sys.modules["torchvision"] = None
+sys.modules[sys.argv[1]] = None
 import stylelayers.data.listing, stylelayers.data.order, stylelayers.data.transforms
 from stylelayers.data import ImageTransform, TransformedImages
 try:
-    from stylelayers.data import ImageDataModule
+    from stylelayers.data import torchvision_dataset
 except ModuleNotFoundError as error:
     print(error)
 """
 
 
-def test_only_the_data_module_needs_lightning() -> None:
-    told = subprocess.run([sys.executable, "-c", WITHOUT_LIGHTNING], capture_output=True, text=True, check=True).stdout
-    assert told == 'stylelayers.data needs lightning: pip install "stylelayers[train]"\n'
+@pytest.mark.parametrize("missing", ["lightning", "torchvision"])
+def test_only_the_data_module_needs_lightning(missing: str) -> None:
+    told = subprocess.run([sys.executable, "-c", WITHOUT, missing], capture_output=True, text=True, check=True).stdout
+    assert told == f'stylelayers.data needs {missing}: pip install "stylelayers[train]"\n'
