@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
-
 from .._checks import check_choice
-from ..images.reading import ENDINGS, decode_picture, open_picture
+from ..images.reading import ENDINGS, decode_picture
 from .listing import (
     Listing,
     class_labels,
@@ -77,27 +75,13 @@ def image_folder(
         warnings.warn(f"image_folder: {str(listing.folder)!r}: {'; '.join(problems)}", stacklevel=2)
     transform = ImageTransform(size, image_channels, resize=resize, horizontal_flip=horizontal_flip)
     return ImageDataModule(
-        TransformedImages(_ImageFiles(paths, targets), transform, labels=labels),
+        TransformedImages(list(zip(paths, targets, strict=True)), transform, labels=labels),
         batch_size=batch_size,
         num_workers=num_workers,
         num_labels=len(names),
         class_names=names,
         remarks=[f"other files: {count_endings(listing.ignored)}"] if listing.ignored else [],
     )
-
-
-class _ImageFiles:
-    """Pairs of the decoded image of a path and its label."""
-
-    def __init__(self, paths: Sequence[Path], labels: Sequence[int]) -> None:
-        self.paths = paths
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return open_picture(self.paths[index]), self.labels[index]
 
 
 def _list_images(root: str | Path | None) -> Listing:

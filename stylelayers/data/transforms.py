@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .._checks import check_choice, check_ints, check_resolution
-from ..images.reading import convert_image, image_to_tensor, resize_image
+from ..images.reading import convert_image, image_to_tensor, open_picture, resize_image
 
 __all__ = ["RESIZE_MODES", "ImageTransform", "TransformedImages", "check_image_arguments"]
 
@@ -26,8 +27,8 @@ RESIZE_MODES = ("crop", "fit", "stretch")
 class ImageTransform:
     """Convert an image to grey or RGB, resize it, scale it to [-1, 1] and optionally mirror it at random.
 
-    Images are Pillow's, or arrays that ``Image.fromarray`` reads: uint8 or uint16 grey ``(H, W)``, float32 grey
-    that spans 0 to 255, uint8 RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``.
+    Images are paths, Pillow's images, or arrays that ``Image.fromarray`` reads: uint8 or uint16 grey ``(H, W)``,
+    float32 grey that spans 0 to 255, uint8 RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``.
 
     Args:
         resolution: side in pixels, or ``(height, width)``.
@@ -55,11 +56,11 @@ class ImageTransform:
         self.resample = resample
         self.horizontal_flip = horizontal_flip
 
-    def __call__(self, image: Image.Image | np.ndarray) -> Tensor:
+    def __call__(self, image: str | Path | Image.Image | np.ndarray) -> Tensor:
         """Return ``(image_channels, height, width)`` float32 in [-1, 1]."""
         if isinstance(image, np.ndarray):
             image = Image.fromarray(image)
-        image = convert_image(image, self.image_channels)
+        image = convert_image(image if isinstance(image, Image.Image) else open_picture(image), self.image_channels)
         image = resize_image(image, self.resolution, self.resize, resample=self.resample)
         pixels = image_to_tensor(image, self.image_channels)
         if self.horizontal_flip and torch.rand(()) < 0.5:
@@ -68,10 +69,10 @@ class ImageTransform:
 
 
 class TransformedImages(Dataset[tuple[Tensor, int]]):
-    """A data set of ``(Pillow image, class)`` pairs as one of ``(tensor, label)`` pairs.
+    """A data set of ``(image, class)`` pairs as one of ``(tensor, label)`` pairs.
 
     Args:
-        source: map-style data set.
+        source: map-style data set, or a list.
         transform: applied to an image whenever it is read.
         labels: return the class as the label; if False, every label is 0.
 
