@@ -74,7 +74,7 @@ def put(folder: Path, files: dict[str, bytes | None]) -> None:
 
 
 @pytest.mark.parametrize("kind", EMPTY_CLASSES)
-def test_classes_without_images_are_told_and_have_no_number(tmp_path: Path, kind: str) -> None:
+def test_empty_classes_warn_and_have_no_number(tmp_path: Path, kind: str) -> None:
     for name in "ac":
         (tmp_path / name).mkdir()
         stripes().save(tmp_path / name / "1.png")
@@ -106,7 +106,7 @@ def test_folders_of_tools_and_systems_are_no_classes(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", ["x.tif", "x.TIFF", "x.bmp", "x.gif", "x.jfif"])
-def test_all_pictures_are_trained_on(tmp_path: Path, name: str) -> None:
+def test_every_ending_is_read(tmp_path: Path, name: str) -> None:
     stripes().save(tmp_path / "a.png")
     stripes().save(tmp_path / name, format="JPEG" if name.endswith("jfif") else None)
     assert len(pairs(image_folder(tmp_path))) == 2
@@ -120,7 +120,7 @@ OTHERS: dict[str, tuple[dict[str, bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_pictures_that_are_not_trained_on_are_told(tmp_path: Path, kind: str) -> None:
+def test_ignored_images_warn(tmp_path: Path, kind: str) -> None:
     files, told = OTHERS[kind]
     stripes().save(tmp_path / "1.png")
     put(tmp_path, {name: content for name, content in files.items() if content != b"BM"})
@@ -149,7 +149,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert (module.class_names, [label for _, label in pairs(module)]) == (("a", "b", "c"), [0, 1, 2])
 
 
-def test_names_of_classes_are_texts_that_print(tmp_path: Path) -> None:
+def test_class_names_are_printable_text(tmp_path: Path) -> None:
     for folder in (b"Cafe\xcc\x81", b"\xff", b"a b, c", "犬".encode()):
         path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
         path.mkdir()
@@ -158,7 +158,7 @@ def test_names_of_classes_are_texts_that_print(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folders", [("é".encode(), b"e\xcc\x81"), (b"\xff", b"\xfe")])
-def test_folders_whose_names_are_the_same_text_are_told(tmp_path: Path, folders: tuple[bytes, bytes]) -> None:
+def test_folders_with_the_same_printed_name_are_refused(tmp_path: Path, folders: tuple[bytes, bytes]) -> None:
     for folder in (b"a", *folders):
         path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
         path.mkdir()
@@ -171,7 +171,7 @@ def test_folders_whose_names_are_the_same_text_are_told(tmp_path: Path, folders:
 
 
 @pytest.mark.parametrize("name", ["x.png", "x"])
-def test_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
+def test_named_pipes_do_not_block(tmp_path: Path, name: str) -> None:
     stripes().save(tmp_path / "a.png")
     os.mkfifo(tmp_path / name)
     if name == "x":
