@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any, TypeVar
 
-__all__ = ["check_choice", "check_ints", "check_number", "is_int"]
+__all__ = ["check_choice", "check_ints", "check_number", "check_resolution", "is_int"]
 
 _Choice = TypeVar("_Choice")
 
@@ -55,6 +56,21 @@ def check_choice(caller: str, name: str, value: _Choice, choices: Iterable[_Choi
     if value not in known:
         raise ValueError(f"{caller}: {name} must be one of {', '.join(map(str, known))}, got {value!r}")
     return value
+
+
+def check_resolution(caller: str, resolution: int | Sequence[int] | Any) -> tuple[int, int]:
+    """Return a resolution in pixels, an int or ``(height, width)``, as a pair.
+
+    Example:
+        >>> check_resolution("digits", 32), check_resolution("digits", [32, 48])
+        ((32, 32), (32, 48))
+    """
+    pair = resolution if isinstance(resolution, (tuple, list)) else (resolution, resolution)
+    if len(pair) != 2 or not all(is_int(side) and side >= 1 for side in pair):
+        raise ValueError(
+            f"{caller}: resolution must be an int or (height, width) in pixels, got {reprlib.repr(resolution)}"
+        )
+    return pair[0], pair[1]
 
 
 def _bounds(above: float, least: float, most: float) -> str:

@@ -1,4 +1,4 @@
-"""The states of all random number generators: as plain values, which checkpoints hold, and kept around other work."""
+"""The states of all random number generators: saved as plain values, restored, preserved and seeded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ import numpy as np
 import torch
 from torch import distributed
 
-__all__ = ["preserved_random_state", "random_states", "set_random_state", "start_random_state"]
+__all__ = [
+    "derive_seed",
+    "gather_random_states",
+    "preserve_random_state",
+    "restore_random_state",
+    "resume_random_state",
+    "seed_cpu_generators",
+]
 
 
-def random_states() -> list[dict[str, Any]]:
-    """The state of every process of the group, in the order of their ranks; of this one without a group."""
-    state = _random_state()
+def gather_random_states() -> list[dict[str, Any]]:
+    """The states of all ranks of the process group in their order; of this process alone without a group."""
+    state = _capture_random_state()
     if not (distributed.is_available() and distributed.is_initialized()):
         return [state]
     states: list[Any] = [None] * distributed.get_world_size()
@@ -24,8 +31,8 @@ def random_states() -> list[dict[str, Any]]:
     return states
 
 
-def set_random_state(state: dict[str, Any]) -> None:
-    """Continue the sequences of one of :func:`random_states`, on as many GPUs as there are in both."""
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Set all generators to one of :func:`gather_random_states`; GPUs that are not in both are left alone."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state["numpy"]
@@ -35,28 +42,27 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(gpu, device)
 
 
-def start_random_state(saved: list[dict[str, Any]], rank: int, processes: int, iteration: int) -> None:
-    """Continue the sequences of a process from those saved or, if others saved them, begin new ones.
+def resume_random_state(saved: list[dict[str, Any]], rank: int, processes: int, iteration: int) -> None:
+    """Restore the state that this rank saved or, if another number of processes saved theirs, seed it anew.
 
     Args:
-        saved: what :func:`random_states` gave; empty at the start of a training.
-        rank, processes: the number of this process and how many there are. Where so many saved, each goes on with its
-            own. Else each begins sequences that no other has, nor any had before: from torch's seed, which all have in
-            common, the rank and the iteration. A single process that nothing was saved for goes on as it is.
-        iteration: how many were done.
+        saved: of :func:`gather_random_states`; empty at the start of a training.
+        rank, processes: of this process and how many there are. A rank without a saved state is seeded from torch's
+            seed, which all ranks share, its rank and the iteration: no other rank has this sequence, nor had any
+            before. A single process for which nothing was saved is left alone.
+        iteration: iterations done so far.
     """
     if len(saved) == processes:
-        set_random_state(saved[rank])
+        restore_random_state(saved[rank])
     elif saved or processes > 1:
-        seed = hash((torch.initial_seed(), rank, processes, iteration)) % 2**32
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed = derive_seed(torch.initial_seed(), rank, processes, iteration)
+        seed_cpu_generators(seed)
+        torch.manual_seed(seed)  # GPUs too
 
 
 @contextmanager
-def preserved_random_state(device: torch.device | None = None) -> Iterator[None]:
-    """Afterwards Python, NumPy, torch on the CPU and on the given CUDA device go on where they were."""
+def preserve_random_state(device: torch.device | None = None) -> Iterator[None]:
+    """Restore Python's, NumPy's and torch's CPU generator, and that of the given CUDA device, after the block."""
     states = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
@@ -66,7 +72,24 @@ def preserved_random_state(device: torch.device | None = None) -> Iterator[None]
         np.random.set_state(states[1])
 
 
-def _random_state() -> dict[str, Any]:
+def derive_seed(seed: int, *place: int) -> int:
+    """A seed of 32 bits from non-negative numbers, the same on every platform and version.
+
+    Example:
+        >>> derive_seed(0, 1), derive_seed(1, 0)
+        (673228719, 1641411168)
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=place).generate_state(1)[0])
+
+
+def seed_cpu_generators(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's CPU generator with a number of 32 bits."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+
+
+def _capture_random_state() -> dict[str, Any]:
     name, keys, *rest = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),

@@ -1,4 +1,4 @@
-"""What values of a configuration mean to the types of arguments."""
+"""Conversion of a configuration's values to the types of arguments."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, Literal, Optional, Union
 import pytest
 from torch import Tensor, nn
 
-from stylelayers._kinds import UnfitError, expected, taken
+from stylelayers._kinds import ConversionError, convert_value, describe_type
 
 MADE = {"_target_": "torch.nn.Identity"}
 TIME = "days:hours:minutes:seconds, 12h, 90m"
 HOME = os.path.expanduser("~")
 
-TAKEN: list[tuple[Any, Any, Any]] = [
+CONVERTED: list[tuple[Any, Any, Any]] = [
     (int, 3, 3),
     (int, "10k", 10_000),
     (int, "1.5M", 1_500_000),
@@ -65,7 +65,7 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Any, "anything", "anything"),
 ]
 
-UNFIT: list[tuple[Any, Any, str]] = [
+REFUSED: list[tuple[Any, Any, str]] = [
     (int, "abc", "an integer"),
     (int, 1.5, "an integer"),
     (int, True, "an integer"),
@@ -108,15 +108,15 @@ UNFIT: list[tuple[Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "meant"), TAKEN, ids=str)
-def test_a_value_with_a_plain_meaning_is_taken(kind: Any, value: Any, meant: Any) -> None:
-    found = taken(value, kind)
+@pytest.mark.parametrize(("kind", "value", "meant"), CONVERTED, ids=str)
+def test_values_are_converted_to_the_type(kind: Any, value: Any, meant: Any) -> None:
+    found = convert_value(value, kind)
     assert found == meant
     assert type(found) is type(meant)
 
 
-@pytest.mark.parametrize(("kind", "value", "words"), UNFIT, ids=str)
-def test_another_is_not_and_the_words_say_what_would_be(kind: Any, value: Any, words: str) -> None:
-    with pytest.raises(UnfitError):
-        taken(value, kind)
-    assert expected(kind) == words
+@pytest.mark.parametrize(("kind", "value", "words"), REFUSED, ids=str)
+def test_other_values_are_refused_and_the_type_described(kind: Any, value: Any, words: str) -> None:
+    with pytest.raises(ConversionError):
+        convert_value(value, kind)
+    assert describe_type(kind) == words

@@ -156,10 +156,10 @@ def test_import_is_light() -> None:
 OPTIONAL = [  # what is imported, what is missing, who says so, and the extra that brings it
     ("stylelayers.training", "lightning", "stylelayers.training", "train"),
     ("stylelayers.training", "PIL", "stylelayers.training", "train"),
-    ("stylelayers.data", "torchvision", "stylelayers.training", "train"),
+    ("stylelayers.data", "PIL", "stylelayers.data", "train"),
     ("stylelayers.metrics", "lightning", "stylelayers.training", "train"),
     ("stylelayers.explore", "PIL", "stylelayers.explore", "cli"),
-    ("stylelayers.images.writing", "PIL", "stylelayers.explore", "cli"),
+    ("stylelayers.images.writing", "PIL", "stylelayers.images", "cli"),
     ("stylelayers.cli.app", "typer", "stylelayers.cli.app", "cli"),
     ("stylelayers.cli.app", "rich", "stylelayers.cli.app", "cli"),
     ("stylelayers.cli.app", "PIL", "stylelayers.cli.app", "cli"),

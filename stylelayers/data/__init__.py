@@ -1,23 +1,41 @@
-"""Training data: one data module for any data set, and functions that build it for the usual ones."""
+"""Training data: one data module for any data set, and functions that build it for the usual ones.
+
+Only what builds the data module needs lightning, and imports it at the first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .._extras import needs_extra
 
 with needs_extra(__name__, "train"):
-    from ..images.reading import convert_image, image_to_tensor, resize_image
+    from .transforms import ImageTransform, TransformedImages
+
+if TYPE_CHECKING:
     from .digits_set import digits
     from .folder import image_folder
     from .module import ImageDataModule
     from .torchvision_sets import torchvision_dataset
-    from .transforms import ImageTransform, TransformedImages
+
+_IMPORTED_AT_FIRST_USE = {
+    "ImageDataModule": "module",
+    "digits": "digits_set",
+    "image_folder": "folder",
+    "torchvision_dataset": "torchvision_sets",
+}
 
 __all__ = [
     "ImageDataModule",
     "ImageTransform",
     "TransformedImages",
-    "convert_image",
     "digits",
     "image_folder",
-    "image_to_tensor",
-    "resize_image",
     "torchvision_dataset",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _IMPORTED_AT_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with needs_extra(__name__, "train"):
+        return getattr(import_module(f".{_IMPORTED_AT_FIRST_USE[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""A folder of picture files as training data."""
+"""A folder of image files as training data."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
-
-from ..images.reading import ENDINGS, decoded, open_picture
-from .listing import Listing, class_labels, counted, empty_classes, ignored_pictures, list_folder
-from .module import ImageDataModule
-from .transforms import ImageTransform, TransformedImages
-from .validation import check_choice, check_loader, check_root
+from .._checks import check_choice
+from ..images.reading import ENDINGS, decode_picture
+from .listing import (
+    Listing,
+    class_labels,
+    count_endings,
+    describe_empty_classes,
+    describe_ignored_images,
+    expand_root,
+    list_folder,
+)
+from .module import ImageDataModule, check_loader
+from .transforms import ImageTransform, TransformedImages, check_image_arguments
 
 __all__ = ["image_folder"]
 
@@ -33,90 +39,70 @@ def image_folder(
     batch_size: int = 32,
     num_workers: int = 0,
 ) -> ImageDataModule:
-    """Every image below a folder, at any depth, in the order of their paths.
+    """All image files below a folder, at any depth, sorted by path.
 
-    Files may be JPEG, PNG, WebP, TIFF, BMP or GIF (of several pictures the first), of any size and mode, see
-    :mod:`stylelayers.images.reading`; the transparent parts of an image become white. Hidden files and folders
-    (``.name``), and those that operating systems leave, are ignored; other files are counted in the run's first line,
-    and a warning tells of pictures among them. Every file is decoded once here, by several threads, so that a
-    damaged one cannot end the training later.
+    Files may be JPEG, PNG, WebP, TIFF, BMP or GIF, of any size and mode, see :mod:`stylelayers.images.reading`.
+    Hidden files and folders (``.name``) and those of operating systems are ignored; the other files are counted in
+    the run's first line, with a warning if any of them look like images. Every file is decoded once here, in several
+    threads, so that a damaged one cannot end the training later.
 
     Args:
         root: the folder.
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (RGB).
-        labels: number the sub-folders of ``root`` that hold readable images from 0 in alphabetical order, and give an
-            image the number of its sub-folder as the label; the classes have the names of the sub-folders, and a
-            warning names those without images. If False, training is unconditional.
+        labels: label an image by its sub-folder of ``root``. The sub-folders that hold readable images are the
+            classes, numbered from 0 in alphabetical order and named like them; a warning names the empty ones. If
+            False, training is unconditional.
         resize: ``"crop"`` covers the target and keeps the centre, ``"fit"`` adds black bars, ``"stretch"``
             changes the aspect ratio.
         horizontal_flip: mirror an image with probability 0.5 whenever it is read.
-        on_error: what to do with unreadable files: ``"raise"`` an error that names the first, or ``"skip"``
-            them with a warning.
-        batch_size: images a batch and process.
+        on_error: ``"raise"`` an error that names the first unreadable file, or ``"skip"`` such files with a warning.
+        batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
 
     Raises:
-        ValueError: if an argument is out of range, the folder holds no readable image, one is unreadable
-            (``on_error="raise"``), or the sub-folders do not name at least two classes (``labels=True``).
+        ValueError: an argument is out of range, the folder holds no readable image, one is unreadable
+            (``on_error="raise"``), or the sub-folders name fewer than two classes (``labels=True``).
     """
-    transform = ImageTransform(resolution, image_channels, resize=resize, horizontal_flip=horizontal_flip)
-    check_choice("on_error", on_error, ("raise", "skip"))
-    check_loader(batch_size, num_workers)
-    listing = _list_images(_check_folder(root))
-    paths, skipped = _readable(listing.images, listing.folder, image_channels, on_error)
+    size = check_image_arguments("image_folder", resolution, image_channels, resize)
+    check_choice("image_folder", "on_error", on_error, ("raise", "skip"))
+    check_loader("image_folder", batch_size, num_workers)
+    listing = _list_images(root)
+    paths, skipped = _select_readable(listing, image_channels, on_error)
     targets, names = class_labels(paths, listing) if labels else ([0] * len(paths), [])
-    empty = empty_classes(paths, listing) if labels else ""
-    if warned := [text for text in (ignored_pictures(listing), skipped, empty) if text]:
-        warnings.warn(f"data.root={str(listing.folder)!r}: {'; '.join(warned)}", stacklevel=2)
-    dataset = TransformedImages(_ImageFiles(paths, targets), transform, labels=labels)
+    empty = describe_empty_classes(paths, listing) if labels else ""
+    if problems := [text for text in (describe_ignored_images(listing), skipped, empty) if text]:
+        warnings.warn(f"image_folder: {str(listing.folder)!r}: {'; '.join(problems)}", stacklevel=2)
+    transform = ImageTransform(size, image_channels, resize=resize, horizontal_flip=horizontal_flip)
     return ImageDataModule(
-        dataset,
+        TransformedImages(list(zip(paths, targets, strict=True)), transform, labels=labels),
         batch_size=batch_size,
         num_workers=num_workers,
         num_labels=len(names),
         class_names=names,
-        remarks=[f"other files: {counted(listing.ignored)}"] if listing.ignored else [],
+        remarks=[f"other files: {count_endings(listing.ignored)}"] if listing.ignored else [],
     )
 
 
-class _ImageFiles:
-    """Pairs of the decoded image of a path and its label."""
-
-    def __init__(self, paths: Sequence[Path], labels: Sequence[int]) -> None:
-        self.paths = paths
-        self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return open_picture(self.paths[index]), self.labels[index]
-
-
-def _check_folder(root: str | Path | None) -> Path:
-    folder = check_root(root, _EXPECTED)
-    if not folder.exists():
-        raise ValueError(f"data.root must name {_EXPECTED}, got {str(root)!r}, which does not exist")
-    if not folder.is_dir():
-        raise ValueError(f"data.root must name {_EXPECTED}, got {str(root)!r}, which is a file")
-    return folder
-
-
-def _list_images(folder: Path) -> Listing:
-    """What is below `folder`, with at least one picture."""
+def _list_images(root: str | Path | None) -> Listing:
+    """List a folder that holds at least one image file."""
+    folder = expand_root("image_folder", root, _EXPECTED)
     listing = list_folder(folder)
-    if not listing.images:
-        others = f" but {counted(listing.ignored)}" if listing.ignored else ""
-        raise ValueError(
-            f"data.root must name {_EXPECTED}, got {str(folder)!r}, which holds no {', '.join(ENDINGS)} file{others}"
-        )
-    return listing
+    if listing.images:
+        return listing
+    if not folder.exists():
+        problem = "does not exist"
+    elif not folder.is_dir():
+        problem = "is a file"
+    else:
+        others = f" but {count_endings(listing.ignored)}" if listing.ignored else ""
+        problem = f"holds no {', '.join(ENDINGS)} file{others}"
+    raise ValueError(f"image_folder: root must name {_EXPECTED}, got {str(root)!r}, which {problem}")
 
 
-def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: str) -> tuple[list[Path], str]:
-    """Decode all files; return the paths of those that could be, and what to say of the others."""
-    readable, unreadable = [], []
+def _select_readable(listing: Listing, image_channels: int, on_error: str) -> tuple[list[Path], str]:
+    """Decode all files; return the paths of the readable ones, and a description of the others."""
+    paths, readable, unreadable = listing.images, list[Path](), list[str]()
     for path, error in zip(paths, _decode_errors(paths, image_channels), strict=True):
         if error is None:
             readable.append(path)
@@ -124,12 +110,12 @@ def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: st
         unreadable.append(f"{path} ({error})")
         if on_error == "raise":
             raise ValueError(
-                f"data.root holds an unreadable image: {unreadable[0]}; remove the file, "
-                "or set data.on_error=skip to train without such files"
+                f"image_folder: root must hold readable images, got {unreadable[0]}; remove the file, "
+                'or set on_error="skip" to train without such files'
             ) from error
     if not readable:
         raise ValueError(
-            f"data.root must name {_EXPECTED}, got {str(folder)!r}, "
+            f"image_folder: root must name {_EXPECTED}, got {str(listing.folder)!r}, "
             f"where none of {len(paths)} files is readable; the first is {unreadable[0]}"
         )
     if not unreadable:
@@ -138,11 +124,11 @@ def _readable(paths: list[Path], folder: Path, image_channels: int, on_error: st
 
 
 def _decode_errors(paths: list[Path], image_channels: int) -> Iterator[Exception | None]:
-    """Decode the files in several threads; yield for each, in order, what went wrong."""
+    """Decode the files in several threads; yield the error of each, in order, or None."""
 
     def decode(path: Path) -> Exception | None:
         try:
-            decoded(path, image_channels)
+            decode_picture(path, image_channels)
         except (ValueError, OSError) as error:
             return error
         return None

@@ -1,4 +1,4 @@
-"""The Lightning data module that serves any map-style data set of images to the training loop."""
+"""The Lightning data module of any map-style data set of images."""
 
 from __future__ import annotations
 
@@ -10,37 +10,36 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from .._checks import check_ints
 from ..models.class_names import checked_class_names
 from .order import ImageOrder, SeededImages
-from .validation import check_loader
 
-__all__ = ["ImageDataModule"]
+__all__ = ["ImageDataModule", "check_loader"]
 
 
 class ImageDataModule(LightningDataModule):
     """Shuffled, whole batches of ``(images, labels)`` from a data set.
 
     An epoch is the data set once in random order, and then as many images drawn again as complete its last
-    batch: no batch is partial, also with data sets smaller than a batch and with several processes, each of
-    which reads its own share.
+    batch: no batch is partial, not even of a data set smaller than a batch. Each process reads its own share.
 
     Args:
         dataset: map-style data set of pairs ``(image, label)``; image: float32 ``(C, H, W)`` in [-1, 1], all
             of one size; label: int in ``[0, num_labels)``, or 0 if ``num_labels`` is 0.
-        batch_size: images a batch and process.
+        batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
         num_labels: number of classes; 0 for unconditional training.
-        class_names: of the classes in the order of their numbers, if they have names; a run's generator keeps them.
-        remarks: what the first line of a run tells of the data beside the numbers of images and classes.
+        class_names: names of the classes in the order of their numbers, if known; stored with the generator.
+        remarks: printed in the first line of a run after the numbers of images and classes.
 
     Attributes:
-        image_channels: channels of the images, read from the first of them.
-        resolution: ``(height, width)`` of the images, read from the first of them.
-        seed: of the order and of what the data set draws at random; torch's seed when the module was made. A model
-            with an attribute `images_seen` finds the order where it left it; the seed is in the checkpoint.
+        image_channels: channels of the first image.
+        resolution: ``(height, width)`` of the first image.
+        seed: of the order and of the data set's random numbers: torch's seed when the module was built, or that of
+            the checkpoint. A model with an attribute `images_seen` resumes the order where it stopped.
 
     Raises:
-        ValueError: if an argument is out of range, the data set is empty or its first pair is not as above.
+        ValueError: an argument is out of range, the data set is empty or its first pair is not as above.
 
     Example:
         >>> pairs = torch.utils.data.TensorDataset(torch.zeros(5, 3, 16, 16), torch.zeros(5).long())
@@ -60,9 +59,8 @@ class ImageDataModule(LightningDataModule):
         remarks: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        check_loader(batch_size, num_workers)
-        if num_labels < 0:
-            raise ValueError(f"ImageDataModule: num_labels must be 0 (unconditional) or more, got {num_labels}")
+        check_loader("ImageDataModule", batch_size, num_workers)
+        check_ints("ImageDataModule", 0, num_labels=num_labels)
         self.class_names = checked_class_names(class_names, num_labels, "ImageDataModule")
         self.remarks = tuple(remarks)
         self.dataset = dataset
@@ -74,7 +72,7 @@ class ImageDataModule(LightningDataModule):
         self.resolution: tuple[int, int] = (size[0], size[1])
 
     def setup(self, stage: str) -> None:
-        """Have all processes read the order of the first."""
+        """Use the seed of rank 0 on all ranks."""
         if self.trainer is not None:
             self.seed = self.trainer.strategy.broadcast(self.seed)
 
@@ -93,7 +91,7 @@ class ImageDataModule(LightningDataModule):
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds: the seed of the order; how far it has come, the model's ``images_seen`` tells."""
+        """The seed of the order; the place in it is the model's ``images_seen``."""
         return {"seed": self.seed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -103,8 +101,14 @@ class ImageDataModule(LightningDataModule):
         return None if self.trainer is None else getattr(self.trainer.lightning_module, "images_seen", None)
 
 
+def check_loader(caller: str, batch_size: int, num_workers: int) -> None:
+    """Check the arguments of the loader; functions that build a module call it before they read the data."""
+    check_ints(caller, batch_size=batch_size)
+    check_ints(caller, 0, num_workers=num_workers)
+
+
 def _first_image(dataset: Dataset[Any], num_labels: int) -> Tensor:
-    """Return the first image of ``dataset`` after checking it and its label."""
+    """Check the first image and its label, and return the image."""
     if len(cast(Sized, dataset)) == 0:
         raise ValueError("ImageDataModule: dataset must hold at least 1 image, got an empty one")
     image, label = dataset[0]

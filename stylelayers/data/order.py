@@ -1,37 +1,35 @@
-"""The order of images as a function of a seed and of the images seen, so that it can be taken up anywhere.
+"""The order of images as a function of a seed and of the images seen, so that a run can resume anywhere in it.
 
-The random numbers that a data set draws for an image (a flip, a crop) depend on the image's place in the order and on
-nothing else: they are the same with and without loading processes, and after a resume.
+The random numbers that a data set draws for an image (a flip, a crop) depend on the image's place in the order alone:
+they are the same with and without loading processes, and after a resume.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import distributed
 from torch.utils.data import Dataset, DistributedSampler
 
-from .._random_state import preserved_random_state
+from .._random_state import derive_seed, preserve_random_state, seed_cpu_generators
 
 __all__ = ["ImageOrder", "SeededImages"]
 
 
 class ImageOrder(DistributedSampler[Any]):
-    """Places ``(place, index)`` in an endless sequence of shuffled epochs, as one process of a group reads them.
+    """Pairs ``(place, index)`` of an endless sequence of shuffled epochs, as one rank of a process group reads them.
 
     An epoch is the data set once in random order, and then as many images drawn again as complete its last batch.
-    A batch of the group is cut into consecutive parts, one a process.
+    A batch of the group is cut into consecutive parts, one per rank.
 
     Args:
         length: images of the data set.
-        batch_size: images a batch and process.
+        batch_size: images per batch and process.
         seed: of the order.
-        images_seen: tells how many images the group has used when an epoch starts; None has the sampler count.
+        images_seen: returns how many images the group has used when an epoch starts; if None, the sampler counts.
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int, images_seen: Callable[[], int | None]) -> None:
@@ -48,26 +46,26 @@ class ImageOrder(DistributedSampler[Any]):
         start = self._next if seen is None else seen
         epoch, first = divmod(start, self.total_size)
         self._next = (epoch + 1) * self.total_size
-        return self._places(epoch, first)
+        return self._read_epoch(epoch, first)
 
-    def _places(self, epoch: int, first: int) -> Iterator[tuple[int, int]]:
-        """From where an epoch is taken up to its end; batches are whole wherever it is taken up."""
+    def _read_epoch(self, epoch: int, first: int) -> Iterator[tuple[int, int]]:
+        """Read an epoch from its place `first` to its end, in whole batches."""
         group, start = self.num_replicas * self.batch_size, epoch * self.total_size
-        order = self._shuffled(epoch)
+        order = self._shuffle(epoch)
         if (self.total_size - first) % group:
-            order += self._shuffled(epoch + 1)
+            order += self._shuffle(epoch + 1)
         for batch in range(first + self.rank * self.batch_size, self.total_size + self.rank * self.batch_size, group):
             for place in range(batch, batch + self.batch_size):
                 yield start + place, order[place]
 
-    def _shuffled(self, epoch: int) -> list[int]:
-        generator = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
+    def _shuffle(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
         passes = [torch.randperm(self.length, generator=generator) for _ in range(-(-self.total_size // self.length))]
         return torch.cat(passes)[: self.total_size].tolist()
 
 
 class SeededImages(Dataset[Any]):
-    """A data set read by ``(place, index)``: what it draws at random for an image depends on the place alone."""
+    """A data set read by ``(place, index)``: its random numbers for an image depend on the place alone."""
 
     def __init__(self, dataset: Dataset[Any], seed: int) -> None:
         self.dataset, self.seed = dataset, seed
@@ -76,16 +74,10 @@ class SeededImages(Dataset[Any]):
         return self.__getitems__([place_and_index])[0]
 
     def __getitems__(self, places_and_indices: list[tuple[int, int]]) -> list[Any]:
-        """A batch; a loader asks for it at once, which saves the random states once."""
+        """A batch: a loader asks for all of it at once, so that the random states are saved once."""
         items = []
-        with preserved_random_state():
+        with preserve_random_state():
             for place, index in places_and_indices:
-                _seed(hash((self.seed, place)) % 2**32)
+                seed_cpu_generators(derive_seed(self.seed, place))
                 items.append(self.dataset[index])
         return items
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)

@@ -1,50 +1,44 @@
-"""The data sets that torchvision can load by name."""
+"""torchvision's data sets by their names.
+
+A set gets those arguments that its signature has; a class that takes a loader of image files gets the package's own,
+so that transparency, EXIF and 16 bits are read as in :func:`stylelayers.data.image_folder`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import torchvision
+from PIL import Image
 
-from .module import ImageDataModule
-from .transforms import ImageTransform, TransformedImages
-from .validation import check_choice, check_loader, check_root
+from .._checks import check_choice
+from ..images.reading import open_picture
+from .listing import expand_root
+from .module import ImageDataModule, check_loader
+from .transforms import ImageTransform, TransformedImages, check_image_arguments
 
 __all__ = ["torchvision_dataset"]
 
-_SPLITS = {
-    "CIFAR10": ("train", "test"),
-    "CIFAR100": ("train", "test"),
-    "CelebA": ("train", "valid", "test", "all"),
-    "DTD": ("train", "val", "test"),
-    "FGVCAircraft": ("train", "val", "trainval", "test"),
-    "FashionMNIST": ("train", "test"),
-    "Flowers102": ("train", "val", "test"),
-    "Food101": ("train", "test"),
-    "GTSRB": ("train", "test"),
-    "KMNIST": ("train", "test"),
-    "MNIST": ("train", "test"),
-    "OxfordIIITPet": ("trainval", "test"),
-    "STL10": ("train", "test", "unlabeled", "train+unlabeled"),
-    "SVHN": ("train", "test", "extra"),
-    "USPS": ("train", "test"),
-}
-_CHOSEN_BY_TRAIN_FLAG = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "USPS")
-_DIGITS = ("SVHN", "USPS")  # whose classes are called what they show
-_CLASSES_NOT_LISTED = {"Flowers102": 102, "GTSRB": 43, "STL10": 10, "SVHN": 10, "USPS": 10}
+_UNSAFE = ("LSUN", "LSUNClass")  # unpickle a cache in the working folder
+_CLASSES = [name for name in torchvision.datasets.__all__ if inspect.isclass(getattr(torchvision.datasets, name))]
+_CLASS_ATTRIBUTES = ("classes", "categories", "class_to_idx")
+_NUMERALS = ("SEMEION", "SVHN", "USPS")  # sets of digits that list no names of classes
 
 
 def torchvision_dataset(
     name: str = "CIFAR10",
     root: str | Path = "data",
     *,
+    split: str = "train",
+    download: bool = True,
+    arguments: Mapping[str, Any] | None = None,
     resolution: int | Sequence[int] = 32,
     image_channels: int = 3,
     labels: bool = False,
-    split: str = "train",
-    download: bool = True,
     resize: str = "crop",
     horizontal_flip: bool = False,
     batch_size: int = 32,
@@ -52,61 +46,111 @@ def torchvision_dataset(
 ) -> ImageDataModule:
     """A data set of torchvision, downloaded to ``root`` if it is not there yet.
 
-    The processes of a ``torchrun`` would all download at once: let a single one do it before.
+    The processes of a ``torchrun`` would all download at once: download with a single one before.
 
     Args:
-        name: the name of torchvision's class, for example ``CIFAR10``, ``MNIST``, ``SVHN``, ``STL10``.
-        root: the folder that holds, or will hold, the files.
+        name: class in ``torchvision.datasets`` whose items are pairs of an image and a target: ``CIFAR10``, ``MNIST``,
+            ``SVHN``, ``Food101``, ...; not ``LSUN``, which unpickles files of the working folder.
+        root: folder of the files.
+        split: the set's ``split`` or ``image_set``, mostly ``"train"`` or ``"test"``; ``"train"`` for a set without.
+        download: fetch missing files; if False, or if the set cannot be downloaded, they must be there.
+        arguments: other arguments of the class, such as ``{"split": "letters"}`` for ``EMNIST``.
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (RGB).
-        labels: give the class of an image as its label, named as torchvision names it; if False, training is
-            unconditional.
-        split: the part of the data set, as torchvision names it: mostly ``"train"`` or ``"test"``.
-        download: fetch missing files; if False, they must be there.
+        labels: return the class of an image as its label, with torchvision's names; if False, training is
+            unconditional. Of a set that lists no classes, all targets are read once here.
         resize: ``"crop"`` covers the target and keeps the centre, ``"fit"`` adds black bars, ``"stretch"``
             changes the aspect ratio.
         horizontal_flip: mirror an image with probability 0.5 whenever it is read.
-        batch_size: images a batch and process.
+        batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
 
     Raises:
-        ValueError: if an argument is out of range, the files cannot be downloaded or read, or the images have
-            no classes (``labels=True``).
+        ValueError: an argument is out of range or none of the class's, the files cannot be downloaded or read, or
+            the targets are no classes (``labels=True``).
     """
-    transform = ImageTransform(resolution, image_channels, resize=resize, horizontal_flip=horizontal_flip)
-    check_choice("name", name, tuple(_SPLITS))
-    check_choice(f"split of {name}", split, _SPLITS[name])
-    check_loader(batch_size, num_workers)
-    folder = check_root(root, "the folder that holds, or will hold, the files of the data set")
-    source = _load(name, folder, split, download)
-    num_labels, names = _classes(source, name, split) if labels else (0, ())
-    dataset = TransformedImages(source, transform, labels=labels)
+    size = check_image_arguments("torchvision_dataset", resolution, image_channels, resize)
+    check_loader("torchvision_dataset", batch_size, num_workers)
+    check_choice("torchvision_dataset", "name", name, sorted({*_CLASSES} - {*_UNSAFE}))
+    folder = expand_root("torchvision_dataset", root, "the folder that holds, or will hold, the files of the data set")
+    chosen = _constructor_arguments(name, str(folder), split, download, arguments or {})
+    source = _load(name, chosen, f"{'download' if download else 'find'} split {split!r} in {str(folder)!r}")
+    num_labels, names = _find_classes(source, name, split) if labels else (0, ())
+    transform = ImageTransform(size, image_channels, resize=resize, horizontal_flip=horizontal_flip)
     return ImageDataModule(
-        dataset, batch_size=batch_size, num_workers=num_workers, num_labels=num_labels, class_names=names
+        TransformedImages(source, transform, labels=labels),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        num_labels=num_labels,
+        class_names=names,
     )
 
 
-def _load(name: str, folder: Path, split: str, download: bool) -> Any:
-    """Construct torchvision's data set; whatever its network or file readers raise becomes a ValueError."""
-    dataset_class = getattr(torchvision.datasets, name)
+def _constructor_arguments(
+    name: str, root: str, split: str, download: bool, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Those of our arguments that the class has, and the user's, which must be the class's too."""
+    parameters = _list_parameters(getattr(torchvision.datasets, name))
+    switch = next((each for each in ("train", "split", "image_set") if each in parameters), None)
+    if switch in (None, "train"):  # torchvision checks the names of the others
+        check_choice("torchvision_dataset", "split", split, ("train", "test") if switch else ("train",))
+    own = {"root": root, "download": download, "loader": open_picture}
+    own = {each: value for each, value in own.items() if each in parameters}
+    if switch:
+        own[switch] = split == "train" if switch == "train" else split
+    others = [each for each in parameters if each not in own]
+    required = [each for each in others if parameters[each].default is inspect.Parameter.empty]
+    if not set(required) <= set(arguments) <= set(others):
+        raise ValueError(
+            f"torchvision_dataset: arguments must be among {', '.join(others)} for {name}"
+            f"{', with ' + ' and '.join(required) if required else ''}, got {dict(arguments)!r}"
+        )
+    return {**own, **arguments}
+
+
+def _list_parameters(dataset_class: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a class, and those of its bases as far as it passes ``**kwargs`` on to them."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in inspect.getmro(dataset_class) if inspect.isclass(dataset_class) else [dataset_class]:
+        parameters = inspect.signature(each).parameters
+        found = {**parameters, **found}
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
+    return {name: parameter for name, parameter in found.items() if parameter.kind is not parameter.VAR_KEYWORD}
+
+
+def _load(name: str, arguments: Mapping[str, Any], attempt: str) -> Any:
+    """Build torchvision's data set; whatever its network or file readers raise becomes a ValueError."""
     try:
-        if name in _CHOSEN_BY_TRAIN_FLAG:
-            return dataset_class(str(folder), train=split == "train", download=download)
-        return dataset_class(str(folder), split=split, download=download)
+        source = getattr(torchvision.datasets, name)(**arguments)
+        first = source[0]
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        action = "download" if download else "find"
         raise ValueError(
-            f"data.name={name}: torchvision could not {action} split {split!r} in data.root={str(folder)!r}: "
-            f"{reason}; without a network, put the files of torchvision.datasets.{name} there by hand"
+            f"torchvision_dataset: root must hold the files of {name}, but torchvision could not {attempt}: {reason}; "
+            f"without a network, put the files of torchvision.datasets.{name} there by hand"
         ) from error
+    if not (isinstance(first, tuple) and len(first) == 2 and isinstance(first[0], Image.Image)):
+        raise ValueError(f"torchvision_dataset: name must be of a set of pairs (image, target), got {name!r}")
+    return source
 
 
-def _classes(source: Any, name: str, split: str) -> tuple[int, Sequence[str]]:
-    """Return the number of classes that the labels of ``source`` number from 0, and their names if they are known."""
-    if "unlabeled" in split or name == "CelebA":
-        raise ValueError(f"data.labels=true needs a class for every image, but split {split!r} of {name} has none")
-    if listed := getattr(source, "classes", None):  # STL10 has None where a file is missing
-        return len(listed), listed
-    count = _CLASSES_NOT_LISTED[name]
-    return count, [str(digit) for digit in range(count)] if name in _DIGITS else ()
+def _find_classes(source: Any, name: str, split: str) -> tuple[int, Sequence[str]]:
+    """The number of classes, and their names if torchvision knows them.
+
+    Raises:
+        ValueError: targets that are not classes numbered from 0.
+    """
+    target = source[0][1]
+    if "unlabeled" in split or not isinstance(target, Integral) or target < 0:
+        raise ValueError(
+            f"torchvision_dataset: labels must be False for split {split!r} of {name}, whose targets are no classes"
+        )
+    listed: Any = next(filter(None, (getattr(source, each, None) for each in _CLASS_ATTRIBUTES)), None)
+    if listed is None:
+        count = 1 + max(int(source[index][1]) for index in range(len(source)))
+        return count, [str(number) for number in range(count)] if name in _NUMERALS else ()
+    if isinstance(listed, Mapping):
+        listed = sorted(listed, key=listed.__getitem__)
+    names = [each if isinstance(each, str) else ", ".join(each) for each in listed]
+    return len(names), names if len(set(names)) == len(names) else ()

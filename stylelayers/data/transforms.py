@@ -1,13 +1,13 @@
 """From Pillow images to the float tensors in [-1, 1] that the networks read.
 
-:class:`ImageTransform` takes the steps of :mod:`stylelayers.images.reading`, with an optional flip, and
-:class:`TransformedImages` is a data set seen through it. Resizing is Pillow's Lanczos filter, antialiased whatever the
-reduction.
+:class:`ImageTransform` applies the steps of :mod:`stylelayers.images.reading` and an optional flip;
+:class:`TransformedImages` applies it to a data set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,32 +16,29 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..images.reading import convert_image, image_to_tensor, resize_image
-from .validation import check_channels, check_choice, check_resolution
+from .._checks import check_choice, check_ints, check_resolution
+from ..images.reading import convert_image, image_to_tensor, open_picture, resize_image
 
-__all__ = [
-    "RESIZE_MODES",
-    "ImageTransform",
-    "TransformedImages",
-]
+__all__ = ["RESIZE_MODES", "ImageTransform", "TransformedImages", "check_image_arguments"]
 
 RESIZE_MODES = ("crop", "fit", "stretch")
 
 
 class ImageTransform:
-    """Convert, resize and scale an image, and flip it with probability 0.5 if asked to.
+    """Convert an image to grey or RGB, resize it, scale it to [-1, 1] and optionally mirror it at random.
 
-    Images are Pillow's, or arrays that ``Image.fromarray`` reads: uint8 or uint16 grey ``(H, W)``, uint8 RGB
-    ``(H, W, 3)`` or RGBA ``(H, W, 4)``.
+    Images are paths, Pillow's images, or arrays that ``Image.fromarray`` reads: uint8 or uint16 grey ``(H, W)``,
+    float32 grey that spans 0 to 255, uint8 RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``.
 
     Args:
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (RGB).
         resize: ``"crop"``, ``"fit"`` or ``"stretch"``, see :func:`resize_image`.
-        horizontal_flip: draw from torch's global generator at every call whether to mirror the image.
+        resample: Pillow's filter, antialiased.
+        horizontal_flip: mirror with probability 0.5, drawn from torch's global generator at every call.
 
     Raises:
-        ValueError: if an argument is none of these.
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -50,18 +47,21 @@ class ImageTransform:
         image_channels: int = 3,
         *,
         resize: str = "crop",
+        resample: Image.Resampling = Image.Resampling.LANCZOS,
         horizontal_flip: bool = False,
     ) -> None:
-        self.resolution = check_resolution(resolution)
-        self.image_channels = check_channels(image_channels)
-        self.resize = check_choice("resize", resize, RESIZE_MODES)
+        self.resolution = check_image_arguments("ImageTransform", resolution, image_channels, resize)
+        self.image_channels = image_channels
+        self.resize = resize
+        self.resample = resample
         self.horizontal_flip = horizontal_flip
 
-    def __call__(self, image: Image.Image | np.ndarray) -> Tensor:
-        """Return ``(image_channels, height, width)`` float32 in [-1, 1].""" ""
+    def __call__(self, image: str | Path | Image.Image | np.ndarray) -> Tensor:
+        """Return ``(image_channels, height, width)`` float32 in [-1, 1]."""
         if isinstance(image, np.ndarray):
             image = Image.fromarray(image)
-        image = resize_image(convert_image(image, self.image_channels), self.resolution, self.resize)
+        image = convert_image(image if isinstance(image, Image.Image) else open_picture(image), self.image_channels)
+        image = resize_image(image, self.resolution, self.resize, resample=self.resample)
         pixels = image_to_tensor(image, self.image_channels)
         if self.horizontal_flip and torch.rand(()) < 0.5:
             return pixels.flip(-1)
@@ -69,21 +69,22 @@ class ImageTransform:
 
 
 class TransformedImages(Dataset[tuple[Tensor, int]]):
-    """A data set of ``(Pillow image, class)`` pairs as one of ``(tensor, label)`` pairs.
+    """A data set of ``(image, class)`` pairs as one of ``(tensor, label)`` pairs.
 
     Args:
-        source: any map-style data set.
-        transform: applied to each image at access.
-        labels: give the source's class as the label; if False, every label is 0.
+        source: map-style data set, or a list.
+        transform: applied to an image whenever it is read.
+        labels: return the class as the label; if False, every label is 0.
+
+    Attributes:
+        resize_filter: description of the resizing, for reports of quality.
     """
 
     def __init__(self, source: Any, transform: ImageTransform, *, labels: bool) -> None:
         self.source = source
         self.transform = transform
         self.labels = labels
-        self.resize_filter = (
-            f"Lanczos, antialiased, {transform.resize}"  # what a measurement of quality says of its data
-        )
+        self.resize_filter = f"{transform.resample.name.capitalize()}, antialiased, {transform.resize}"
 
     def __len__(self) -> int:
         return len(self.source)
@@ -91,3 +92,13 @@ class TransformedImages(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         image, label = self.source[index]
         return self.transform(image), int(label) if self.labels else 0
+
+
+def check_image_arguments(
+    caller: str, resolution: int | Sequence[int], image_channels: int, resize: str = "crop"
+) -> tuple[int, int]:
+    """Return ``(height, width)`` if all arguments are those of an :class:`ImageTransform`."""
+    check_ints(caller, image_channels=image_channels)
+    check_choice(caller, "image_channels", image_channels, (1, 3))
+    check_choice(caller, "resize", resize, RESIZE_MODES)
+    return check_resolution(caller, resolution)

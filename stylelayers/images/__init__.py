@@ -1,15 +1,23 @@
-"""Pictures in files and as tensors: the one reader and the one writer. Needs Pillow."""
+"""Image files: the only reader and the only writer. Needs Pillow."""
 
 from .._extras import needs_extra
 
 with needs_extra(__name__, "cli"):
-    from .reading import convert_image, decoded, image_to_tensor, is_picture, open_picture, read_picture, resize_image
+    from .reading import (
+        convert_image,
+        decode_picture,
+        image_to_tensor,
+        is_picture,
+        open_picture,
+        read_picture,
+        resize_image,
+    )
     from .writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
 
 __all__ = [
     "PICTURES",
     "convert_image",
-    "decoded",
+    "decode_picture",
     "image_to_tensor",
     "is_picture",
     "open_picture",

@@ -1,4 +1,4 @@
-"""Images as files: single pictures and grids, PNG or lossless WebP, the same bytes for the same images."""
+"""Write images and grids of images as PNG or lossless WebP files; the same images give the same bytes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["PICTURES", "check_ending", "save_each", "save_grid", "save_picture",
 
 PICTURES: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
-    ".webp": {"format": "WEBP", "lossless": True, "exact": True},  # colours below full transparency too
+    ".webp": {"format": "WEBP", "lossless": True, "exact": True},  # keep colours under transparent pixels
 }
-"""Endings of files, and what Pillow needs to know for each."""
+"""Endings of the files that are written, with Pillow's options for each."""
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_MOST_PIXELS = 1 << 28  # of an enlarged picture
-_WRITERS = 2  # threads; compression and the disk release Python's lock
+_MAX_PIXELS = 1 << 28  # of an enlarged image
+_WRITERS = 2  # threads; compression and disk writes release the GIL
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as bytes: grey, grey and alpha, RGB or RGBA; of more channels the first three, with a warning.
+    """Convert images in [-1, 1] to bytes: grey, grey + alpha, RGB or RGBA; the first three of more channels, warned.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, H, W, min(C, 4))`` of dtype uint8, on the CPU; 3 for more than 4 channels.
@@ -42,13 +42,13 @@ def to_pixels(images: Tensor) -> Tensor:
 
 
 def tile(pixels: Tensor, columns: int) -> Tensor:
-    """Pictures side by side, row by row, without gaps; places that are left over are black, or transparent.
+    """Tile images row by row without gaps; unused cells are black, or transparent.
 
     Shape:
-        ``(N, H, W, C)`` → ``(ceil(N / columns) * H, columns * W, C)``; fewer columns if there are fewer pictures.
+        ``(N, H, W, C)`` → ``(ceil(N / columns) * H, columns * W, C)``; at most N columns.
 
     Raises:
-        ValueError: no pictures or no columns.
+        ValueError: there are no images or no columns.
     """
     count, height, width, channels = pixels.shape
     if count < 1 or columns < 1:
@@ -62,22 +62,20 @@ def tile(pixels: Tensor, columns: int) -> Tensor:
 
 
 def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> Path:
-    """Write images ``(N, C, H, W)`` in [-1, 1] as one picture, whole or not at all; see :func:`save_picture`."""
+    """Write images ``(N, C, H, W)`` in [-1, 1] as one grid, see :func:`save_picture`."""
     return save_picture(tile(to_pixels(images), columns), path)
 
 
 def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1) -> Path:
-    """Write bytes ``(H, W, 1 to 4)`` as a PNG or lossless WebP file, by the path's ending, whole or not at all.
-
-    Both endings keep transparency.
+    """Write bytes ``(H, W, 1 to 4)`` atomically as a PNG or lossless WebP file, by the path's ending.
 
     Args:
         pixels: of dtype uint8.
-        path: missing folders are made.
-        zoom: how many pixels of the file show one pixel, a side.
+        path: missing folders are created.
+        zoom: integer factor of enlargement.
 
     Raises:
-        ValueError: another ending.
+        ValueError: the path has another ending.
     """
     path = Path(path)
     options = PICTURES[check_ending(path, PICTURES)]
@@ -87,7 +85,7 @@ def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1)
 
 
 def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]], *, zoom: int = 1) -> None:
-    """Write each picture of batches ``(n, H, W, 1 to 4)`` to its path, while the next batch is made.
+    """Write each image of batches ``(n, H, W, 1 to 4)`` to its path while the next batch is computed.
 
     See :func:`save_picture`.
     """
@@ -104,20 +102,20 @@ def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]]
 
 
 def as_image(pixels: Tensor, zoom: int = 1) -> Image.Image:
-    """Bytes ``(H, W, 1 to 4)`` for Pillow, each pixel repeated `zoom` times a side."""
+    """Convert bytes ``(H, W, 1 to 4)`` to a Pillow image, each pixel repeated `zoom` times per side."""
     if zoom < 1:
         raise ValueError(f"zoom must be at least 1, got {zoom}")
     height, width, channels = pixels.shape
-    if zoom > 1 and width * height * zoom**2 > _MOST_PIXELS:
+    if zoom > 1 and width * height * zoom**2 > _MAX_PIXELS:
         raise ValueError(
-            f"zoom {zoom} makes {width * zoom}x{height * zoom} pixels; at most {_MOST_PIXELS:,} are written"
+            f"zoom {zoom} makes {width * zoom}x{height * zoom} pixels; at most {_MAX_PIXELS:,} are written"
         )
     image = Image.frombytes(_MODES[channels], (width, height), pixels.numpy().tobytes())
     return image if zoom == 1 else image.resize((width * zoom, height * zoom), Image.Resampling.NEAREST)
 
 
 def check_ending(path: Path, known: Iterable[str]) -> str:
-    """The ending of the path in lower case, which must be one of `known`."""
+    """Return the ending of the path in lower case if it is one of `known`."""
     if path.suffix.lower() not in known:
         raise ValueError(f"the file's ending must be {' or '.join(known)}, got {str(path)!r}")
     return path.suffix.lower()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .._random_state import preserved_random_state
+from .._random_state import preserve_random_state
 
 __all__ = ["SmallClassifier", "train_classifier"]
 
@@ -49,7 +49,7 @@ def train_classifier(images: Tensor, labels: Tensor, num_classes: int, *, seed: 
     if len(images) > MAX_IMAGES:
         spaced = torch.linspace(0, len(images) - 1, MAX_IMAGES).long()
         images, labels = images[spaced], labels[spaced]
-    with preserved_random_state(), torch.enable_grad():
+    with preserve_random_state(), torch.enable_grad():
         torch.default_generator.manual_seed(seed)
         order = torch.randperm(len(labels))
         held_out, kept = order[: len(order) // 5], order[len(order) // 5 :]

@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from .._random_state import preserved_random_state
+from .._random_state import preserve_random_state
 
 __all__ = ["frechet_distance", "kernel_distance", "precision_recall"]
 
@@ -40,7 +40,7 @@ def kernel_distance(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float
 
     size = kid_subset_size(len(real), len(fake))
     subsets = 1 if size == len(real) == len(fake) else KID_SUBSETS  # else 100 times the same
-    with warnings.catch_warnings(), preserved_random_state():
+    with warnings.catch_warnings(), preserve_random_state():
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save all")
         torch.default_generator.manual_seed(seed)
         metric = KernelInceptionDistance(_Features(real.shape[1]), subsets=subsets, subset_size=size)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._random_state import preserved_random_state
+from .._random_state import preserve_random_state
 from ..data import ImageDataModule
 from ..models import Generator
 from ..models.class_names import difference
@@ -224,7 +224,7 @@ def _evaluating(generator: Generator) -> Iterator[None]:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Random numbers of the CPU and of `device` start at `seed`, and afterwards go on where they were."""
-    with preserved_random_state(device):
+    with preserve_random_state(device):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from .._kinds import UnfitError, expected, taken
+from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
 from ..data import ImageDataModule, digits, image_folder, torchvision_dataset
 from ..data.listing import class_folders, class_name, list_folder
@@ -116,9 +116,9 @@ def _check_kinds(build: Callable[..., ImageDataModule], arguments: Mapping[str, 
     kinds = get_type_hints(build)
     for name, value in arguments.items():
         try:
-            taken(value, kinds[name])
-        except UnfitError:
-            raise ValueError(f"data.{name} must be {expected(kinds[name])}, got {reprlib.repr(value)}") from None
+            convert_value(value, kinds[name])
+        except ConversionError:
+            raise ValueError(f"data.{name} must be {describe_type(kinds[name])}, got {reprlib.repr(value)}") from None
 
 
 def _spellings(size: int | tuple[int, int]) -> list[Any]:

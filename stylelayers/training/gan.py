@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .._checks import check_ints, check_number
-from .._random_state import random_states, start_random_state
+from .._random_state import gather_random_states, resume_random_state
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
@@ -134,7 +134,7 @@ class GAN(LightningModule):
         self.loss.set_automatic_gammas(self.generator.resolution, batch and batch * self.trainer.world_size)
 
     def on_train_start(self) -> None:
-        start_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
+        resume_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
         self._random_states = []
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -171,7 +171,7 @@ class GAN(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["images_seen"], checkpoint["iterations"] = self.images_seen, self.iterations
-        checkpoint["skipped_steps"], checkpoint["random_states"] = self.skipped_steps, random_states()
+        checkpoint["skipped_steps"], checkpoint["random_states"] = self.skipped_steps, gather_random_states()
         checkpoint["automatic"], checkpoint["average_given"] = self.loss.automatic, sorted(self.average.given)
         checkpoint.update(identity(self))
 

@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,58 +10,84 @@ import pytest
 import yaml
 
 from stylelayers import data
-from stylelayers.data import ImageDataModule, digits, image_folder, torchvision_dataset
+from stylelayers.data import ImageDataModule, ImageTransform, digits, image_folder, torchvision_dataset
 from tests.data.pictures import numbered
 
-CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "data").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
 LOADER_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"batch_size": 0}, r"^data\.batch_size must be at least 1 image, got 0$"),
-    ({"batch_size": True}, r"^data\.batch_size must be .*, got True$"),
-    ({"batch_size": 2.5}, r"^data\.batch_size must be .*, got 2\.5$"),
-    ({"num_workers": -1}, r"^data\.num_workers must be 0 .* or more processes, got -1$"),
+    ({"batch_size": 0}, "batch_size must be an int of at least 1, got 0"),
+    ({"batch_size": True}, "batch_size must be an int of at least 1, got True"),
+    ({"batch_size": 2.5}, "batch_size must be an int of at least 1, got 2.5"),
+    ({"num_workers": -1}, "num_workers must be an int of at least 0, got -1"),
+    ({"num_workers": False}, "num_workers must be an int of at least 0, got False"),
 ]
 IMAGE_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"image_channels": 2}, r"^data\.image_channels must be 1 \(grey\) or 3 \(RGB\), got 2$"),
-    ({"image_channels": True}, r"^data\.image_channels must be .*, got True$"),
+    ({"image_channels": 2}, "image_channels must be one of 1, 3, got 2"),
+    ({"image_channels": True}, "image_channels must be an int of at least 1, got True"),
     *(
-        ({"resolution": resolution}, r"^data\.resolution must be an int or a pair \(height, width\) .*, got ")
+        ({"resolution": resolution}, f"resolution must be an int or (height, width) in pixels, got {resolution!r}")
         for resolution in (0, -8, True, 32.0, "32", None, (32,), (32, 0), (32, True), (8, 8, 8))
     ),
 ]
 RESIZE_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"resize": "pad"}, r"^data\.resize must be one of crop, fit, stretch, got 'pad'$"),
+    ({"resize": "pad"}, "resize must be one of crop, fit, stretch, got 'pad'"),
 ]
 FOLDER_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"on_error": "ignore"}, r"^data\.on_error must be one of raise, skip, got 'ignore'$"),
+    ({"on_error": "ignore"}, "on_error must be one of raise, skip, got 'ignore'"),
 ]
 SET_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"name": "LSUN"}, r"^data\.name must be one of CIFAR10, CIFAR100, .*, USPS, got 'LSUN'$"),
-    ({"split": "val"}, r"^data\.split of CIFAR10 must be one of train, test, got 'val'$"),
-    ({"root": None}, r"^data\.root must name the folder that holds, or will hold, .*, got None$"),
+    ({"split": "val"}, "split must be one of train, test, got 'val'"),
+    ({"name": "SUN397", "split": "test"}, "split must be one of train, got 'test'"),
+    ({"root": None}, "root must name the folder that holds, or will hold, the files of the data set, got None"),
+    (
+        {"arguments": {"folds": 2}},
+        "arguments must be among transform, target_transform for CIFAR10, got {'folds': 2}",
+    ),
+    (
+        {"arguments": {"download": True}},
+        "arguments must be among transform, target_transform for CIFAR10, got {'download': True}",
+    ),
+    (
+        {"name": "EMNIST"},
+        "arguments must be among transform, target_transform, split for EMNIST, with split, got {}",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "match"), LOADER_ERRORS + IMAGE_ERRORS)
-def test_digits_rejects(arguments: dict[str, Any], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
+@pytest.mark.parametrize(("arguments", "message"), LOADER_ERRORS + IMAGE_ERRORS)
+def test_digits_rejects(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'digits: {message}')}$"):
         digits(**arguments)
 
 
-@pytest.mark.parametrize(("arguments", "match"), LOADER_ERRORS + IMAGE_ERRORS + RESIZE_ERRORS + FOLDER_ERRORS)
-def test_image_folder_rejects(arguments: dict[str, Any], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
+@pytest.mark.parametrize(("arguments", "message"), IMAGE_ERRORS + RESIZE_ERRORS)
+def test_image_transform_rejects(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'ImageTransform: {message}')}$"):
+        ImageTransform(**{"resolution": 8, **arguments})
+
+
+@pytest.mark.parametrize(("arguments", "message"), LOADER_ERRORS + IMAGE_ERRORS + RESIZE_ERRORS + FOLDER_ERRORS)
+def test_image_folder_rejects(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'image_folder: {message}')}$"):
         image_folder("missing", **arguments)
 
 
-@pytest.mark.parametrize(("arguments", "match"), LOADER_ERRORS + IMAGE_ERRORS + RESIZE_ERRORS + SET_ERRORS)
-def test_torchvision_dataset_rejects(arguments: dict[str, Any], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
+@pytest.mark.parametrize(("arguments", "message"), LOADER_ERRORS + IMAGE_ERRORS + RESIZE_ERRORS + SET_ERRORS)
+def test_torchvision_dataset_rejects(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'torchvision_dataset: {message}')}$"):
         torchvision_dataset(**{"root": "missing", "download": False, **arguments})
 
 
-@pytest.mark.parametrize(("arguments", "match"), LOADER_ERRORS)
-def test_data_module_rejects(arguments: dict[str, Any], match: str) -> None:
-    with pytest.raises(ValueError, match=match):
+@pytest.mark.parametrize("name", ["cifar10", "LSUN", "wrap_dataset_for_transforms_v2"])
+def test_torchvision_dataset_lists_the_names(name: str) -> None:
+    expected = rf"^torchvision_dataset: name must be one of CIFAR10, .*, MNIST, .*, WIDERFace, got '{name}'$"
+    with pytest.raises(ValueError, match=expected):
+        torchvision_dataset(name)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [*LOADER_ERRORS, ({"num_labels": -1}, "num_labels must be an int")])
+def test_data_module_rejects(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'ImageDataModule: {message}')}"):
         ImageDataModule(numbered(2), **arguments)
 
 

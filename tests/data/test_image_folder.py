@@ -34,7 +34,7 @@ def test_folder_is_sorted_and_labelled_by_its_sub_folders(mixed: Path) -> None:
 def test_truncated_image_is_named_before_training(tmp_path: Path) -> None:
     stripes().save(tmp_path / "a.png")
     noise_jpeg(tmp_path / "broken.jpg", keep=0.5)
-    with pytest.raises(ValueError, match=r"unreadable image: .*broken\.jpg \(.*truncated.*data\.on_error=skip"):
+    with pytest.raises(ValueError, match=r"readable images, got .*broken\.jpg \(.*truncated.*set on_error=\"skip\""):
         image_folder(tmp_path)
 
 
@@ -74,7 +74,7 @@ def put(folder: Path, files: dict[str, bytes | None]) -> None:
 
 
 @pytest.mark.parametrize("kind", EMPTY_CLASSES)
-def test_classes_without_images_are_told_and_have_no_number(tmp_path: Path, kind: str) -> None:
+def test_empty_classes_warn_and_have_no_number(tmp_path: Path, kind: str) -> None:
     for name in "ac":
         (tmp_path / name).mkdir()
         stripes().save(tmp_path / name / "1.png")
@@ -87,7 +87,7 @@ def test_classes_without_images_are_told_and_have_no_number(tmp_path: Path, kind
         warnings.simplefilter("error")
         assert image_folder(tmp_path).class_names == ()
     (tmp_path / "c" / "1.png").unlink()
-    with pytest.raises(ValueError, match=r"at least 2 sub-folders .* got only 'a'; sub-folders without .*: 'b', 'c'$"):
+    with pytest.raises(ValueError, match=r"at least 2 sub-folders .* with only 'a'; sub-folders without .*: 'b', 'c'$"):
         image_folder(tmp_path, labels=True)
 
 
@@ -106,7 +106,7 @@ def test_folders_of_tools_and_systems_are_no_classes(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", ["x.tif", "x.TIFF", "x.bmp", "x.gif", "x.jfif"])
-def test_all_pictures_are_trained_on(tmp_path: Path, name: str) -> None:
+def test_every_ending_is_read(tmp_path: Path, name: str) -> None:
     stripes().save(tmp_path / "a.png")
     stripes().save(tmp_path / name, format="JPEG" if name.endswith("jfif") else None)
     assert len(pairs(image_folder(tmp_path))) == 2
@@ -120,7 +120,7 @@ OTHERS: dict[str, tuple[dict[str, bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_pictures_that_are_not_trained_on_are_told(tmp_path: Path, kind: str) -> None:
+def test_ignored_images_warn(tmp_path: Path, kind: str) -> None:
     files, told = OTHERS[kind]
     stripes().save(tmp_path / "1.png")
     put(tmp_path, {name: content for name, content in files.items() if content != b"BM"})
@@ -149,7 +149,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert (module.class_names, [label for _, label in pairs(module)]) == (("a", "b", "c"), [0, 1, 2])
 
 
-def test_names_of_classes_are_texts_that_print(tmp_path: Path) -> None:
+def test_class_names_are_printable_text(tmp_path: Path) -> None:
     for folder in (b"Cafe\xcc\x81", b"\xff", b"a b, c", "犬".encode()):
         path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
         path.mkdir()
@@ -158,26 +158,26 @@ def test_names_of_classes_are_texts_that_print(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folders", [("é".encode(), b"e\xcc\x81"), (b"\xff", b"\xfe")])
-def test_folders_whose_names_are_the_same_text_are_told(tmp_path: Path, folders: tuple[bytes, bytes]) -> None:
+def test_folders_with_the_same_printed_name_are_refused(tmp_path: Path, folders: tuple[bytes, bytes]) -> None:
     for folder in (b"a", *folders):
         path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder)))
         path.mkdir()
         stripes().save(path / "1.png")
     with pytest.raises(
-        ValueError, match=r"^data\.labels=true needs sub-folders of different names .* are both the class"
+        ValueError, match=r"^image_folder: root must hold sub-folders of different names .* are both the class"
     ):
         image_folder(tmp_path, labels=True)
     assert len(image_folder(tmp_path, labels=False).dataset) == 3  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["x.png", "x"])
-def test_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
+def test_named_pipes_do_not_block(tmp_path: Path, name: str) -> None:
     stripes().save(tmp_path / "a.png")
     os.mkfifo(tmp_path / name)
     if name == "x":
         assert len(image_folder(tmp_path).dataset) == 1  # type: ignore[arg-type]
         return
-    with pytest.raises(ValueError, match=r"unreadable image: .*x\.png \(it is no regular file\)"):
+    with pytest.raises(ValueError, match=r"readable images, got .*x\.png \(it is no regular file\)"):
         image_folder(tmp_path)
 
 
@@ -188,7 +188,7 @@ def test_a_folder_without_readable_images_is_an_error(tmp_path: Path) -> None:
 
 
 def test_folder_errors_say_what_to_change(tmp_path: Path) -> None:
-    expected = r"^data\.root must name a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images, got "
+    expected = r"^image_folder: root must name a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images, got "
     (tmp_path / "notes.txt").write_text("not an image")
     for root, match in [
         (None, "None$"),
@@ -203,11 +203,11 @@ def test_folder_errors_say_what_to_change(tmp_path: Path) -> None:
 
 
 def test_labels_need_two_sub_folders(mixed: Path) -> None:
-    with pytest.raises(ValueError, match=r"at least 2 sub-folders .*got only 'deep'"):
+    with pytest.raises(ValueError, match=r"at least 2 sub-folders .*with only 'deep'"):
         (mixed / "b" / "1.webp").unlink()
         (mixed / "b" / "2.png").unlink()
         (mixed / "b" / "3.jpg").unlink()
         image_folder(mixed / "b", labels=True)
     stripes().save(mixed / "loose.png")
-    with pytest.raises(ValueError, match=r"in the sub-folder of its class, got .*loose\.png"):
+    with pytest.raises(ValueError, match=r"in the sub-folder of its class for labels=True, got .*loose\.png"):
         image_folder(mixed, labels=True)

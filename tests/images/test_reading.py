@@ -131,7 +131,7 @@ GREYS = {
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kind", GREYS)
-def test_commands_and_training_see_what_was_stored(kind: str, channels: int, tmp_path: Path) -> None:
+def test_commands_and_training_read_the_stored_values(kind: str, channels: int, tmp_path: Path) -> None:
     name, write, expected = GREYS[kind]
     write(tmp_path / name)
     seen, trained = both(tmp_path / name, channels)
@@ -165,7 +165,7 @@ COLOURED = {
 
 
 @pytest.mark.parametrize("kind", COLOURED)
-def test_colours_are_those_that_were_stored(kind: str, tmp_path: Path) -> None:
+def test_colours_are_read_as_stored(kind: str, tmp_path: Path) -> None:
     name, write = COLOURED[kind]
     write(tmp_path / name)
     seen, trained = both(tmp_path / name, 3, (8, 16))
@@ -194,7 +194,7 @@ def test_transparent_greys_of_few_bits(
 
 @pytest.mark.parametrize("side", [(5, 5), (40, 40), (9, 24)])
 @pytest.mark.parametrize("kind", ["16 bits", "transparent", "turned", "palette"])
-def test_resized_pictures_are_the_same_too(kind: str, side: tuple[int, int], tmp_path: Path) -> None:
+def test_commands_and_training_resize_alike(kind: str, side: tuple[int, int], tmp_path: Path) -> None:
     name, write, _ = GREYS[kind]
     write(tmp_path / name)
     seen, trained = both(tmp_path / name, 3, side)
@@ -233,7 +233,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 @pytest.mark.filterwarnings("ignore:Truncated File Read")
-def test_files_that_are_no_pictures_are_told_in_one_line(kind: str, tmp_path: Path) -> None:
+def test_unreadable_files_raise_one_line(kind: str, tmp_path: Path) -> None:
     name, write, reason = BROKEN[kind]
     write(tmp_path / name)
     with pytest.raises(ValueError, match=reason) as told:
@@ -247,19 +247,19 @@ def test_files_that_are_no_pictures_are_told_in_one_line(kind: str, tmp_path: Pa
     assert f"'{tmp_path / name}' is not a picture that can be read: " in str(told.value)
 
 
-def test_a_picture_too_large_for_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_too_large_for_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     NOISE.save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64)
     with pytest.raises(ValueError, match=r"x\.png' is not a picture that can be read: Image size \(4096 pixels\)"):
         read_picture(tmp_path / "x.png", (8, 8), 3)
 
 
-def test_a_missing_picture_is_an_error_of_the_disk(tmp_path: Path) -> None:
+def test_a_missing_file_raises_file_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"x\.png"):
         read_picture(tmp_path / "x.png", (8, 8), 3)
 
 
-def test_pictures_in_memory_are_read_alike() -> None:
+def test_arrays_and_images_in_memory_are_read_alike() -> None:
     values = (RAMP * 65535).astype(np.uint16)
     expected = torch.from_numpy(RAMP).float()[None] * 2 - 1
     for image in (values, values.astype(np.int32), Image.fromarray(values).convert("I")):

@@ -11,7 +11,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Timer
 from omegaconf import DictConfig, OmegaConf
 
-from ..._kinds import as_time
+from ..._kinds import format_time
 from ...checkpoints import GENERATOR_FILE
 from ..callbacks.limits import limits, progress_of_checkpoint
 from .command_line import quoted
@@ -70,5 +70,5 @@ def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
         if limit is not None and limit > 0:
             limits[key] = str(2 * limit)
     if OmegaConf.select(cfg, "trainer.max_time") is not None:
-        limits["trainer.max_time"] = as_time(2 * (Timer(duration=cfg.trainer.max_time).time_remaining() or 0.0))
+        limits["trainer.max_time"] = format_time(2 * (Timer(duration=cfg.trainer.max_time).time_remaining() or 0.0))
     return limits

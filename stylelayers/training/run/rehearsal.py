@@ -14,7 +14,7 @@ from lightning import Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from ..._random_state import preserved_random_state
+from ..._random_state import preserve_random_state
 from .errors import PreflightError
 
 try:
@@ -36,7 +36,7 @@ def rehearse(trainer: Trainer, model: GAN) -> tuple[float, int]:
     Raises:
         PreflightError: too little memory, or what is not finite.
     """
-    with preserved_random_state(model.device):
+    with preserve_random_state(model.device):
         try:
             return _rehearse(trainer, model)
         except (RuntimeError, MemoryError) as error:

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from ..._kinds import UnfitError, expected, taken
+from ..._kinds import ConversionError, convert_value, describe_type
 from ...data import ImageDataModule
 from ..gan import GAN
 from ..loss import StyleGAN2Loss
@@ -79,9 +79,9 @@ def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) 
             raise ValueError(f"{prefix}{key} is not a key {where}{suggestion}")
         plain = _plain(node[key])
         try:
-            fit = taken(plain, kinds[key])
-        except UnfitError:
-            raise ValueError(f"{prefix}{key} must be {expected(kinds[key])}, got {plain!r}") from None
+            fit = convert_value(plain, kinds[key])
+        except ConversionError:
+            raise ValueError(f"{prefix}{key} must be {describe_type(kinds[key])}, got {plain!r}") from None
         if isinstance(node[key], DictConfig) and "_target_" in node[key]:
             _check_made(f"{prefix}{key}", node[key], kinds[key])
         elif type(fit) is not type(plain) or fit != plain:
@@ -96,7 +96,7 @@ def _check_made(name: str, node: DictConfig, kind: Any) -> None:
     made: Any = target if inspect.isclass(target) else _annotations(target).get("return")
     classes = tuple(part for part in (kind, *typing.get_args(kind)) if inspect.isclass(part) and part is not type(None))
     if inspect.isclass(made) and classes and not node.get("_partial_") and not issubclass(made, classes):
-        raise ValueError(f"{name} must be {expected(kind)}, got _target_={node._target_}")
+        raise ValueError(f"{name} must be {describe_type(kind)}, got _target_={node._target_}")
 
 
 def _try(name: str, optimizer: DictConfig) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 import train
-from stylelayers._random_state import random_states, set_random_state
+from stylelayers._random_state import gather_random_states, restore_random_state
 from stylelayers.augment import AdaptiveAugment
 from stylelayers.data import ImageDataModule
 from stylelayers.data.order import ImageOrder
@@ -141,10 +141,10 @@ def test_random_states_are_plain_values_and_go_on_where_they_were(tmp_path: Path
         return [random.random(), random.gauss(0, 1), np.random.randn(), torch.randn(()).item()]
 
     draw()
-    torch.save(random_states(), tmp_path / "states")
+    torch.save(gather_random_states(), tmp_path / "states")
     expected = draw()
     (state,) = torch.load(tmp_path / "states", weights_only=True)
-    set_random_state(state)
+    restore_random_state(state)
     assert draw() == expected
 
 

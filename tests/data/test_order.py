@@ -1,0 +1,83 @@
+"""The order of images and the seeds of a data set's random numbers: the same on every platform and version."""
+
+import random
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from stylelayers._random_state import derive_seed, resume_random_state
+from stylelayers.data.order import ImageOrder, SeededImages
+
+SEEDS = [
+    ((0, 0), 3757552657),
+    ((0, 1), 673228719),
+    ((1, 0), 1641411168),
+    ((2**63 - 1, 5), 571573118),
+    ((2**32, 0), 2821894394),
+    ((0, 1, 2, 3), 51760083),
+]
+
+
+class Drawn(Dataset[Any]):
+    """A number of each generator, and the index."""
+
+    def __getitem__(self, index: int) -> tuple[float, float, float, int]:
+        return random.random(), np.random.rand(), torch.rand(()).item(), index
+
+
+@pytest.mark.parametrize(("numbers", "seed"), SEEDS)
+def test_derived_seeds_are_the_published_ones(numbers: tuple[int, ...], seed: int) -> None:
+    assert derive_seed(*numbers) == seed
+
+
+def test_seeds_of_many_places_differ() -> None:
+    assert len({derive_seed(0, *place) for place in [(), (0,), (0, 0), (1,), (1, 0), (0, 1)]}) == 6
+    assert len({derive_seed(7, place) for place in range(10_000)}) > 9_990
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    order = ImageOrder(7, 3, seed=5, images_seen=lambda: None)
+    assert list(order) == list(enumerate([4, 2, 5, 3, 1, 6, 0, 0, 2]))
+    assert [index for _, index in order] == [0, 5, 6, 4, 3, 1, 2, 4, 1]
+
+
+def test_random_numbers_are_a_function_of_seed_and_place() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    items = SeededImages(Drawn(), 5).__getitems__([(4, 0), (5, 1), (4, 1)])
+    assert torch.equal(torch.get_rng_state(), before)
+    assert items[0][:3] == items[2][:3] != items[1][:3]
+    assert items[0][:3] == pytest.approx((0.12049045700858696, 0.11643026561117065, 0.8061469197273254))
+
+
+def test_ranks_without_a_saved_state_have_sequences_of_their_own() -> None:
+    drawn = []
+    for rank, processes, iteration in [(0, 2, 0), (1, 2, 0), (0, 2, 1), (0, 3, 0)]:
+        torch.manual_seed(0)
+        resume_random_state([], rank, processes, iteration)
+        drawn.append(Drawn()[0][:3])
+    assert len(set(drawn)) == 4
+    assert drawn[0] == pytest.approx((0.0715115386874492, 0.7856954589327165, 0.13803762197494507))
+
+
+WITHOUT = """
+import sys
+sys.modules[sys.argv[1]] = None
+import stylelayers.data.listing, stylelayers.data.order, stylelayers.data.transforms
+from stylelayers.data import ImageTransform, TransformedImages
+try:
+    from stylelayers.data import torchvision_dataset
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("missing", ["lightning", "torchvision"])
+def test_only_the_data_module_needs_lightning(missing: str) -> None:
+    told = subprocess.run([sys.executable, "-c", WITHOUT, missing], capture_output=True, text=True, check=True).stdout
+    assert told == f'stylelayers.data needs {missing}: pip install "stylelayers[train]"\n'
