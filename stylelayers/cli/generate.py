@@ -27,9 +27,7 @@ def generate(
     output: Annotated[
         Path,
         typer.Argument(
-            parser=path_to_write,
-            metavar="OUTPUT",
-            help="A .png or .webp file for a grid, or a folder for one file per seed.",
+            parser=path_to_write, metavar="OUTPUT", help="A .png or .webp grid, or a folder for one file per seed."
         ),
     ],
     seeds: Seeds = "0-63",

@@ -12,22 +12,10 @@ from ..layers.noise import NOISE_MODES
 from .places import existing_path, folder_to_write
 from .support import check_choice
 
-__all__ = [
-    "Batch",
-    "Cutoff",
-    "Device",
-    "FixedNoise",
-    "Folder",
-    "Labels",
-    "Model",
-    "Noise",
-    "Psi",
-    "Seeds",
-    "Zoom",
-]
+__all__ = ["Batch", "Cutoff", "Device", "FixedNoise", "Folder", "Labels", "Model", "Noise", "Psi", "Seeds", "Zoom"]
 
 
-def _noise_check(*modes: str) -> Callable[[str], str]:
+def _among(*modes: str) -> Callable[[str], str]:
     return lambda noise: check_choice("--noise", noise, modes)
 
 
@@ -48,18 +36,13 @@ Labels = Annotated[
     str | None, typer.Option(help="Classes, repeated along the seeds: dogs,cats or 0-9. [default: all in turn]")
 ]
 Psi = Annotated[
-    float,
-    typer.Option("--truncation-psi", "--psi", help="Pulls styles towards their mean: 1 not at all, 0 completely."),
+    float, typer.Option("--truncation-psi", "--psi", help="Pulls styles towards their mean: 1 not at all, 0 fully.")
 ]
-Cutoff = Annotated[
-    int | None, typer.Option("--truncation-cutoff", help="Number of layers, from the coarsest, to truncate.")
-]
+Cutoff = Annotated[int | None, typer.Option("--truncation-cutoff", help="Truncate this many layers, coarsest first.")]
 Noise = Annotated[
-    str, typer.Option(callback=_noise_check(*NOISE_MODES), help="const (stored), random (of the seed) or none.")
+    str, typer.Option(callback=_among(*NOISE_MODES), help="const (stored), random (of the seed) or none.")
 ]
-FixedNoise = Annotated[
-    str, typer.Option("--noise", callback=_noise_check("const", "none"), help="const (stored) or none.")
-]
+FixedNoise = Annotated[str, typer.Option("--noise", callback=_among("const", "none"), help="const (stored) or none.")]
 Batch = Annotated[int | None, typer.Option(min=1, help="Images per batch; halved when memory runs out.")]
 Zoom = Annotated[int, typer.Option(min=1, help="Side in file pixels of one image pixel.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")]

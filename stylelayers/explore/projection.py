@@ -21,7 +21,7 @@ from ..layers import NoiseInjection
 from ..models import Generator
 from .distances import Distance, pixel_distance
 from .latents import latents_of_seeds
-from .sampling import check_evaluation_mode, cycled_labels
+from .sampling import check_eval_mode, cycled_labels
 
 __all__ = ["SPACES", "Projection", "fingerprint", "project", "save_projection", "style_statistics"]
 
@@ -156,7 +156,7 @@ def style_statistics(
 
 
 def _check_inputs(generator: Generator, target: Tensor, space: str, steps: int) -> None:
-    check_evaluation_mode("project", generator)
+    check_eval_mode("project", generator)
     check_choice("project", "space", space, SPACES)
     check_ints("project", steps=steps)
     shape = (1, generator.image_channels, *generator.resolution)

@@ -14,15 +14,7 @@ from ..models import Generator
 from .classes import class_numbers
 from .latents import latents_of_seeds, source_of_seed
 
-__all__ = [
-    "check_evaluation_mode",
-    "cycled_labels",
-    "default_batch",
-    "in_batches",
-    "sample",
-    "styles_of_seeds",
-    "synthesize",
-]
+__all__ = ["check_eval_mode", "cycled_labels", "default_batch", "in_batches", "sample", "styles_of_seeds", "synthesize"]
 
 _MAX_IMAGES, _MAX_PIXELS = 64, 1 << 21  # of a batch
 
@@ -80,7 +72,7 @@ def styles_of_seeds(
     truncation_cutoff: int | None = None,
 ) -> Tensor:
     """The styles w of seeds, ``(len(seeds), num_ws, w_dim)``; arguments as in :func:`sample`."""
-    check_evaluation_mode("styles_of_seeds", generator)
+    check_eval_mode("styles_of_seeds", generator)
     _check_truncation("styles_of_seeds", generator, truncation_psi, truncation_cutoff)
     with torch.no_grad():
         ws: Tensor = generator.mapping(
@@ -145,14 +137,14 @@ def default_batch(generator: Generator) -> int:
     return max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
 
 
-def check_evaluation_mode(caller: str, generator: Generator) -> None:
+def check_eval_mode(caller: str, generator: Generator) -> None:
     """Raise a ValueError for a generator in training mode."""
     if generator.training:
         raise ValueError(f"{caller}: generator must be in evaluation mode; call generator.eval() first")
 
 
 def _check_inputs(caller: str, generator: Generator, noise: Noise, batch: int | None) -> None:
-    check_evaluation_mode(caller, generator)
+    check_eval_mode(caller, generator)
     if isinstance(noise, str):
         check_choice(caller, "noise", noise, NOISE_MODES)
     if batch is not None:

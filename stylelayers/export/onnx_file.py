@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._checks import check_choice
 from .._whole_files import whole_file
 from ..models import Generator
-from .tracing import OUTPUT, Exported, Inputs, check_noise, example_inputs, trace, verified_difference
+from .tracing import NOISE_MODES, OUTPUT, Exported, Inputs, example_inputs, trace, verified_difference
 
 __all__ = ["export_onnx"]
 
@@ -39,7 +40,7 @@ def export_onnx(
     Raises:
         ValueError: another noise mode, different images, or missing packages.
     """
-    check_noise("export_onnx", noise)
+    check_choice("export_onnx", "noise", noise, NOISE_MODES)
     if missing := [name for name in _REQUIRED if importlib.util.find_spec(name) is None]:
         raise ValueError(f"export_onnx: {', '.join(missing)} must be installed: pip install 'stylelayers[export]'")
     path, inputs = Path(path), tuple(example_inputs(generator, 1))

@@ -9,9 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from .._checks import check_choice
 from .._whole_files import whole_file
 from ..models import Generator
-from .tracing import Exported, Inputs, check_noise, example_inputs, trace, verified_difference
+from .tracing import NOISE_MODES, Exported, Inputs, example_inputs, trace, verified_difference
 
 __all__ = ["export_program"]
 
@@ -27,7 +28,7 @@ def export_program(
     Raises:
         ValueError: another noise mode, or different images.
     """
-    check_noise("export_program", noise)
+    check_choice("export_program", "noise", noise, NOISE_MODES)
     path, program = Path(path), trace(generator, noise=noise, half=half)
     with whole_file(path) as unfinished:
         with unfinished.open("wb") as written:

@@ -17,14 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from .._checks import check_choice
 from ..models import Generator
 
-__all__ = ["OUTPUT", "Exported", "Inputs", "check_noise", "example_inputs", "trace", "verified_difference"]
+__all__ = ["NOISE_MODES", "OUTPUT", "Exported", "Inputs", "example_inputs", "trace", "verified_difference"]
 
 OUTPUT = "images"
 Inputs = dict[str, Tensor]
-_NOISE_MODES = ("const", "none")
+NOISE_MODES = ("const", "none")
 _BATCHES, _PSIS = (1, 7), (1.0, 0.5)
 _TOLERANCE = {False: 1e-4, True: 3e-2}  # by half precision, relative to the largest magnitude or 1
 
@@ -71,11 +70,6 @@ class _TracedGenerator(nn.Module):
         Negative indices, which would count from the end, are moved out of range.
         """
         return nn.functional.embedding(labels.where(labels >= 0, len(self.classes)), self.classes[:, None]).squeeze(1)
-
-
-def check_noise(caller: str, noise: str) -> None:
-    """Raise a ValueError for a noise mode that files cannot have."""
-    check_choice(caller, "noise", noise, _NOISE_MODES)
 
 
 def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:

@@ -84,13 +84,11 @@ class QualityMeter:
             resize_filter=self.resize_filter,
             seed=self.seed,
         )
-        has_head = self._space.head is not None
-        self._metrics = self.metrics or default_metrics(with_classifier=has_head)
-        for name in self._metrics:
-            if METRICS[name].needs_classifier and not has_head:
-                raise ValueError(
-                    f"QualityMeter: metrics: {name} needs the features of a classifier, got {self._space.name}"
-                )
+        classifies = self._space.head is not None
+        self._metrics = self.metrics or default_metrics(with_classifier=classifies)
+        if not classifies and (refused := [name for name in self._metrics if METRICS[name].needs_classifier]):
+            needed = f"{refused[0]} needs the features of a classifier"
+            raise ValueError(f"QualityMeter: metrics: {needed}, got {self._space.name}")
         self._samples = min(len(self._images), MAX_DEFAULT_SAMPLES) if self.samples is None else self.samples
         self._real_features: Tensor | None = None
 

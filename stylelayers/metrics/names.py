@@ -15,12 +15,7 @@ __all__ = ["numbers_of"]
 
 
 def numbers_of(make_meter: Callable[[ImageDataModule], QualityMeter], data: ImageDataModule) -> tuple[str, ...]:
-    """Names of the numbers that a meter of the data will report.
-
-    Args:
-        make_meter: :class:`QualityMeter` or a ``functools.partial`` of it; any other callable may report all numbers.
-        data: what the meter will be made for.
-    """
+    """Names of the numbers that a meter of the data will report; all, unless it is a partial of `QualityMeter`."""
     if getattr(make_meter, "func", make_meter) is not QualityMeter:
         return tuple(DIRECTIONS)
     settings: dict[str, Any] = make_meter.keywords if isinstance(make_meter, partial) else {}

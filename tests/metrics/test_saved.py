@@ -67,7 +67,7 @@ def test_runs_of_before_the_rooms_moved_have_their_data(trust: bool) -> None:
 @pytest.mark.parametrize("name", ["digits", "image_folder", "torchvision_dataset"])
 def test_early_targets_are_those_of_today(tmp_path: Path, name: str) -> None:
     run = run_of(tmp_path / "run", {"_target_": f"stylelayers.training.data.{name}", "resolution": 16})
-    with pytest.raises(ValueError, match="of another generator: data.resolution is 16"):
+    with pytest.raises(ValueError, match=r"of another generator: data\.resolution is 16"):
         data_for(run, None, tiny())
     run = run_of(tmp_path / "run", {"_target_": f"stylelayers.training.data.{name}.os.system"})
     with pytest.raises(ValueError, match=r"is not run.*os\.system"):
