@@ -86,7 +86,7 @@ def test_curves_have_one_row_a_measurement(tmp_path: Path) -> None:
     ]
 
 
-def test_the_best_state_and_the_best_generator_are_those_that_were_measured(tmp_path: Path) -> None:
+def test_the_best_state_and_generator_are_those_that_were_measured(tmp_path: Path) -> None:
     quality = Scripted(tmp_path, [3.0, 1.0, 2.0], every_images=BATCH)
     model = tiny_gan()
     fit(model, 3, quality, LatestCheckpoint(tmp_path, monitor="quality/fid"))
@@ -282,7 +282,7 @@ def metrics_config(output: Path, *overrides: str) -> Any:
     )
 
 
-def test_callbacks_metrics_are_the_default_ones_and_the_measurement_before_the_checkpoint(tmp_path: Path) -> None:
+def test_callbacks_metrics_measure_before_the_default_checkpoint(tmp_path: Path) -> None:
     config, default = metrics_config(tmp_path / "a").callbacks, tiny_config(tmp_path / "b").callbacks
     assert list(config) == ["quality", *default]
     assert config.checkpoint.monitor == "quality/fid"

@@ -132,7 +132,7 @@ def test_digits_have_features_of_their_own_that_tell_digits_from_noise() -> None
     assert report.fid is not None and report.fid > 20 * frechet_distance(space(reals[:500]), space(reals[500:]))
 
 
-def test_a_classifier_is_the_same_at_every_training_and_leaves_random_numbers_alone() -> None:
+def test_training_a_classifier_is_deterministic() -> None:
     images, labels = torch.rand(60, 1, 8, 8), torch.arange(60) % 3
     state = torch.get_rng_state()
     first, again, other = (train_classifier(images, labels, 3, seed=seed) for seed in (0, 0, 1))
@@ -230,9 +230,7 @@ def test_another_network_filter_or_content_has_a_file_of_its_own(tmp_path: Path,
     assert files(pictures(labels=3), space) == 5  # labels are no content of images
 
 
-def test_a_network_whose_code_has_changed_does_not_find_its_former_features(
-    tmp_path: Path, generator: Generator
-) -> None:
+def test_cached_features_of_changed_code_are_not_used(tmp_path: Path, generator: Generator) -> None:
     before = measure(generator, cache=tmp_path, metrics=["fid"])
 
     class Means(nn.Module):
