@@ -1,4 +1,4 @@
-"""The command ``stylelayers``: ``stylelayers --help``. Needs the extra ``cli``."""
+"""The command line ``stylelayers``, see ``stylelayers --help``. Needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
-_NEEDED = {"typer": "typer", "rich": "rich", "PIL": "Pillow"}
+_REQUIRED = {"typer": "typer", "rich": "rich", "PIL": "Pillow"}
 
 
 def main() -> None:
-    """Run the command line; a process that is told to end leaves nothing half-written behind."""
-    if missing := [name for module, name in _NEEDED.items() if find_spec(module) is None]:
+    """Run the command line; SIGTERM ends it without leaving half-written files."""
+    if missing := [name for module, name in _REQUIRED.items() if find_spec(module) is None]:
         sys.exit(f'stylelayers: the command line needs {", ".join(missing)}: pip install "stylelayers[cli]"')
     from .app import app
 

@@ -1,7 +1,7 @@
-"""The commands together, and the one line that tells what is wrong.
+"""The application of all commands, and its one-line errors.
 
-A command is a module with a function of the module's name, whose docstring is its help, and `EXAMPLES`: command
-lines that a test runs. To add one, add it to `COMMANDS`.
+A command is a module with a function of the same name, whose docstring is the help text, and with `EXAMPLES`, command
+lines that a test runs. A new command is added to `COMMANDS`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ with needs_extra(__name__, "cli"):
     from typer.core import TyperGroup
 
     from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
-    from .support import in_one_line
+    from .support import as_one_line
 
 __all__ = ["COMMANDS", "app"]
 
@@ -31,7 +31,7 @@ _WRONG_ARGUMENTS, _FAILED = 2, 1
 
 
 class OneLineErrors(TyperGroup):
-    """Errors and warnings as one line on stderr; exit code 2 for wrong arguments (ValueError), 1 for other failures."""
+    """Print errors and warnings as one line on stderr; exit with 2 for wrong arguments (ValueError), else with 1."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         call = partial(super().main, *arguments, **{**options, "standalone_mode": False})
@@ -39,30 +39,30 @@ class OneLineErrors(TyperGroup):
             return call()
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _warn  # type: ignore[assignment]
+                warnings.showwarning = _print_warning  # type: ignore[assignment]
                 code = call()
         except _USAGE_ERROR as error:
-            _end(error.format_message(), _WRONG_ARGUMENTS)  # type: ignore[attr-defined]
+            _exit(error.format_message(), _WRONG_ARGUMENTS)  # type: ignore[attr-defined]
         except ValueError as error:
-            _end(str(error), _WRONG_ARGUMENTS)
+            _exit(str(error), _WRONG_ARGUMENTS)
         except (OSError, RuntimeError, MemoryError, ImportError) as error:
-            _end(str(error) or type(error).__name__, _FAILED)
+            _exit(str(error) or type(error).__name__, _FAILED)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _end(message: str, code: int) -> None:
-    print("stylelayers: " + in_one_line(message), file=sys.stderr)
+def _exit(message: str, code: int) -> None:
+    print("stylelayers: " + as_one_line(message), file=sys.stderr)
     sys.exit(code)
 
 
-def _warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """A warning without the line of Python that it came from; what concerns programmers alone is left out."""
+def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Print a warning without its source line; skip warnings for programmers."""
     if not issubclass(category, (DeprecationWarning, FutureWarning)):
-        print("stylelayers: warning: " + in_one_line(str(message)), file=sys.stderr)
+        print("stylelayers: warning: " + as_one_line(str(message)), file=sys.stderr)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"stylelayers {__version__} (torch {torch.__version__})")
         raise typer.Exit
 

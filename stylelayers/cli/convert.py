@@ -1,4 +1,4 @@
-"""``stylelayers convert``: trained networks of one kind of file as another."""
+"""``stylelayers convert``: convert files of trained networks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 
 from ..checkpoints import convert as convert_file
 from ..checkpoints.conversion import check_target
-from .places import existing, file_to_write
-from .support import failing
+from .places import existing_path, file_to_write
+from .support import failing_for_files
 
 EXAMPLES = """
 stylelayers convert official.pkl ours.safetensors
@@ -22,7 +22,7 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            parser=existing,
+            parser=existing_path,
             metavar="SOURCE",
             help="Generator file, run's folder, checkpoint, official StyleGAN2 pickle or the PyTorch port's file.",
             show_default=False,
@@ -38,15 +38,15 @@ def convert(
         ),
     ],
 ) -> None:
-    """Trained networks of one kind of file as another.
+    """Convert files of trained networks.
 
-    Nothing in a file is run. What was not understood or not kept is told. Weights keep the licence that they came with.
+    No code in a file is run. Notes say what was not converted. Weights keep their licence.
     """
     check_target(source, target)
-    with failing():
-        done = convert_file(source, target)
-    typer.echo(f"{done.target}: {' and '.join(done.networks)} of {_article(done.kind)} {done.kind}")
-    for note in done.notes:
+    with failing_for_files():
+        result = convert_file(source, target)
+    typer.echo(f"{result.target}: {' and '.join(result.networks)} of {_article(result.kind)} {result.kind}")
+    for note in result.notes:
         typer.echo(f"  {note}")
 
 

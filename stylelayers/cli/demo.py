@@ -1,4 +1,4 @@
-"""``stylelayers demo``: a page to explore a generator in the browser."""
+"""``stylelayers demo``: explore a generator in the browser."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ stylelayers demo generator.safetensors --port 8000 --no-open --directions 4
 def demo(
     model: Model,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Of the page.", show_default="first free one from 7860")
+        int | None, typer.Option(min=1, max=65535, help="Port of the page.", show_default="first free one from 7860")
     ] = None,
-    host: Annotated[str, typer.Option(help="Listen here; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Show the page in the browser.")] = True,
-    directions: Annotated[int, typer.Option(min=1, help="Sliders that move the styles, strongest first.")] = 8,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 admits other machines.")] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    directions: Annotated[int, typer.Option(min=1, help="Number of sliders, strongest directions first.")] = 8,
     device: Device = "auto",
 ) -> None:
-    """A page to explore a generator in the browser.
+    """Explore a generator in the browser.
 
-    Seeds, classes, truncation, noise, style mixing by layer, and directions that change pictures most. Nothing leaves
+    Seeds, classes, truncation, noise, style mixing by layer, and directions that change pictures most. No data leave
     this machine. Ctrl-C ends it.
     """
     if find_spec("gradio") is None:

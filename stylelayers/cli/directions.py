@@ -20,7 +20,7 @@ from ..explore import (
     to_pixels,
 )
 from .options import Batch, Cutoff, Device, FixedNoise, Folder, Labels, Model, Psi, Zoom
-from .support import classes_if_given, counted, load, numbers_if_given
+from .support import check_picture_size, count_images, load, parse_labels, parse_numbers
 
 EXAMPLES = """
 stylelayers directions runs/RUN folder
@@ -31,11 +31,11 @@ stylelayers directions runs/RUN folder --layers 0-1 --count 4 --strength 10 --co
 def directions(
     model: Model,
     output: Folder,
-    layers: Annotated[str | None, typer.Option(help="Layers that are moved, 0 the coarsest. [default: all]")] = None,
-    count: Annotated[int, typer.Option(min=1, help="Directions, strongest first.")] = 8,
-    strength: Annotated[float, typer.Option(help="Farthest move, in deviations of one number of w.")] = 6.0,
-    columns: Annotated[int, typer.Option(min=2, help="Pictures of a strip.")] = 7,
-    seed: Annotated[int, typer.Option(min=0, help="Of the picture that is changed.")] = 0,
+    layers: Annotated[str | None, typer.Option(help="Layers to move, 0 the coarsest. [default: all]")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of directions, strongest first.")] = 8,
+    strength: Annotated[float, typer.Option(help="Largest move, in standard deviations of a component of w.")] = 6.0,
+    columns: Annotated[int, typer.Option(min=2, help="Pictures per direction.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the picture to change.")] = 0,
     labels: Labels = None,
     truncation_psi: Psi = 1.0,
     truncation_cutoff: Cutoff = None,
@@ -44,22 +44,24 @@ def directions(
     zoom: Zoom = 1,
     device: Device = "auto",
 ) -> None:
-    """Directions that change pictures most.
+    """Directions of w that change pictures most.
 
-    They follow from the weights alone. The folder gets directions.safetensors, and directions.png: a direction a row,
-    from one end to the other.
+    They are computed from the weights alone. Writes directions.safetensors, and directions.png with one direction per
+    row.
     """
     if not torch.tensor(strength).isfinite():
         raise ValueError(f"--strength must be a finite number of 32 bits, got {strength}")
-    chosen = numbers_if_given("--layers", layers)
+    chosen = None if layers is None else parse_numbers("--layers", layers)
     generator = load(model, device)
-    classes = classes_if_given(generator, labels)
-    found = factorize(generator, layers=chosen, count=min(count, generator.w_dim))
+    count = min(count, generator.w_dim)
+    check_picture_size(generator, count * columns, columns, zoom)
+    classes = parse_labels(generator, labels)
+    found = factorize(generator, layers=chosen, count=count)
     options = {"labels": classes, "truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
     ws = styles_of_seeds(generator, [seed], **options)[0]  # type: ignore[arg-type]
     deviation = float(style_statistics(generator, labels=classes)[1]) / sqrt(generator.w_dim)
     moved = strips(ws, found, torch.linspace(-strength, strength, columns) * deviation).flatten(0, 1)
-    images = counted(synthesize(generator, moved, noise=noise, batch=batch), "moving", len(moved))
+    images = count_images(synthesize(generator, moved, noise=noise, batch=batch), "moving", len(moved))
     pixels = torch.cat([to_pixels(each) for each in images])
     save_directions(found, output / "directions.safetensors")
     save_picture(tile(pixels, columns), output / "directions.png", zoom=zoom)

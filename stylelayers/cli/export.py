@@ -1,4 +1,4 @@
-"""``stylelayers export``: a generator as a file that runs without this package."""
+"""``stylelayers export``: export a generator to a file that runs without this package."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="Compute images in float16.")] = False,
     noise: Annotated[str, typer.Option(help="const (stored) or none.")] = "const",
 ) -> None:
-    """A generator as a file that runs without this package.
+    """Export a generator to a file that runs without this package.
 
-    Any batch size; inputs z, truncation_psi and, where there are any, labels. The file is run and compared with the
-    generator before it is kept.
+    The file takes any batch size; its inputs are z, truncation_psi and, for conditional generators, labels. It is run
+    and compared with the generator before it is kept.
     """
-    done = _FORMATS[_format_of(output, format)](load(model, "cpu"), output, noise=noise, half=half)
-    typer.echo(f"{done.path}: inputs {', '.join(done.inputs)}; images differ by at most {done.difference:.1e}")
+    result = _FORMATS[_choose_format(output, format)](load(model, "cpu"), output, noise=noise, half=half)
+    typer.echo(f"{result.path}: inputs {', '.join(result.inputs)}; images differ by at most {result.difference:.1e}")
 
 
-def _format_of(output: Path, wanted: str | None) -> str:
-    """The format that is asked for or that the ending names, which must not contradict each other."""
+def _choose_format(output: Path, given: str | None) -> str:
+    """The given format, or that of the file's ending; they must not contradict each other."""
     ending = output.suffix.lower()[1:]
-    chosen = check_choice("--format", wanted or (ending if ending in _FORMATS else "onnx"), _FORMATS)
+    chosen = check_choice("--format", given or (ending if ending in _FORMATS else "onnx"), _FORMATS)
     if ending in _FORMATS and ending != chosen:
         raise ValueError(f"--format {chosen} must have another ending than .{ending}, got {str(output)!r}")
     return chosen

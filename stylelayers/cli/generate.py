@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,8 @@ import typer
 from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
 from ..images.writing import check_ending
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
-from .places import to_write
-from .support import check_choice, classes_if_given, counted, load, numbers, square
+from .places import path_to_write
+from .support import check_choice, check_picture_size, count_images, load, parse_labels, parse_numbers
 
 EXAMPLES = """
 stylelayers generate runs/RUN pictures.png
@@ -26,7 +27,7 @@ def generate(
     output: Annotated[
         Path,
         typer.Argument(
-            parser=to_write, metavar="OUTPUT", help="One .png or .webp for a grid, or a folder for a file a seed."
+            parser=path_to_write, metavar="OUTPUT", help="A .png or .webp grid, or a folder for one file per seed."
         ),
     ],
     seeds: Seeds = "0-63",
@@ -34,17 +35,18 @@ def generate(
     truncation_psi: Psi = 1.0,
     truncation_cutoff: Cutoff = None,
     noise: Noise = "const",
-    columns: Annotated[int | None, typer.Option(min=1, help="Of the grid.", show_default="square")] = None,
-    file_format: Annotated[str, typer.Option("--format", help="Of a folder's files: png or webp.")] = "png",
+    columns: Annotated[int | None, typer.Option(min=1, help="Columns of the grid.", show_default="square")] = None,
+    file_format: Annotated[str, typer.Option("--format", help="Format of the files in a folder: png or webp.")] = "png",
     batch: Batch = None,
     zoom: Zoom = 1,
     device: Device = "auto",
 ) -> None:
     """Pictures of seeds.
 
-    A seed has the same latent and noise in any batch.
+    The latent and noise of a seed do not depend on the batch.
     """
-    wanted = numbers("--seeds", seeds)
+    chosen = parse_numbers("--seeds", seeds)
+    columns = columns or ceil(sqrt(len(chosen)))
     check_choice("--format", file_format, [ending[1:] for ending in PICTURES])
     one_file = bool(output.suffix) and not output.is_dir()
     if one_file:
@@ -52,18 +54,20 @@ def generate(
     elif output.is_file():
         raise ValueError(f"the output must be a .png, a .webp or a folder, got {str(output)!r}, which is another file")
     generator = load(model, device)
+    if one_file:
+        check_picture_size(generator, len(chosen), columns, zoom)
     images = sample(
         generator,
-        wanted,
-        labels=classes_if_given(generator, labels),
+        chosen,
+        labels=parse_labels(generator, labels),
         truncation_psi=truncation_psi,
         truncation_cutoff=truncation_cutoff,
         noise=noise,
         batch=batch,
     )
-    batches = map(to_pixels, counted(images, "generating", len(wanted)))
+    batches = map(to_pixels, count_images(images, "generating", len(chosen)))
     if one_file:
-        save_picture(tile(torch.cat(list(batches)), columns or square(len(wanted))), output, zoom=zoom)
+        save_picture(tile(torch.cat(list(batches)), columns), output, zoom=zoom)
     else:
-        save_each(batches, [output / f"seed{seed:04d}.{file_format}" for seed in wanted], zoom=zoom)
+        save_each(batches, (output / f"seed{seed:04d}.{file_format}" for seed in chosen), zoom=zoom)
     print(output)

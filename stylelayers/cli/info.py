@@ -1,4 +1,4 @@
-"""``stylelayers info``: what a file holds."""
+"""``stylelayers info``: describe a file or folder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..checkpoints import describe
-from .places import existing
-from .support import failing, in_one_line
+from .places import existing_path
+from .support import as_one_line, failing_for_files
 
 EXAMPLES = """
 stylelayers info runs/RUN
@@ -26,49 +26,49 @@ def info(
     path: Annotated[
         Path,
         typer.Argument(
-            parser=existing,
+            parser=existing_path,
             metavar="PATH",
             help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """What a file or a folder holds.
+    """Describe a file or folder of networks.
 
-    Architecture, sizes, parameters, training state. Nothing that is in it is run.
+    Architecture, sizes, parameters, training state. No code in it is run.
     """
-    with failing():
+    with failing_for_files():
         facts = {name: value for name, value in asdict(describe(path)).items() if value not in (None, "", (), {})}
         metrics = path / "metrics.csv"
         if metrics.is_file():
-            facts["last_metrics"] = _last_of_each(metrics)
+            facts["last_metrics"] = _last_values(metrics)
     if as_json:
         print(json.dumps(facts, indent=2, default=str))
     else:
-        print("\n".join(_lines(facts)))
+        print("\n".join(_format_lines(facts)))
 
 
-def _last_of_each(path: Path) -> dict[str, float]:
+def _last_values(path: Path) -> dict[str, float]:
     """The last value of each metric of a run."""
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                found.update({name: float(value) for name, value in row.items() if name and value})
+                values.update({name: float(value) for name, value in row.items() if name and value})
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{str(path)!r} is no table of numbers: {error}") from None
-    return found
+    return values
 
 
-def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+def _format_lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     width = max((len(name) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
     for name, value in facts.items():
         if isinstance(value, Mapping):
             yield f"{indent}{name}:"
-            yield from _lines(value, indent + "  ")
+            yield from _format_lines(value, indent + "  ")
         else:
-            yield f"{indent}{name:<{width}}  {_text(value)}"
+            yield f"{indent}{name:<{width}}  {_format_value(value)}"
 
 
-def _text(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else in_one_line(str(value))
+def _format_value(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else as_one_line(str(value))

@@ -1,4 +1,4 @@
-"""``stylelayers interpolate``: a walk from seed to seed as a video."""
+"""``stylelayers interpolate``: videos of walks from seed to seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..explore.videos import check_video
 from ..explore.walks import WALKS
 from .options import Batch, Cutoff, Device, FixedNoise, Labels, Model, Psi, Seeds, Zoom
 from .places import file_to_write
-from .support import check_choice, classes_if_given, counted, load, numbers
+from .support import check_choice, count_images, load, parse_labels, parse_numbers
 
 EXAMPLES = """
 stylelayers interpolate runs/RUN walk.gif --seeds 0-5 --loop
@@ -26,10 +26,10 @@ def interpolate(
         Path, typer.Argument(parser=file_to_write, metavar="OUTPUT", help="A .gif or .mp4 file.", show_default=False)
     ],
     seeds: Seeds = "0-4",
-    frames: Annotated[int, typer.Option(min=1, help="From one seed to the next.")] = 30,
-    fps: Annotated[float, typer.Option(help="Frames a second.")] = 25.0,
+    frames: Annotated[int, typer.Option(min=1, help="Frames between two seeds.")] = 30,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 25.0,
     space: Annotated[str, typer.Option(help="z: along great circles; w: along straight lines.")] = "z",
-    loop: Annotated[bool, typer.Option("--loop", help="Go on from the last seed to the first.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Return from the last seed to the first.")] = False,
     labels: Labels = None,
     truncation_psi: Psi = 1.0,
     truncation_cutoff: Cutoff = None,
@@ -38,22 +38,21 @@ def interpolate(
     zoom: Zoom = 1,
     device: Device = "auto",
 ) -> None:
-    """A walk from seed to seed as a GIF or MP4 video."""
-    wanted = numbers("--seeds", seeds)
+    """A GIF or MP4 video of a walk from seed to seed."""
+    chosen = parse_numbers("--seeds", seeds)
     check_choice("--space", space, WALKS)
     check_video(output, fps)
     generator = load(model, device)
-    classes = classes_if_given(generator, labels)
     ws = walk_styles(
         generator,
-        wanted,
+        chosen,
         frames=frames,
         space=space,
         loop=loop,
-        labels=classes,
+        labels=parse_labels(generator, labels),
         truncation_psi=truncation_psi,
         truncation_cutoff=truncation_cutoff,
     )
-    batches = counted(synthesize(generator, ws, noise=noise, batch=batch), "interpolating", len(ws))
+    batches = count_images(synthesize(generator, ws, noise=noise, batch=batch), "interpolating", len(ws))
     save_video((frame for images in batches for frame in to_pixels(images)), output, fps=fps, zoom=zoom)
     print(output)

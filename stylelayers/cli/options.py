@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments and options that commands share."""
 
 from __future__ import annotations
 
@@ -9,52 +9,40 @@ from typing import Annotated
 import typer
 
 from ..layers.noise import NOISE_MODES
-from .places import existing, folder_to_fill
+from .places import existing_path, folder_to_write
 from .support import check_choice
 
-__all__ = [
-    "Batch",
-    "Cutoff",
-    "Device",
-    "FixedNoise",
-    "Folder",
-    "Labels",
-    "Model",
-    "Noise",
-    "Psi",
-    "Seeds",
-    "Zoom",
-]
+__all__ = ["Batch", "Cutoff", "Device", "FixedNoise", "Folder", "Labels", "Model", "Noise", "Psi", "Seeds", "Zoom"]
 
 
-def _one_of(*modes: str) -> Callable[[str], str]:
+def _among(*modes: str) -> Callable[[str], str]:
     return lambda noise: check_choice("--noise", noise, modes)
 
 
 Model = Annotated[
     Path,
     typer.Argument(
-        parser=existing,
+        parser=existing_path,
         metavar="MODEL",
         help="Generator file, run's folder, checkpoint or official pickle.",
         show_default=False,
     ),
 ]
 Folder = Annotated[
-    Path, typer.Argument(parser=folder_to_fill, metavar="OUTPUT", help="Folder for the files.", show_default=False)
+    Path, typer.Argument(parser=folder_to_write, metavar="OUTPUT", help="Folder for the files.", show_default=False)
 ]
 Seeds = Annotated[str, typer.Option(help="Numbers and ranges: 0-63 or 0,5,7-9.")]
 Labels = Annotated[
-    str | None, typer.Option(help="Classes, repeated along the seeds: dogs,cats or 0-9. All in turn if not given.")
+    str | None, typer.Option(help="Classes, repeated along the seeds: dogs,cats or 0-9. [default: all in turn]")
 ]
 Psi = Annotated[
-    float, typer.Option("--truncation-psi", "--psi", help="Draws styles towards their mean: 1 not at all, 0 fully.")
+    float, typer.Option("--truncation-psi", "--psi", help="Pulls styles towards their mean: 1 not at all, 0 fully.")
 ]
-Cutoff = Annotated[int | None, typer.Option("--truncation-cutoff", help="Only the first so many styles are drawn.")]
+Cutoff = Annotated[int | None, typer.Option("--truncation-cutoff", help="Truncate this many layers, coarsest first.")]
 Noise = Annotated[
-    str, typer.Option(callback=_one_of(*NOISE_MODES), help="const (stored), random (of the seed) or none.")
+    str, typer.Option(callback=_among(*NOISE_MODES), help="const (stored), random (of the seed) or none.")
 ]
-FixedNoise = Annotated[str, typer.Option("--noise", callback=_one_of("const", "none"), help="const (stored) or none.")]
-Batch = Annotated[int | None, typer.Option(min=1, help="Images at once; halved when memory runs out.")]
-Zoom = Annotated[int, typer.Option(min=1, help="Pixels of the file for one of the image, a side.")]
+FixedNoise = Annotated[str, typer.Option("--noise", callback=_among("const", "none"), help="const (stored) or none.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Images per batch; halved when memory runs out.")]
+Zoom = Annotated[int, typer.Option(min=1, help="Side in file pixels of one image pixel.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")]

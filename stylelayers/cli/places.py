@@ -1,4 +1,4 @@
-"""Paths of the command line, looked at before any work is done; ``~`` is the user's folder, quoted or not."""
+"""Parsers of paths, which check them before any work is done; ``~`` is the home folder, even if quoted."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import typer
 
 from .support import FailedError
 
-__all__ = ["existing", "existing_file", "file_to_write", "folder_to_fill", "to_write"]
+__all__ = ["existing_file", "existing_path", "file_to_write", "folder_to_write", "path_to_write"]
 
 
-def existing(text: str) -> Path:
-    """A file or a folder that is there."""
-    path = _path(text)
-    if not os.path.exists(path):  # unlike the path's own method, False for names that no file can have
+def existing_path(text: str) -> Path:
+    """An existing file or folder."""
+    path = _parse_path(text)
+    if not os.path.exists(path):  # unlike Path.exists, False for impossible names
         raise typer.BadParameter(f"{text!r} does not exist")
     return path
 
 
 def existing_file(text: str) -> Path:
-    """A file that is there."""
-    path = existing(text)
+    """An existing file."""
+    path = existing_path(text)
     if path.is_dir():
         raise typer.BadParameter(f"{text!r} is a folder, and a file is expected")
     return path
 
 
-def to_write(text: str) -> Path:
-    """A file or a folder that can be made, as far as can be seen now."""
-    path = _path(text)
+def path_to_write(text: str) -> Path:
+    """A file or folder that can be written, as far as can be told in advance."""
+    path = _parse_path(text)
     above = next(parent for parent in path.absolute().parents if os.path.exists(parent))
     if not above.is_dir():
         raise FailedError(f"{text!r} cannot be written: {str(above)!r} is a file")
@@ -42,22 +42,22 @@ def to_write(text: str) -> Path:
 
 
 def file_to_write(text: str) -> Path:
-    """A file that can be made or replaced."""
-    path = to_write(text)
+    """A file that can be created or replaced."""
+    path = path_to_write(text)
     if path.is_dir():
         raise typer.BadParameter(f"{text!r} is a folder, and the name of a file is expected")
     return path
 
 
-def folder_to_fill(text: str) -> Path:
-    """A folder that is there or can be made."""
-    path = to_write(text)
+def folder_to_write(text: str) -> Path:
+    """A folder that exists or can be created."""
+    path = path_to_write(text)
     if path.is_file():
         raise typer.BadParameter(f"{text!r} is a file, and the name of a folder is expected")
     return path
 
 
-def _path(text: str) -> Path:
+def _parse_path(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter(f"expected a path, got {text!r}")
     try:

@@ -1,4 +1,4 @@
-"""``stylelayers project``: the generator's nearest picture to a given one."""
+"""``stylelayers project``: the styles of a given picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..explore import project as fit_styles
 from ..explore.projection import SPACES, fingerprint
 from .options import Device, Folder, Labels, Model, Zoom
 from .places import existing_file
-from .support import check_choice, classes_if_given, load, progress
+from .support import check_choice, load, parse_labels, show_progress
 
 EXAMPLES = """
 stylelayers project runs/RUN picture.png folder --steps 200
@@ -27,35 +27,35 @@ def project(
         Path, typer.Argument(parser=existing_file, metavar="IMAGE", help="A picture file.", show_default=False)
     ],
     output: Folder,
-    space: Annotated[str, typer.Option(help="w: one style for all layers; w+: one a layer, nearer.")] = "w",
-    steps: Annotated[int, typer.Option(min=1, help="Of the optimisation.")] = 1000,
+    space: Annotated[
+        str, typer.Option(help="w: one style for all layers; w+: one per layer, which comes nearer.")
+    ] = "w",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimisation.")] = 1000,
     distance: Annotated[
-        str, typer.Option(help="pixels, vgg16, a TorchScript file or module:factory; the last two run their code.")
+        str, typer.Option(help="pixels, vgg16, a TorchScript file or module:factory; the last two run foreign code.")
     ] = "pixels",
-    learning_rate: Annotated[float, typer.Option(help="Its largest value.")] = 0.1,
+    learning_rate: Annotated[float, typer.Option(help="Largest learning rate.")] = 0.1,
     fit_noise: Annotated[bool, typer.Option("--fit-noise", help="Fit the noise maps too.")] = False,
     labels: Labels = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Of the starting point and the noise on the way.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the starting point and the noise on w.")] = 0,
     zoom: Zoom = 1,
     device: Device = "auto",
 ) -> None:
-    """The picture nearest to an image.
+    """The styles whose picture is nearest to a given one.
 
-    Its styles are found by optimisation. The folder gets ws.safetensors, projection.png, and comparison.png: the image
-    on the left, the picture on the right.
+    They are found by optimisation. Writes ws.safetensors, projection.png, and comparison.png with the given picture on
+    the left.
     """
     check_choice("--space", space, SPACES)
     generator = load(model, device)
-    classes = classes_if_given(generator, labels)
-    place = generator.synthesis.input.const
-    target = read_picture(image, generator.resolution, generator.image_channels).to(place)
-    metric = load_distance(distance, device=place.device)
-    if place.is_cuda:
+    classes = parse_labels(generator, labels)
+    const = generator.synthesis.input.const
+    target = read_picture(image, generator.resolution, generator.image_channels).to(const)
+    metric = load_distance(distance, device=const.device)
+    if const.is_cuda:
         torch.use_deterministic_algorithms(True, warn_only=True)
-    with progress("projecting", steps) as advance:
-        found = fit_styles(
+    with show_progress("projecting", steps) as advance:
+        result = fit_styles(
             generator,
             target,
             space=space,
@@ -67,10 +67,10 @@ def project(
             seed=seed,
             on_step=lambda step, value: advance(1),
         )
-    pixels = to_pixels(torch.cat([target, found.image]))
-    known_by = {"generator": model.resolve().name, "generator_sha256": fingerprint(generator)}
-    notes = {**known_by, "picture": image.name, "distance_by": distance}
-    save_projection(found, output / "ws.safetensors", notes=notes)
+    pixels = to_pixels(torch.cat([target, result.image]))
+    names = {"generator": model.resolve().name, "generator_sha256": fingerprint(generator)}
+    notes = {**names, "picture": image.name, "distance_by": distance}
+    save_projection(result, output / "ws.safetensors", notes=notes)
     save_picture(pixels[1], output / "projection.png", zoom=zoom)
     save_picture(tile(pixels, 2), output / "comparison.png", zoom=zoom)
-    print(f"{output}: distance {found.distances[0]:.4g} at the start, {found.distances[-1]:.4g} at the end")
+    print(f"{output}: distance {result.distances[0]:.4g} at the start, {result.distances[-1]:.4g} at the end")

@@ -1,11 +1,11 @@
-"""What all commands do: read numbers, load a generator, show progress."""
+"""Helpers of all commands: parse numbers, load a generator, show progress."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from math import ceil, sqrt
+from math import ceil
 from pathlib import Path
 
 import torch
@@ -19,33 +19,32 @@ from ..models import Generator
 
 __all__ = [
     "FailedError",
+    "as_one_line",
     "check_choice",
-    "classes_if_given",
-    "counted",
-    "failing",
-    "in_one_line",
+    "check_picture_size",
+    "count_images",
+    "failing_for_files",
     "load",
-    "numbers",
-    "numbers_if_given",
-    "progress",
-    "square",
+    "parse_labels",
+    "parse_numbers",
+    "show_progress",
 ]
 
-_MOST_NUMBERS = 10_000_000
+_MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
 
 
 class FailedError(RuntimeError):
-    """What could not be done although the arguments were right; exit code 1."""
+    """A failure that the arguments are not to blame for; exit code 1."""
 
 
-def numbers(option: str, text: str) -> list[int]:
-    """Numbers and ranges with both ends: ``"0,5,7-9"`` → ``[0, 5, 7, 8, 9]``.
+def parse_numbers(option: str, text: str) -> list[int]:
+    """Parse numbers and inclusive ranges.
 
     Raises:
-        ValueError: other text; names the option.
+        ValueError: other text, or more than ten million numbers; names the option.
 
     Example:
-        >>> numbers("--seeds", "0,5,7-9")
+        >>> parse_numbers("--seeds", "0,5,7-9")
         [0, 5, 7, 8, 9]
     """
     found: list[int] = []
@@ -54,49 +53,55 @@ def numbers(option: str, text: str) -> list[int]:
         first, last = (0, -1) if match is None else (int(match[1]), int(match[2] or match[1]))
         if first > last:
             raise ValueError(f"{option} must be numbers and ranges such as 0-63 or 0,5,7-9, got {text!r}")
-        if len(found) + last - first >= _MOST_NUMBERS:
-            raise ValueError(f"{option} must be at most {_MOST_NUMBERS:,} numbers, got {text!r}")
+        if len(found) + last - first >= _MAX_NUMBERS:
+            raise ValueError(f"{option} must be at most {_MAX_NUMBERS:,} numbers, got {text!r}")
         found += range(first, last + 1)
     return found
 
 
-def numbers_if_given(option: str, text: str | None) -> list[int] | None:
-    """:func:`numbers` of an option that may be left out."""
-    return None if text is None else numbers(option, text)
-
-
-def classes_if_given(generator: Generator, labels: str | None) -> list[int] | None:
-    """Class numbers of the option ``--labels``, which may be left out; see :func:`parse_classes`."""
+def parse_labels(generator: Generator, labels: str | None) -> list[int] | None:
+    """Class numbers of the option ``--labels``, see :func:`parse_classes`."""
     return None if labels is None else parse_classes(generator, labels)
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> str:
-    """The value, unless it is none of the choices."""
+    """Return the value if it is one of the choices."""
     if value not in choices:
         raise ValueError(f"{option} must be one of {', '.join(choices)}, got {value!r}")
     return value
 
 
+def check_picture_size(generator: Generator, images: int, columns: int, zoom: int) -> None:
+    """Raise a ValueError for a grid of images that is too large for one picture."""
+    rows, columns = ceil(images / columns), min(images, columns)
+    height, width = (count * side * zoom for count, side in zip((rows, columns), generator.resolution, strict=True))
+    if height * width > _MAX_PIXELS:
+        raise ValueError(
+            f"{images:,} images at zoom {zoom} make a picture of {width}x{height} pixels; at most {_MAX_PIXELS:,} are "
+            f"written"
+        )
+
+
 def load(model: Path, device: str) -> Generator:
-    """The generator of a path on the device of a name, set to give the same numbers every time.
+    """Load a generator on a device, and make that device deterministic.
 
     Raises:
-        ValueError: no such device.
+        ValueError: an unknown device.
         FailedError: a file that is no generator.
     """
-    chosen = _device(device)
-    with failing():
+    chosen = _find_device(device)
+    with failing_for_files():
         return load_generator(model, device=chosen)
 
 
-def in_one_line(text: str) -> str:
-    """Text from anywhere, fit for a terminal: without line breaks, and with escape sequences spelled out."""
+def as_one_line(text: str) -> str:
+    """Make foreign text safe for a terminal: no line breaks, escape sequences spelled out."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(text.split()))
 
 
 @contextmanager
-def failing() -> Iterator[None]:
-    """A ValueError within is of what a file holds, not of the arguments: :class:`FailedError`."""
+def failing_for_files() -> Iterator[None]:
+    """Turn a ValueError about the content of a file into a :class:`FailedError`."""
     try:
         yield
     except ValueError as error:
@@ -104,8 +109,8 @@ def failing() -> Iterator[None]:
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr that goes on by the number that the given function is called with; only on a terminal."""
+def show_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr if it is a terminal; yields a function that advances it by a number."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -113,20 +118,15 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
-def counted(batches: Iterable[Tensor], description: str, total: int) -> Iterator[Tensor]:
-    """The batches as they come, with a bar that counts what is in them."""
-    with progress(description, total) as advance:
+def count_images(batches: Iterable[Tensor], description: str, total: int) -> Iterator[Tensor]:
+    """Pass batches on while a progress bar counts their images."""
+    with show_progress(description, total) as advance:
         for batch in batches:
             yield batch
             advance(len(batch))
 
 
-def square(count: int) -> int:
-    """Columns of a grid that is about as wide as high."""
-    return max(1, ceil(sqrt(count)))
-
-
-def _device(name: str) -> torch.device:
+def _find_device(name: str) -> torch.device:
     if name == "auto":
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         name = "cpu" if found is None else found.type

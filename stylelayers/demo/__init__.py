@@ -1,4 +1,4 @@
-"""A page to explore a generator in the browser. Pictures need Pillow; the page needs the extra ``demo`` (Gradio)."""
+"""Explore a generator in the browser. Needs the extra ``demo``: Pillow, and Gradio for the page."""
 
 from .._extras import needs_extra
 

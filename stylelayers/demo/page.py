@@ -1,4 +1,4 @@
-"""The page: controls, and a picture that follows them. Pictures stay in memory; nothing is fetched or sent."""
+"""The page: controls and the picture of their settings. Pictures stay in memory; nothing is fetched or sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with needs_extra(__name__, "demo"):
     from gradio.components import Component
     from PIL import Image
 
-__all__ = ["LOOK", "build_page", "data_url"]
+__all__ = ["LAUNCH_OPTIONS", "build_page", "data_url"]
 
 _STYLE = """
 .picture img { width: 100%; max-width: 75vh; display: block; margin: auto; border-radius: 6px; }
@@ -31,21 +31,16 @@ _STYLE = """
 #title p { font-size: 20px; }
 footer { display: none !important; }
 """
-LOOK: dict[str, Any] = {"css": _STYLE, "theme": gr.themes.Default(primary_hue="indigo")}
-"""What Gradio wants to know when the page is served."""
-_SEEDS = 2**32
-_SHOWN_AS_PIXELS = 256
-_FARTHEST, _SLIDERS_A_ROW = 6, 4
-_SAVE = "this.href = this.parentElement.querySelector('img').src"  # the picture need not be sent twice
+LAUNCH_OPTIONS: dict[str, Any] = {"css": _STYLE, "theme": gr.themes.Default(primary_hue="indigo")}
+"""Style and theme, which Gradio takes at launch."""
+_NUM_SEEDS = 2**32
+_MAX_PIXELATED_SIDE = 256
+_MAX_MOVE, _SLIDERS_PER_ROW = 6, 4
+_SAVE_SCRIPT = "this.href = this.parentElement.querySelector('img').src"  # the picture is not sent twice
 
 
 def build_page(explorer: Explorer, *, title: str = "stylelayers") -> gr.Blocks:
-    """Controls for all of :class:`Settings`, and the picture that follows them.
-
-    Args:
-        explorer: whose pictures are shown.
-        title: of the page.
-    """
+    """Build the page: controls for all :class:`Settings`, and their picture."""
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(escape(title), elem_id="title")
         with gr.Row():
@@ -53,99 +48,105 @@ def build_page(explorer: Explorer, *, title: str = "stylelayers") -> gr.Blocks:
                 shown = gr.HTML(elem_id="picture", elem_classes="picture")
             with gr.Column(scale=6, min_width=320):
                 with gr.Row():
-                    first = _first_controls(explorer)
-                    second, thumbnail = _second_controls(explorer)
-                layers = gr.CheckboxGroup(_layers(explorer), value=[], label="Layers taken from the second picture")
-                moved, sliders = _direction_controls(explorer)
+                    first = _build_first_controls(explorer)
+                    second, thumbnail = _build_second_controls(explorer)
+                layers = gr.CheckboxGroup(
+                    _layer_choices(explorer), value=[], label="Layers taken from the second picture"
+                )
+                moved, sliders = _build_direction_controls(explorer)
         controls: dict[str, Component] = {**first, **second, "mixed_layers": layers, "moved_layers": moved}
 
-        def settings(values: Sequence[Any]) -> Settings:
+        def parse_settings(values: Sequence[Any]) -> Settings:
             named = dict(zip(controls, values, strict=False))
             seeds = {name: named[name] or 0 for name in ("seed", "mixed_seed")}  # None is an empty field
             return Settings(**{**named, **seeds}, amounts=values[len(controls) :])
 
-        def picture(*values: Any) -> str:
-            return _picture(explorer, settings(values))
+        def render_picture(*values: Any) -> str:
+            return _picture_html(explorer, parse_settings(values))
 
-        def second_picture(*values: Any) -> str:
-            return _thumbnail(explorer, settings(values).second())
+        def render_thumbnail(*values: Any) -> str:
+            return _thumbnail_html(explorer, parse_settings(values).second())
 
-        _follow(page, [*controls.values(), *sliders], shown, picture)
-        _follow(page, [*controls.values()], thumbnail, second_picture)
+        _update_on_change(page, [*controls.values(), *sliders], shown, render_picture)
+        _update_on_change(page, [*controls.values()], thumbnail, render_thumbnail)
     return page
 
 
-def _first_controls(explorer: Explorer) -> dict[str, Component]:
+def _build_first_controls(explorer: Explorer) -> dict[str, Component]:
     with gr.Column(min_width=240), gr.Group():
-        seed, label = _seed_and_label(explorer, "Seed", 0, "Class")
+        seed, label = _build_seed_and_label(explorer, "Seed", 0, "Class")
         psi = gr.Slider(0, 1.5, 1, step=0.01, label="Truncation ψ", visible=explorer.can_truncate)
         noise = gr.Checkbox(True, label="Noise")
     return {"seed": seed, "label": label, "truncation_psi": psi, "noise": noise}
 
 
-def _second_controls(explorer: Explorer) -> tuple[dict[str, Component], gr.HTML]:
+def _build_second_controls(explorer: Explorer) -> tuple[dict[str, Component], gr.HTML]:
     with gr.Column(min_width=240), gr.Group():
-        seed, label = _seed_and_label(explorer, "Second picture's seed", 1, "Its class")
+        seed, label = _build_seed_and_label(explorer, "Second picture's seed", 1, "Its class")
         thumbnail = gr.HTML(elem_classes="thumbnail", padding=True)
     return {"mixed_seed": seed, "mixed_label": label}, thumbnail
 
 
-def _direction_controls(explorer: Explorer) -> tuple[gr.CheckboxGroup, list[gr.Slider]]:
-    """Which layers move, and a slider for each direction."""
+def _build_direction_controls(explorer: Explorer) -> tuple[gr.CheckboxGroup, list[gr.Slider]]:
+    """The layers that move, and a slider per direction."""
     sliders: list[gr.Slider] = []
     with gr.Accordion("Directions that change pictures most"):
-        for first in range(0, explorer.num_directions, _SLIDERS_A_ROW):
+        for first in range(0, explorer.num_directions, _SLIDERS_PER_ROW):
             with gr.Row(elem_classes="sliders"):
-                numbers = range(first, min(first + _SLIDERS_A_ROW, explorer.num_directions))
-                sliders += [_slider(f"Direction {number + 1}") for number in numbers]
+                numbers = range(first, min(first + _SLIDERS_PER_ROW, explorer.num_directions))
+                sliders += [_build_slider(f"Direction {number + 1}") for number in numbers]
         layers = gr.CheckboxGroup(
-            _layers(explorer), value=list(range(explorer.generator.num_ws)), label="Layers that move"
+            _layer_choices(explorer), value=list(range(explorer.generator.num_ws)), label="Layers that move"
         )
         back = gr.Button("Back to 0", size="sm")
     back.click(lambda: [0] * len(sliders), None, sliders, queue=False, show_progress="hidden")
     return layers, sliders
 
 
-def _slider(label: str) -> gr.Slider:
-    return gr.Slider(-_FARTHEST, _FARTHEST, 0, step=0.1, label=label, min_width=120, buttons=[])
+def _build_slider(label: str) -> gr.Slider:
+    return gr.Slider(-_MAX_MOVE, _MAX_MOVE, 0, step=0.1, label=label, min_width=120, buttons=[])
 
 
-def _seed_and_label(explorer: Explorer, seed_name: str, seed: int, label_name: str) -> tuple[gr.Number, gr.Dropdown]:
+def _build_seed_and_label(
+    explorer: Explorer, seed_name: str, seed: int, label_name: str
+) -> tuple[gr.Number, gr.Dropdown]:
     another = gr.Button("Another", render=False)
-    number = gr.Number(seed, label=seed_name, minimum=0, maximum=_SEEDS - 1, precision=0, buttons=[another])
-    another.click(lambda: randrange(_SEEDS), None, number, queue=False, show_progress="hidden")
+    number = gr.Number(seed, label=seed_name, minimum=0, maximum=_NUM_SEEDS - 1, precision=0, buttons=[another])
+    another.click(lambda: randrange(_NUM_SEEDS), None, number, queue=False, show_progress="hidden")
     classes = [(title, label) for label, title in enumerate(class_titles(explorer.generator))]
     labels = gr.Dropdown(classes, value=0 if classes else None, label=label_name, visible=bool(classes))
     return number, labels
 
 
-def _layers(explorer: Explorer) -> list[tuple[str, int]]:
+def _layer_choices(explorer: Explorer) -> list[tuple[str, int]]:
     return [(name, layer) for layer, name in enumerate(layer_names(explorer.generator))]
 
 
-def _follow(page: gr.Blocks, controls: Sequence[Any], shown: gr.HTML, html: Callable[..., str]) -> None:
-    """Show `html(*values)` when the page is opened, and again whenever a control has changed.
+def _update_on_change(
+    page: gr.Blocks, controls: Sequence[Any], shown: gr.HTML, render_html: Callable[..., str]
+) -> None:
+    """Show `render_html(*values)` when the page loads or a control changes.
 
-    While one picture is made further changes wait, and only the last of them is shown.
+    Changes during rendering wait, and only the last of them is shown.
     """
     triggers = [page.load, *(control.change for control in controls)]
-    gr.on(triggers, html, controls, shown, queue=False, show_progress="hidden", trigger_mode="always_last")
+    gr.on(triggers, render_html, controls, shown, queue=False, show_progress="hidden", trigger_mode="always_last")
 
 
-def _picture(explorer: Explorer, settings: Settings) -> str:
+def _picture_html(explorer: Explorer, settings: Settings) -> str:
     image = render(explorer, settings)
     name = f"seed{settings.seed}"
-    kind = ' class="pixels"' if max(image.size) <= _SHOWN_AS_PIXELS else ""
-    save = f'<a href="#" download="{name}.png" onclick="{_SAVE}">Download PNG</a>'
+    kind = ' class="pixels"' if max(image.size) <= _MAX_PIXELATED_SIDE else ""
+    save = f'<a href="#" download="{name}.png" onclick="{_SAVE_SCRIPT}">Download PNG</a>'
     return f'<img{kind} alt="{name}" src="{data_url(image)}">{save}'
 
 
-def _thumbnail(explorer: Explorer, settings: Settings) -> str:
+def _thumbnail_html(explorer: Explorer, settings: Settings) -> str:
     return f'<img alt="seed{settings.seed}" src="{data_url(render(explorer, settings))}">'
 
 
 def data_url(image: Image.Image) -> str:
-    """The image as a PNG file inside an address."""
+    """The image as a ``data:`` URL of a PNG file."""
     file = BytesIO()
     image.save(file, format="PNG")
     return "data:image/png;base64," + b64encode(file.getvalue()).decode()

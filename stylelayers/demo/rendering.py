@@ -1,4 +1,4 @@
-"""What the page shows, without the page: settings → a picture."""
+"""Pictures of the page, by its settings."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ["Explorer", "Settings", "layer_names", "render"]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that a picture depends on, beside the generator.
+    """Settings of a picture.
 
     Attributes:
-        seed, label: of the picture; the label is a class number, None where there are no classes.
-        truncation_psi: draws styles towards their mean: 1 not at all, 0 fully.
-        noise: with the stored noise maps, or without noise.
-        mixed_seed, mixed_label: of the picture whose styles are put in.
-        mixed_layers: where they are put in, 0 the coarsest; none mixes nothing.
-        amounts: how far the styles move along the first directions, in deviations of one number of w.
-        moved_layers: that move, and that the directions are found for; None for all, none for no move.
+        seed, label: of the picture; the label is a class number, None for a generator without classes.
+        truncation_psi: pulls styles towards their mean: 1 not at all, 0 completely.
+        noise: use the stored noise maps.
+        mixed_seed, mixed_label: of the second picture, whose styles are mixed in.
+        mixed_layers: layers whose styles are those of the second picture, 0 the coarsest.
+        amounts: moves of the styles along the first directions, in standard deviations of a component of w.
+        moved_layers: layers that move and that the directions are computed for; None for all, empty for no move.
     """
 
     seed: int = 0
@@ -50,22 +50,22 @@ class Settings:
     moved_layers: Sequence[int] | None = None
 
     def second(self) -> Settings:
-        """The picture whose styles are put in, by itself."""
+        """Settings of the second picture alone."""
         return Settings(
             seed=self.mixed_seed, label=self.mixed_label, truncation_psi=self.truncation_psi, noise=self.noise
         )
 
 
 class Explorer:
-    """A generator, and what is computed once for all of its pictures.
+    """A generator, with cached statistics and directions.
 
     Args:
         generator: in evaluation mode.
-        directions: how many of the strongest are kept, at most `w_dim`.
+        directions: number of directions, strongest first, at most `w_dim`.
 
     Attributes:
-        num_directions: how many there are.
-        deviation: root mean square of one number of w around its mean, the unit of moves.
+        num_directions: number of directions.
+        deviation: standard deviation of a component of w, the unit of moves.
     """
 
     def __init__(self, generator: Generator, *, directions: int = 8) -> None:
@@ -80,7 +80,7 @@ class Explorer:
         return self.generator.mapping.w_mean is not None
 
     def directions(self, layers: Sequence[int] | None) -> Directions:
-        """The strongest directions of some layers, or of all; see :func:`stylelayers.explore.factorize`."""
+        """The strongest directions of some or all layers, see :func:`stylelayers.explore.factorize`."""
         key = tuple(range(self.generator.num_ws) if layers is None else sorted(set(layers)))
         if key not in self._directions:
             self._directions[key] = factorize(self.generator, layers=key, count=self.num_directions)
@@ -88,24 +88,24 @@ class Explorer:
 
 
 def render(explorer: Explorer, settings: Settings) -> Image.Image:
-    """The picture of the settings, one pixel of the file for one of the generator.
+    """Generate the picture of the settings.
 
-    Styles of the second picture are put in first; the mixture moves along the directions.
+    Styles are mixed first, then moved along the directions.
 
     Raises:
         ValueError: labels, layers or amounts that do not fit the generator.
     """
-    ws = _styles(explorer, settings)
+    ws = _styles_of_seed(explorer, settings)
     if settings.mixed_layers:
-        ws = mixed_styles_grid(ws, _styles(explorer, settings.second()), settings.mixed_layers)[0]
+        ws = mixed_styles_grid(ws, _styles_of_seed(explorer, settings.second()), settings.mixed_layers)[0]
     if any(settings.amounts) and (settings.moved_layers is None or settings.moved_layers):
-        ws = _moved(explorer, settings, ws)
+        ws = _move_styles(explorer, settings, ws)
     image = next(synthesize(explorer.generator, ws, noise="const" if settings.noise else "none", batch=1))
     return as_image(to_pixels(image)[0])
 
 
 def layer_names(generator: Generator) -> list[str]:
-    """For each style of a picture its number, and the resolution that it acts at: ``"0: 4x4"``.
+    """Number and resolution of each layer.
 
     Example:
         >>> from stylelayers import Generator
@@ -116,21 +116,21 @@ def layer_names(generator: Generator) -> list[str]:
     last = len(generator.synthesis.blocks) - 1
     levels = [(layer + 1) // 2 for layer in range(generator.num_ws - 1)]
     sizes = [f"{height >> last - level}x{width >> last - level}" for level in levels]
-    return [f"{layer}: {what}" for layer, what in enumerate([*sizes, "colours"])]
+    return [f"{layer}: {size}" for layer, size in enumerate([*sizes, "colours"])]
 
 
-def _styles(explorer: Explorer, settings: Settings) -> Tensor:
-    """The styles ``(1, num_ws, w_dim)`` of the seed alone."""
+def _styles_of_seed(explorer: Explorer, settings: Settings) -> Tensor:
+    """Styles ``(1, num_ws, w_dim)`` of the seed, neither mixed nor moved."""
     labels = None if settings.label is None else [settings.label]
     psi = settings.truncation_psi
     return styles_of_seeds(explorer.generator, [settings.seed], labels=labels, truncation_psi=psi)
 
 
-def _moved(explorer: Explorer, settings: Settings, ws: Tensor) -> Tensor:
-    """The styles ``(1, num_ws, w_dim)`` moved along all directions at once, in their layers."""
+def _move_styles(explorer: Explorer, settings: Settings, ws: Tensor) -> Tensor:
+    """Styles ``(1, num_ws, w_dim)``, moved along all directions in their layers."""
     found = explorer.directions(settings.moved_layers)
     if len(settings.amounts) > len(found.vectors):
-        raise ValueError(f"amounts must be at most {len(found.vectors)}, got {len(settings.amounts)}")
+        raise ValueError(f"render: amounts must be at most {len(found.vectors)}, got {len(settings.amounts)}")
     amounts = torch.tensor(settings.amounts, dtype=ws.dtype, device=ws.device) * explorer.deviation
     moved = ws.clone()
     moved[:, found.layers] += amounts @ found.vectors[: len(amounts)].to(ws)

@@ -1,4 +1,4 @@
-"""The page on a port of this machine."""
+"""Serve the page on a port of this machine."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from .._extras import needs_extra
 with needs_extra(__name__, "demo"):
     import gradio as gr
 
-    from .page import LOOK
+    from .page import LAUNCH_OPTIONS
 
 __all__ = ["serving"]
 
 
 @contextmanager
 def serving(page: gr.Blocks, *, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:
-    """Serve a page in the background as long as the context lasts; gives its address.
+    """Serve a page in the background inside the block; yields its URL.
 
-    No link to share, no usage data, no history of what was looked at.
+    No share link, no usage data, no history.
 
     Args:
         page: of :func:`stylelayers.demo.page.build_page`.
-        host: address that is listened at. Whoever reaches it can use the page.
-        port: None takes the first free one from 7860.
+        host: address to listen on; whoever reaches it can use the page.
+        port: None for the first free one from 7860.
 
     Raises:
-        OSError: the address cannot be listened at, or the port is taken.
+        OSError: an address that cannot be listened on, or a taken port.
     """
     _check_host(host)
-    _reach_without_proxy(host, "localhost")
+    _bypass_proxy(host, "localhost")
     try:
         yield _launch(page, host, port)
     finally:
@@ -40,7 +40,7 @@ def serving(page: gr.Blocks, *, host: str = "127.0.0.1", port: int | None = None
 
 
 def _check_host(host: str) -> None:
-    """Listen for a moment at any port: gradio would try again for minutes."""
+    """Listen on any port for a moment, as Gradio would retry for minutes."""
     try:
         family = socket.getaddrinfo(host, None)[0][0]
         socket.create_server((host, 0), family=family).close()
@@ -61,14 +61,14 @@ def _launch(page: gr.Blocks, host: str, port: int | None) -> str:
             enable_monitoring=False,
             ssr_mode=False,
             footer_links=[],
-            **LOOK,
+            **LAUNCH_OPTIONS,
         )[1]
     except OSError as error:
         where = f"{host}, port {port}" if port else host
         raise OSError(f"cannot listen at {where}; is it taken?") from error
 
 
-def _reach_without_proxy(*hosts: str) -> None:
-    """Gradio asks its own page whether it is there, which a proxy could not answer."""
+def _bypass_proxy(*hosts: str) -> None:
+    """Exclude hosts from proxies, through which Gradio would not reach its own page."""
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(dict.fromkeys([*filter(None, os.environ.get(name, "").split(",")), *hosts]))

@@ -1,4 +1,4 @@
-"""What a trained generator can be asked for: pictures, walks, mixtures, projections, directions. Needs Pillow."""
+"""Explore a trained generator: pictures, walks, style mixing, projection, directions. Needs Pillow."""
 
 from .._extras import needs_extra
 

@@ -11,36 +11,36 @@ from ..models import Generator
 
 __all__ = ["class_numbers", "class_titles", "parse_classes"]
 
-_MOST_LISTED = 20
+_MAX_LISTED_NAMES = 20
 
 
-def class_numbers(generator: Generator, labels: Sequence[int | str]) -> list[int]:
-    """The number of each class: ints are numbers, strings are names.
+def class_numbers(generator: Generator, labels: Sequence[int | str], *, caller: str = "class_numbers") -> list[int]:
+    """The number of each class; ints are numbers, strings are names. Errors name the `caller`.
 
     Raises:
         ValueError: a generator without classes, no labels, or a class that it does not have.
     """
     count = generator.num_labels
     if not count:
-        raise ValueError("labels were given, but the generator has no classes")
-    numbers = [_number(generator, label) if isinstance(label, str) else label for label in labels]
+        raise ValueError(f"{caller}: labels were given, but the generator has no classes")
+    numbers = [_number_of_name(generator, label, caller) if isinstance(label, str) else label for label in labels]
     if not numbers or not all(0 <= number < count for number in numbers):
-        raise ValueError(f"labels must be in [0, {count}), at least one, got {numbers}")
+        raise ValueError(f"{caller}: labels must be in [0, {count}), at least one, got {numbers}")
     return numbers
 
 
 def class_titles(generator: Generator) -> list[str]:
-    """What to call each class: its name, or its number where names are not known."""
+    """The name of each class, or its number if the generator knows no names."""
     return list(generator.class_names) or [str(number) for number in range(generator.num_labels)]
 
 
 def parse_classes(generator: Generator, text: str) -> list[int]:
-    """Class numbers of names, numbers and ranges between commas: ``"dogs,0,2-3"``.
+    """Class numbers of comma-separated names, numbers and ranges, such as ``"dogs,0,2-3"``.
 
-    Names come first: they may hold commas, digits and dashes.
+    Names take precedence, as they may contain commas, digits and dashes.
 
     Raises:
-        ValueError: anything else; a number that is also the name of another class.
+        ValueError: text that is none of them, or a number that is also the name of another class.
 
     Example:
         >>> from stylelayers import Generator
@@ -50,75 +50,71 @@ def parse_classes(generator: Generator, text: str) -> list[int]:
         [1, 0, 2, 2, 3]
     """
     if not generator.num_labels:
-        return class_numbers(generator, [text])
-    numbers = [number for part in _parts(generator, text) for number in _numbers(generator, part)]
-    return class_numbers(generator, numbers)
+        return class_numbers(generator, [text], caller="parse_classes")
+    numbers = [number for part in _split(generator, text) for number in _parse_part(generator, part)]
+    return class_numbers(generator, numbers, caller="parse_classes")
 
 
-def _parts(generator: Generator, text: str) -> Iterator[str]:
-    """What stands between commas, or a name with commas in it."""
-    pieces, names = text.split(","), set(_names(generator))
+def _split(generator: Generator, text: str) -> Iterator[str]:
+    """Split at commas, except for those of names."""
+    pieces, names = text.split(","), set(_normalized_names(generator))
     longest = 1 + max((name.count(",") for name in names), default=0)
     while pieces:
         lengths = range(min(longest, len(pieces)), 1, -1)
-        length = next((n for n in lengths if _spelt(",".join(pieces[:n])) in names), 1)
-        yield _spelt(",".join(pieces[:length]))
+        length = next((n for n in lengths if _normalize(",".join(pieces[:n])) in names), 1)
+        yield _normalize(",".join(pieces[:length]))
         del pieces[:length]
 
 
-def _numbers(generator: Generator, part: str) -> Sequence[int]:
-    if part in _names(generator):
-        return [_unambiguous(generator, part)]
+def _parse_part(generator: Generator, part: str) -> Sequence[int]:
+    """Class numbers of a name, a number or a range."""
+    if part in _normalized_names(generator):
+        return [_unambiguous_number(generator, part)]
     match = re.fullmatch(r"(\d+)\s*(?:-\s*(\d+))?", part)
     if match is None:
-        return [_number(generator, part)]
+        return [_number_of_name(generator, part, "parse_classes")]
     first, last = int(match[1]), int(match[2] or match[1])
     if first > last or last >= generator.num_labels:
-        raise ValueError(f"labels must be in [0, {generator.num_labels}), at least one, got [{part}]")
+        raise ValueError(f"parse_classes: labels must be in [0, {generator.num_labels}), at least one, got [{part}]")
     return range(first, last + 1)
 
 
-def _unambiguous(generator: Generator, name: str) -> int:
-    """The number of the class of a name, unless the name is the number of another."""
-    number = _place(_names(generator), name)
+def _unambiguous_number(generator: Generator, name: str) -> int:
+    """The number of the class of a name, unless the name is the number of another class."""
+    number = _number_of_name(generator, name, "parse_classes")
     other = int(name) if name.isdecimal() else number
     if other != number and other < generator.num_labels:
         raise ValueError(
-            f"labels: {name} is the number of class {generator.class_names[other]!r}, and the name of class number "
-            f"{number}; write {other}-{other} for the first, {number}-{number} for the second"
+            f"parse_classes: labels: {name} is the number of class {generator.class_names[other]!r}, and the name of "
+            f"class number {number}; write {other}-{other} for the first, {number}-{number} for the second"
         )
     return number
 
 
-def _number(generator: Generator, name: str) -> int:
-    """The number of the class of a name."""
-    names = _names(generator)
+def _number_of_name(generator: Generator, name: str, caller: str) -> int:
+    names, name = _normalized_names(generator), _normalize(name)
     if not names:
         raise ValueError(
-            f"labels must be numbers and ranges such as 3 or 0-9, since the names of the classes are not known, "
-            f"got {name!r}"
+            f"{caller}: labels must be numbers and ranges such as 3 or 0-9, since the names of the classes are not "
+            f"known, got {name!r}"
         )
-    if _spelt(name) not in names:
+    if name not in names:
         near = difflib.get_close_matches(name, names, 1)
-        listed = ", ".join(names[:_MOST_LISTED])
-        listed += f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+        more = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"labels must be among the classes {listed}, got {name!r}{hint}")
-    return _place(names, _spelt(name))
-
-
-def _place(names: list[str], name: str) -> int:
+        known = ", ".join(names[:_MAX_LISTED_NAMES]) + more
+        raise ValueError(f"{caller}: labels must be among the classes {known}, got {name!r}{hint}")
     if (count := names.count(name)) > 1:
         raise ValueError(
-            f"labels: {name!r} is the name of {count} classes, but for spaces around it; give their numbers"
+            f"{caller}: labels: {name!r} is the name of {count} classes, but for spaces around it; give their numbers"
         )
     return names.index(name)
 
 
-def _names(generator: Generator) -> list[str]:
-    return [_spelt(name) for name in generator.class_names]
+def _normalized_names(generator: Generator) -> list[str]:
+    return [_normalize(name) for name in generator.class_names]
 
 
-def _spelt(name: str) -> str:
-    """A name without spaces around it, its letters as one code each."""
+def _normalize(name: str) -> str:
+    """A name without surrounding spaces, in Unicode's composed form."""
     return unicodedata.normalize("NFC", name).strip()

@@ -1,4 +1,4 @@
-"""Directions of w that change a picture most: closed-form factorisation (SeFa, arXiv:2007.06600)."""
+"""Directions of w that change images most, by closed-form factorisation (SeFa, arXiv:2007.06600)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Directions:
     """Directions of w, strongest first.
 
     Attributes:
-        vectors: ``(K, w_dim)``, of unit length, at right angles to each other.
-        strengths: ``(K,)``, eigenvalues: how much the styles change along each, squared.
-        layers: indices into the styles of a picture that they were found for, and are to be added to.
+        vectors: ``(K, w_dim)``, orthonormal.
+        strengths: ``(K,)``, eigenvalues: the squared change of the styles along each.
+        layers: indices of the layers that they were computed for, and are to be added to.
     """
 
     vectors: Tensor
@@ -41,22 +41,22 @@ class Directions:
 def factorize(generator: Generator, *, layers: Sequence[int] | None = None, count: int | None = None) -> Directions:
     """Eigenvectors of :math:`A^T A`, A the stacked affine maps from w to the styles of `layers` (equation 5).
 
-    No data and no samples are needed. A vector's sign means nothing; its largest component is made positive, so that
-    the same generator gives the same directions.
+    Neither data nor samples are needed. The sign of an eigenvector is arbitrary: its largest component is made
+    positive.
 
     Args:
-        generator: of any training.
-        layers: indices into the styles of a picture, 0 the coarsest; None for all.
-        count: how many of the `w_dim` directions are kept, strongest first; None for all.
+        generator: of any architecture.
+        layers: indices of layers, 0 the coarsest; None for all.
+        count: number of directions, strongest first; None for all `w_dim` of them.
 
     Raises:
-        ValueError: layers or a count that there are not.
+        ValueError: layers or count out of range.
     """
     layers = list(range(generator.num_ws) if layers is None else layers)
-    check_layers(layers, generator.num_ws)
+    check_layers("factorize", layers, generator.num_ws)
     count = generator.w_dim if count is None else count
     if not 1 <= count <= generator.w_dim:
-        raise ValueError(f"count must be in [1, {generator.w_dim}], got {count}")
+        raise ValueError(f"factorize: count must be in [1, {generator.w_dim}], got {count}")
     maps = affine_maps(generator)
     stacked = torch.cat([affine.weight.detach() * affine.scale for layer in layers for affine in maps[layer]])
     stacked = stacked.double().cpu()
@@ -67,7 +67,7 @@ def factorize(generator: Generator, *, layers: Sequence[int] | None = None, coun
 
 
 def affine_maps(generator: Generator) -> list[list[EqualLinear]]:
-    """For each style of a picture the maps that read it: of a convolution, or of an image and the next convolution."""
+    """The affine maps that read w of each layer: that of a convolution, or of a ToRGB and the next convolution."""
     readers: list[list[EqualLinear]] = [[] for _ in range(generator.num_ws)]
     first = 0
     for block in generator.synthesis.blocks:
@@ -80,36 +80,37 @@ def affine_maps(generator: Generator) -> list[list[EqualLinear]]:
 
 
 def strips(ws: Tensor, directions: Directions, amounts: Tensor) -> Tensor:
-    """One picture's styles moved along each direction by each amount, in its layers only.
+    """The styles of one image, moved along each direction by each amount in the directions' layers.
 
     Shape:
         `ws` ``(num_ws, w_dim)``, K directions, `amounts` ``(M,)`` → ``(K, M, num_ws, w_dim)``.
     """
-    chosen = torch.zeros(len(ws), 1, dtype=ws.dtype, device=ws.device)
-    chosen[directions.layers] = 1
-    steps = directions.vectors.to(ws)[:, None] * amounts.to(ws)[None, :, None]
-    return ws + steps[:, :, None] * chosen
+    mask = torch.zeros(len(ws), 1, dtype=ws.dtype, device=ws.device)
+    mask[directions.layers] = 1
+    moves = directions.vectors.to(ws)[:, None] * amounts.to(ws)[None, :, None]
+    return ws + moves[:, :, None] * mask
 
 
 def save_directions(directions: Directions, path: str | os.PathLike[str]) -> Path:
-    """Write ``vectors`` and ``strengths``, and ``layers`` in the metadata, as one safetensors file."""
+    """Write a safetensors file of ``vectors`` and ``strengths``, with ``layers`` in the metadata."""
     tensors = {"vectors": directions.vectors, "strengths": directions.strengths}
     metadata = {"format": _FORMAT, "version": "1", "layers": json.dumps(directions.layers)}
     return save_tensors(tensors, path, metadata=metadata)
 
 
 def load_directions(path: str | os.PathLike[str]) -> Directions:
-    """Read what :func:`save_directions` wrote.
+    """Read a file of :func:`save_directions`.
 
     Raises:
-        ValueError: another kind of file.
+        ValueError: a file of another kind.
     """
+    file = os.fspath(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
             if metadata.get("format") != _FORMAT or metadata.get("version") != "1":
-                raise ValueError(f"{os.fspath(path)!r} must be of format {_FORMAT}, version 1")
+                raise ValueError(f"load_directions: {file!r} must be of format {_FORMAT}, version 1")
             layers = json.loads(metadata["layers"])
-            return Directions(file.get_tensor("vectors"), file.get_tensor("strengths"), layers)
+            return Directions(opened.get_tensor("vectors"), opened.get_tensor("strengths"), layers)
     except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a readable file of directions: {error}") from None
+        raise ValueError(f"load_directions: {file!r} is not a readable file of directions: {error}") from None

@@ -1,4 +1,4 @@
-"""How far two images are apart: by their pixels, or by what a network sees in them (arXiv:1801.03924)."""
+"""Distances of images: of pixels, or of the features of a network (arXiv:1801.03924)."""
 
 from __future__ import annotations
 
@@ -17,79 +17,83 @@ _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.22
 
 
 def pixel_distance(images: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference, ``(N, C, H, W)`` twice → scalar."""
+    """Mean squared difference of images ``(N, C, H, W)``."""
     return (images - target).square().mean()
 
 
 class FeatureDistance:
-    """Mean squared difference of a network's features, each scaled to unit length over its channels.
+    """Mean squared difference of a network's features, scaled to unit length over the channels.
 
-    As in arXiv:1801.03924, equation 1, with all weights 1, and summed over the feature maps.
+    Equation 1 of arXiv:1801.03924 with all weights 1, summed over the feature maps.
 
     Args:
-        network: images ``(N, C, H, W)`` in [-1, 1], as the generator makes them, to one tensor ``(N, D)`` or
-            ``(N, D, H', W')``, or to several in a tuple, list or dict. It is set to evaluation mode and not trained.
+        network: images ``(N, C, H, W)`` in [-1, 1] → features ``(N, D)`` or ``(N, D, H', W')``, or several in a tuple,
+            list or dict. It is frozen and set to evaluation mode.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval()
-        for parameter in network.parameters():  # TorchScript has no requires_grad_ of its own
+        for parameter in network.parameters():  # TorchScript modules have no requires_grad_
             parameter.requires_grad_(False)
-        self._known: tuple[Tensor, list[Tensor]] | None = None
+        self._target: tuple[Tensor, list[Tensor]] | None = None  # and its features
 
     def __call__(self, images: Tensor, target: Tensor) -> Tensor:
-        if self._known is None or self._known[0] is not target:
+        if self._target is None or self._target[0] is not target:
             with torch.no_grad():
-                self._known = target, self.features(target)
-        pairs = zip(self.features(images), self._known[1], strict=True)
+                self._target = target, self.features(target)
+        pairs = zip(self.features(images), self._target[1], strict=True)
         return torch.stack([(ours - theirs).square().sum(1).mean() for ours, theirs in pairs]).sum()
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """What the network sees, scaled to unit length over the channels."""
-        seen = self.network(images)
-        maps = [seen] if isinstance(seen, Tensor) else list(seen.values() if isinstance(seen, dict) else seen)
+        """Feature maps, scaled to unit length over the channels."""
+        found = self.network(images)
+        maps = [found] if isinstance(found, Tensor) else list(found.values() if isinstance(found, dict) else found)
         return [nn.functional.normalize(each, dim=1) for each in maps]
 
 
-def load_distance(name: str, *, device: torch.device | str = "cpu") -> Distance:
-    """The distance of a name.
+def load_distance(distance: str, *, device: torch.device | str = "cpu") -> Distance:
+    """Load a distance by its name.
 
     Args:
-        name: ``"pixels"``; ``"vgg16"`` (torchvision's, whose weights are fetched once); a TorchScript file; or
-            ``"module:factory"``, whose call without arguments makes a network. The last two run code: theirs.
+        distance: ``"pixels"``; ``"vgg16"`` of torchvision, whose weights are fetched once; a TorchScript file; or
+            ``"module:factory"``, a function without arguments that returns a network. The last two run foreign code.
         device: of the network.
 
     Raises:
-        ValueError: a name that leads to no network.
+        ValueError: an unknown name, or a network that cannot be loaded.
     """
-    if name == "pixels":
+    if distance == "pixels":
         return pixel_distance
-    if name == "vgg16":
-        return FeatureDistance(_vgg16().to(device))
-    if Path(name).is_file():
-        return FeatureDistance(_torchscript(name).to(device))
-    module, colon, factory = name.partition(":")
+    if distance == "vgg16":
+        return FeatureDistance(_load_vgg16().to(device))
+    if Path(distance).is_file():
+        return FeatureDistance(_load_torchscript(distance).to(device))
+    module, colon, factory = distance.partition(":")
     if not colon:
-        raise ValueError(f"distance must be pixels, vgg16, a TorchScript file or module:factory, got {name!r}")
+        known = "pixels, vgg16, a TorchScript file or module:factory"
+        raise ValueError(f"load_distance: distance must be {known}, got {distance!r}")
     try:
         network = getattr(import_module(module), factory)()
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"distance {name!r} is no module:factory that makes a network: {error}") from None
+        raise ValueError(
+            f"load_distance: distance {distance!r} is no module:factory that makes a network: {error}"
+        ) from None
     if not isinstance(network, nn.Module):
-        raise ValueError(f"distance {name!r}: expected a torch.nn.Module, got {type(network).__name__}")
+        came = type(network).__name__
+        raise ValueError(f"load_distance: distance {distance!r}: expected a torch.nn.Module, got {came}")
     return FeatureDistance(network.to(device))
 
 
-def _torchscript(path: str) -> nn.Module:
+def _load_torchscript(path: str) -> nn.Module:
     try:
         network: nn.Module = torch.jit.load(path, map_location="cpu")
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"distance {path!r} is no TorchScript file: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"load_distance: {path!r} is no TorchScript file: {str(error).splitlines()[0]}") from None
     return network
 
 
 class _VGG(nn.Module):
-    """The five stages of a VGG network, for images in [-1, 1] of one or three channels."""
+    """The five stages of a VGG network, for grey or RGB images in [-1, 1]."""
 
     mean: Tensor
     deviation: Tensor
@@ -110,13 +114,13 @@ class _VGG(nn.Module):
         return stages
 
 
-def _vgg16() -> nn.Module:
+def _load_vgg16() -> nn.Module:
     try:
         from torchvision.models import VGG16_Weights, vgg16
     except ImportError:
-        raise ValueError("distance 'vgg16' needs torchvision: pip install torchvision") from None
+        raise ValueError("load_distance: vgg16 needs torchvision: pip install torchvision") from None
     try:
         layers = vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features
     except OSError as error:
-        raise ValueError(f"distance 'vgg16': its weights could not be fetched: {error}") from None
+        raise ValueError(f"load_distance: vgg16: its weights could not be fetched: {error}") from None
     return _VGG(nn.Sequential(*(nn.ReLU() if isinstance(layer, nn.ReLU) else layer for layer in layers)))

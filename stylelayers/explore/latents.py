@@ -1,4 +1,4 @@
-"""Latents that a seed names, and paths between them."""
+"""Latents of seeds, and paths between latents."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["latents_of_seeds", "slerp", "sources_of_seeds"]
+__all__ = ["latents_of_seeds", "slerp", "source_of_seed"]
 
 _SEEDS = 1 << 63
 
 
-def sources_of_seeds(seeds: Sequence[int]) -> list[torch.Generator]:
-    """A random source a seed, on the CPU, so that what is drawn depends on neither the batch nor the device.
+def source_of_seed(caller: str, seed: int) -> torch.Generator:
+    """A random source on the CPU, so that random numbers depend on neither the batch nor the device.
 
     Raises:
-        ValueError: a seed that is not in [0, 2**63).
+        ValueError: a seed outside [0, 2**63).
     """
-    for seed in seeds:
-        if not 0 <= seed < _SEEDS:
-            raise ValueError(f"seeds must be in [0, 2**63), got {seed}")
-    return [torch.Generator().manual_seed(seed) for seed in seeds]
+    if not 0 <= seed < _SEEDS:
+        raise ValueError(f"{caller}: seeds must be in [0, 2**63), got {seed}")
+    return torch.Generator().manual_seed(seed)
 
 
 def latents_of_seeds(
-    seeds: Sequence[int] | Sequence[torch.Generator], z_dim: int, *, device: torch.device | str = "cpu"
+    seeds: Sequence[int | torch.Generator], z_dim: int, *, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Unit normal z of each seed, or of each of their sources: the same whatever the others are.
+    """Unit normal z of each seed or random source, independent of the others.
 
     Shape:
         ``(len(seeds), z_dim)``.
@@ -37,9 +36,9 @@ def latents_of_seeds(
         >>> bool((latents_of_seeds([3, 8], 64)[1] == latents_of_seeds([8], 64)[0]).all())
         True
     """
-    sources = [seed if isinstance(seed, torch.Generator) else sources_of_seeds([seed])[0] for seed in seeds]
-    z = torch.empty(len(sources), z_dim)
-    for row, source in zip(z, sources, strict=True):
+    z = torch.empty(len(seeds), z_dim)
+    for row, seed in zip(z, seeds, strict=True):
+        source = seed if isinstance(seed, torch.Generator) else source_of_seed("latents_of_seeds", seed)
         row.normal_(generator=source)
     return z.to(device)
 
@@ -47,11 +46,11 @@ def latents_of_seeds(
 def slerp(start: Tensor, end: Tensor, t: Tensor | float) -> Tensor:
     r"""Spherical interpolation: :math:`(\sin((1-t)\omega)\,a + \sin(t\omega)\,b) / \sin\omega`, ω the angle.
 
-    Unit normal latents of many dimensions lie near a sphere; a straight line between two leaves it, this does not.
+    Unit normal latents of many dimensions lie near a sphere, which straight lines leave and these paths do not.
 
     Args:
-        start, end: latents; where they are parallel, the straight line is taken.
-        t: 0 is the start, 1 the end; broadcast against the leading dimensions.
+        start, end: latents; between parallel ones the path is straight.
+        t: 0 at the start, 1 at the end; broadcast against the leading dimensions.
 
     Shape:
         ``(*, D)``, ``(*, D)``, ``(*, 1)`` → ``(*, D)``.

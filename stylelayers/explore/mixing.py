@@ -1,4 +1,4 @@
-"""Style mixing (arXiv:1812.04948, section 3.1): coarse styles of one picture, fine ones of another."""
+"""Style mixing (arXiv:1812.04948, section 3.1): coarse styles of one image, fine styles of another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models import Generator
-from .sampling import synthesize
+from .sampling import default_batch, synthesize
 
 __all__ = ["check_layers", "mixed_styles_grid", "mixing_table"]
 
@@ -22,7 +22,7 @@ def mixing_table(
     noise: str = "const",
     batch: int | None = None,
 ) -> Iterator[Tensor]:
-    """Images of a table in reading order: the columns' sources above, the rows' sources on the left, mixtures inside.
+    """Images of a table, row by row: the columns' sources in the first row, the rows' in the first column.
 
     Args:
         generator: in evaluation mode.
@@ -30,26 +30,29 @@ def mixing_table(
         noise, batch: as in :func:`stylelayers.explore.synthesize`.
 
     Shape:
-        batches of ``(n, image_channels, height, width)``, ``(R + 1) * (C + 1)`` in all; the first is black.
+        batches of ``(n, image_channels, height, width)``, ``(R + 1) * (C + 1)`` images in total; the first is black.
     """
-    mixed = mixed_styles_grid(rows, columns, layers)
-    cells = torch.cat([columns, torch.cat([rows[:, None], mixed], dim=1).flatten(0, 1)])
+    check_layers("mixing_table", layers, rows.shape[1])
     yield rows.new_full((1, generator.image_channels, *generator.resolution), -1)
-    yield from synthesize(generator, cells, noise=noise, batch=batch)
+    yield from synthesize(generator, columns, noise=noise, batch=batch)
+    rows_per_batch = max(1, (batch or default_batch(generator)) // (len(columns) + 1))
+    for some in rows.split(rows_per_batch):
+        cells = torch.cat([some[:, None], mixed_styles_grid(some, columns, layers)], dim=1)
+        yield from synthesize(generator, cells.flatten(0, 1), noise=noise, batch=batch)
 
 
 def mixed_styles_grid(rows: Tensor, columns: Tensor, layers: Sequence[int]) -> Tensor:
-    """Every row's styles with those of every column put into the given layers.
+    """Styles of every row, with those of every column in the given layers.
 
     Args:
         rows, columns: styles.
-        layers: indices into the styles of a picture; 0 is the coarsest.
+        layers: indices of layers, 0 the coarsest.
 
     Shape:
         ``(R, num_ws, w_dim)``, ``(C, num_ws, w_dim)`` → ``(R, C, num_ws, w_dim)``.
 
     Raises:
-        ValueError: layers that there are not.
+        ValueError: no layers, or layers out of range.
 
     Example:
         >>> import torch
@@ -57,13 +60,13 @@ def mixed_styles_grid(rows: Tensor, columns: Tensor, layers: Sequence[int]) -> T
         >>> mixed_styles_grid(torch.zeros(2, 4, 1), torch.ones(3, 4, 1), [0, 1])[1, 2, :, 0]
         tensor([1., 1., 0., 0.])
     """
-    check_layers(layers, rows.shape[1])
-    taken = torch.zeros(rows.shape[1], 1, dtype=torch.bool, device=rows.device)
-    taken[list(layers)] = True
-    return torch.where(taken, columns[None], rows[:, None])
+    check_layers("mixed_styles_grid", layers, rows.shape[1])
+    replaced = torch.zeros(rows.shape[1], 1, dtype=torch.bool, device=rows.device)
+    replaced[list(layers)] = True
+    return torch.where(replaced, columns[None], rows[:, None])
 
 
-def check_layers(layers: Sequence[int], num_ws: int) -> None:
+def check_layers(caller: str, layers: Sequence[int], num_ws: int) -> None:
     """Raise a ValueError unless there is at least one layer and all are in [0, num_ws)."""
     if not layers or not all(0 <= layer < num_ws for layer in layers):
-        raise ValueError(f"layers must be in [0, {num_ws}), at least one, got {list(layers)}")
+        raise ValueError(f"{caller}: layers must be in [0, {num_ws}), at least one, got {list(layers)}")

@@ -1,4 +1,4 @@
-"""Pictures of seeds and of styles, in batches that fit into memory."""
+"""Images of seeds and of styles, in batches that fit into memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from .._checks import check_choice, check_ints
 from ..layers.noise import NOISE_MODES, Noise
 from ..models import Generator
 from .classes import class_numbers
-from .latents import latents_of_seeds, sources_of_seeds
+from .latents import latents_of_seeds, source_of_seed
 
-__all__ = ["cycled_labels", "default_batch", "in_batches", "sample", "styles_of_seeds", "synthesize"]
+__all__ = ["check_eval_mode", "cycled_labels", "default_batch", "in_batches", "sample", "styles_of_seeds", "synthesize"]
 
-_MOST_IMAGES, _MOST_PIXELS = 64, 1 << 21
+_MAX_IMAGES, _MAX_PIXELS = 64, 1 << 21  # of a batch
 
 
 def sample(
@@ -28,28 +29,28 @@ def sample(
     noise: str = "const",
     batch: int | None = None,
 ) -> Iterator[Tensor]:
-    """Images of seeds, batch after batch; a seed has the same latent and noise whatever the batch.
+    """Images of seeds, in batches; the latent and noise of a seed do not depend on the batch.
 
     Args:
         generator: in evaluation mode.
-        seeds: one an image; each names a latent, and with ``noise="random"`` also the noise.
-        labels: numbers or names of classes, repeated along the seeds; None takes all in turn where there are classes.
+        seeds: one per image; a seed determines the latent and, with ``noise="random"``, the noise.
+        labels: numbers or names of classes, repeated along the seeds; None for all classes in turn.
         truncation_psi, truncation_cutoff: as in :class:`stylelayers.MappingNetwork`.
         noise: ``"random"``, ``"const"`` or ``"none"``.
-        batch: images at once, None for what a small machine can do; halved when memory runs out.
+        batch: images per batch, None to suit a small machine; halved when memory runs out.
 
     Shape:
         batches of ``(n, image_channels, height, width)`` on the generator's device, in [-1, 1] once trained.
 
     Raises:
-        ValueError: labels or options that do not fit the generator.
+        ValueError: arguments that do not fit the generator.
     """
-    _check(generator, noise)
-    _check_truncation(generator, truncation_psi, truncation_cutoff)
-    classes = cycled_labels(generator, len(seeds), labels)
+    _check_inputs("sample", generator, noise, batch)
+    _check_truncation("sample", generator, truncation_psi, truncation_cutoff)
+    classes = cycled_labels("sample", generator, len(seeds), labels)
 
     def images(part: slice) -> Tensor:
-        sources = sources_of_seeds(seeds[part])
+        sources = [source_of_seed("sample", seed) for seed in seeds[part]]
         z = latents_of_seeds(sources, generator.z_dim, device=_device(generator))
         return generator(
             z.to(_dtype(generator)),
@@ -71,12 +72,12 @@ def styles_of_seeds(
     truncation_cutoff: int | None = None,
 ) -> Tensor:
     """The styles w of seeds, ``(len(seeds), num_ws, w_dim)``; arguments as in :func:`sample`."""
-    _check(generator, "const")
-    _check_truncation(generator, truncation_psi, truncation_cutoff)
+    check_eval_mode("styles_of_seeds", generator)
+    _check_truncation("styles_of_seeds", generator, truncation_psi, truncation_cutoff)
     with torch.no_grad():
         ws: Tensor = generator.mapping(
             latents_of_seeds(seeds, generator.z_dim, device=_device(generator)).to(_dtype(generator)),
-            cycled_labels(generator, len(seeds), labels),
+            cycled_labels("styles_of_seeds", generator, len(seeds), labels),
             truncation_psi=truncation_psi,
             truncation_cutoff=truncation_cutoff,
         )
@@ -86,8 +87,8 @@ def styles_of_seeds(
 def synthesize(
     generator: Generator, ws: Tensor, *, noise: Noise = "const", batch: int | None = None
 ) -> Iterator[Tensor]:
-    """Images of styles ``(N, num_ws, w_dim)``, batch after batch as in :func:`sample`."""
-    _check(generator, noise)
+    """Images of styles ``(N, num_ws, w_dim)``, in batches as in :func:`sample`."""
+    _check_inputs("synthesize", generator, noise, batch)
 
     def images(part: slice) -> Tensor:
         return generator.synthesis(ws[part], noise=noise if isinstance(noise, str) else noise[part])
@@ -96,20 +97,13 @@ def synthesize(
 
 
 def in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> Iterator[Tensor]:
-    """``function(part)`` of successive parts of ``range(count)``, without gradients.
+    """Results of ``function(part)`` for successive slices of ``range(count)``, without gradients.
 
-    A part that runs out of memory is tried again with half as many items, and so are all after it.
+    A slice that runs out of memory is halved and computed again, and later slices are no longer than that.
 
     Raises:
         RuntimeError: out of memory for a single item.
-        ValueError: a batch below 1.
     """
-    if batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}")
-    return _in_batches(function, count, batch)
-
-
-def _in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> Iterator[Tensor]:
     done = 0
     while done < count:
         part = slice(done, min(done + batch, count))
@@ -117,7 +111,7 @@ def _in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> 
             with torch.no_grad():
                 result = function(part)
         except (RuntimeError, MemoryError) as error:
-            if part.stop - part.start == 1 or not _out_of_memory(error):
+            if part.stop - part.start == 1 or not _is_out_of_memory(error):
                 raise
             batch = (part.stop - part.start) // 2
             continue
@@ -125,44 +119,51 @@ def _in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> 
         yield result
 
 
-def cycled_labels(generator: Generator, count: int, labels: Sequence[int | str] | None) -> Tensor | None:
-    """`count` class numbers: the given classes again and again, all classes if there are none given.
+def cycled_labels(caller: str, generator: Generator, count: int, labels: Sequence[int | str] | None) -> Tensor | None:
+    """`count` class numbers that repeat the given classes, or all classes; None for a generator without classes.
 
     Raises:
         ValueError: labels for a generator without classes, or a class that it does not have.
     """
     if labels is None and not generator.num_labels:
         return None
-    chosen = class_numbers(generator, range(generator.num_labels) if labels is None else labels)
+    chosen = class_numbers(generator, range(generator.num_labels) if labels is None else labels, caller=caller)
     return torch.tensor([chosen[index % len(chosen)] for index in range(count)], device=_device(generator))
 
 
 def default_batch(generator: Generator) -> int:
-    """Images at once that an ordinary machine can hold: 64, fewer for large ones, 2 of 1024x1024."""
+    """Images per batch that fit into a small machine: 64, fewer of large ones, 2 of 1024x1024."""
     height, width = generator.resolution
-    return max(1, min(_MOST_IMAGES, _MOST_PIXELS // (height * width)))
+    return max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
 
 
-def _check(generator: Generator, noise: Noise) -> None:
+def check_eval_mode(caller: str, generator: Generator) -> None:
+    """Raise a ValueError for a generator in training mode."""
     if generator.training:
-        raise ValueError("the generator must be in evaluation mode; call generator.eval() first")
-    if isinstance(noise, str) and noise not in NOISE_MODES:
-        raise ValueError(f"noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")
+        raise ValueError(f"{caller}: generator must be in evaluation mode; call generator.eval() first")
 
 
-def _check_truncation(generator: Generator, psi: float, cutoff: int | None) -> None:
-    """Also where psi is 1, so that the network would not look at them."""
+def _check_inputs(caller: str, generator: Generator, noise: Noise, batch: int | None) -> None:
+    check_eval_mode(caller, generator)
+    if isinstance(noise, str):
+        check_choice(caller, "noise", noise, NOISE_MODES)
+    if batch is not None:
+        check_ints(caller, batch=batch)
+
+
+def _check_truncation(caller: str, generator: Generator, psi: float, cutoff: int | None) -> None:
+    """Check truncation also for psi = 1, where the network ignores it."""
     if not math.isfinite(psi):
-        raise ValueError(f"truncation_psi must be a finite number, got {psi}")
+        raise ValueError(f"{caller}: truncation_psi must be a finite number, got {psi}")
     if cutoff is not None and not 0 <= cutoff <= generator.num_ws:
-        raise ValueError(f"truncation_cutoff must be in [0, {generator.num_ws}], got {cutoff}")
+        raise ValueError(f"{caller}: truncation_cutoff must be in [0, {generator.num_ws}], got {cutoff}")
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether it was memory; CPUs and Apple GPUs have no exception of their own for it."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; on CPUs and Apple GPUs only the message says so."""
     text = str(error).lower()
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        sign in text for sign in ("out of memory", "can't allocate memory", "not enough memory")
+        phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory")
     )
 
 

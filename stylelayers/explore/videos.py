@@ -1,4 +1,4 @@
-"""Frames as files: GIF by Pillow, MP4 (H.264) by PyAV, the same bytes for the same frames."""
+"""Video files: GIF with Pillow, MP4 (H.264) with PyAV; equal frames give equal bytes."""
 
 from __future__ import annotations
 
@@ -19,60 +19,59 @@ from ..images.writing import as_image, check_ending
 __all__ = ["VIDEOS", "check_video", "save_video"]
 
 VIDEOS = (".gif", ".mp4")
-"""Endings of files."""
-_WITH_ALPHA = ("LA", "RGBA")
+"""File endings of videos."""
+_ALPHA_MODES = ("LA", "RGBA")
 _X264 = {"crf": "16", "preset": "medium", "threads": "1"}  # the bytes depend on the number of threads
 
 
 def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 30, zoom: int = 1) -> Path:
-    """Write frames as a GIF that plays for ever, or as an MP4, by the path's ending, whole or not at all.
+    """Write frames as an endless GIF or as an MP4, by the path's ending; the file is written completely or not at all.
 
     Args:
-        frames: bytes ``(H, W, 1 to 4)`` of one size; taken one after the other. An alpha channel is left out, with a
-            warning: no video has one.
-        path: missing folders are made.
-        fps: frames a second, 0.01 to 1000. A GIF shows each for whole hundredths of a second, and at least two.
-        zoom: how many pixels of the file show one pixel, a side.
+        frames: bytes ``(H, W, 1 to 4)`` of one size, read one by one. An alpha channel is dropped with a warning.
+        path: missing folders are created.
+        fps: frames per second, in [0.01, 1000]. A GIF shows a frame for whole hundredths of a second, at least two.
+        zoom: side in file pixels of one image pixel.
 
     Raises:
-        ValueError: another ending, no frames, a speed out of range, MP4 without PyAV.
+        ValueError: another ending, no frames, `fps` out of range, or MP4 without PyAV.
     """
     path = Path(path)
     ending = check_video(path, fps)
     images = (as_image(frame, zoom) for frame in frames)
     first = next(images, None)
     if first is None:
-        raise ValueError("a video needs at least 1 frame")
-    if first.mode in _WITH_ALPHA:
+        raise ValueError("save_video: a video needs at least 1 frame")
+    if first.mode in _ALPHA_MODES:
         warnings.warn(f"a {ending} file holds no alpha channel: the colours are shown without it", stacklevel=2)
     with whole_file(path, flush=False) as unfinished:
-        (_write_gif if ending == ".gif" else _write_mp4)(unfinished, map(_opaque, chain([first], images)), fps)
+        (_write_gif if ending == ".gif" else _write_mp4)(unfinished, map(_drop_alpha, chain([first], images)), fps)
     return path
 
 
 def check_video(path: Path, fps: float) -> str:
-    """The ending, if such a file can be written here at that speed."""
+    """The path's ending; raise a ValueError unless such a file can be written here at that speed."""
     ending = check_ending(path, VIDEOS)
     if not 0.01 <= fps <= 1000:  # a GIF cannot show a frame for eleven minutes, nor an MP4 for an hour
-        raise ValueError(f"fps must be in [0.01, 1000], got {fps}")
+        raise ValueError(f"save_video: fps must be in [0.01, 1000], got {fps}")
     if ending == ".mp4":
-        _av()
+        _import_av()
     return ending
 
 
 def _write_gif(path: Path, images: Iterator[Image.Image], fps: float) -> None:
-    duration = 10 * max(2, round(100 / fps))  # viewers slow down shorter ones
+    duration = 10 * max(2, round(100 / fps))  # viewers slow shorter ones down
     first = next(images)
     first.save(path, format="GIF", save_all=True, append_images=images, duration=duration, loop=0)
 
 
 def _write_mp4(path: Path, images: Iterator[Image.Image], fps: float) -> None:
-    """H.264 in yuv420p, which every player shows, and whose sides are even."""
-    av = _av()
+    """Write H.264 in yuv420p, which all players support and which needs even sides."""
+    av = _import_av()
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}) as file:
         stream = None
         for image in images:
-            image = _even(image.convert("RGB"))
+            image = _pad_to_even(image.convert("RGB"))
             if stream is None:
                 stream = file.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=_X264)
                 stream.width, stream.height = image.size
@@ -83,19 +82,19 @@ def _write_mp4(path: Path, images: Iterator[Image.Image], fps: float) -> None:
             file.mux(stream.encode())
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    return image.convert(image.mode[:-1]) if image.mode in _WITH_ALPHA else image
+def _drop_alpha(image: Image.Image) -> Image.Image:
+    return image.convert(image.mode[:-1]) if image.mode in _ALPHA_MODES else image
 
 
-def _even(image: Image.Image) -> Image.Image:
-    """The image with a black column or row more where a side is odd."""
+def _pad_to_even(image: Image.Image) -> Image.Image:
+    """Pad odd sides with a black row or column."""
     width, height = image.size
     return image if width % 2 == height % 2 == 0 else image.crop((0, 0, width + width % 2, height + height % 2))
 
 
-def _av() -> ModuleType:
+def _import_av() -> ModuleType:
     try:
         import av
     except ImportError:
-        raise ValueError('MP4 needs PyAV: pip install "stylelayers[video]"; a GIF needs nothing more') from None
+        raise ValueError('save_video: MP4 needs PyAV: pip install "stylelayers[video]"; GIF does not') from None
     return av

@@ -1,4 +1,4 @@
-"""Paths through key points: spherical in z, linear in w."""
+"""Walks through points: spherical in z, linear in w."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from .._checks import check_choice
 from ..models import Generator
 from ..models._inputs import as_one_hot
 from .latents import latents_of_seeds, slerp
@@ -28,27 +29,26 @@ def walk_styles(
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
-    """The styles ``(frames in all, num_ws, w_dim)`` of a walk from seed to seed.
+    """The styles ``(total frames, num_ws, w_dim)`` of a walk from seed to seed.
 
     Args:
         generator: in evaluation mode.
         seeds: at least two.
         frames, loop: as in :func:`spherical_walk`.
         space: ``"z"`` walks along great circles between latents, ``"w"`` along straight lines between styles.
-        labels, truncation_psi, truncation_cutoff: as in :func:`stylelayers.explore.sample`; from one class to another
-            the labels' rows change linearly.
+        labels, truncation_psi, truncation_cutoff: as in :func:`stylelayers.explore.sample`; between classes, one-hot
+            labels are interpolated linearly.
 
     Raises:
-        ValueError: an unknown space, fewer than two seeds, options that do not fit the generator.
+        ValueError: an unknown space, fewer than two seeds, or arguments that do not fit the generator.
     """
     options = {"truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
-    if space not in WALKS:
-        raise ValueError(f"space must be one of {', '.join(WALKS)}, got {space!r}")
+    check_choice("walk_styles", "space", space, WALKS)
     ws = styles_of_seeds(generator, seeds, labels=labels, **options)  # type: ignore[arg-type]
     if space == "w":
         return linear_walk(ws, frames, loop=loop)
     z = spherical_walk(latents_of_seeds(seeds, generator.z_dim, device=ws.device).to(ws.dtype), frames, loop=loop)
-    classes = cycled_labels(generator, len(seeds), labels)
+    classes = cycled_labels("walk_styles", generator, len(seeds), labels)
     rows = None if classes is None else as_one_hot("walk_styles", classes, generator.num_labels, ws)
     with torch.no_grad():
         walk: Tensor = generator.mapping(z, None if rows is None else linear_walk(rows, frames, loop=loop), **options)
@@ -56,13 +56,13 @@ def walk_styles(
 
 
 def spherical_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor:
-    """Latents along great circles from each point to the next; see :func:`slerp`.
+    """Latents along great circles from each point to the next, see :func:`slerp`.
 
     Args:
         points: at least two.
-        frames: steps from one point to the next, at least 1.
-        loop: go on from the last point to the first. The last frame is then the one before the first point;
-            without, it is the last point.
+        frames: steps between two points, at least 1.
+        loop: return from the last point to the first; the last frame is then the one before the first point. Without
+            it, the last frame is the last point.
 
     Shape:
         `points` ``(K, D)`` → ``(K * frames, D)`` with `loop`, else ``((K - 1) * frames + 1, D)``.
@@ -76,20 +76,22 @@ def spherical_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor
         >>> spherical_walk(torch.eye(3), 10, loop=True).norm(dim=1).sum().round()
         tensor(30.)
     """
-    return _walk(points, frames, loop, slerp)
+    return _walk("spherical_walk", points, frames, loop, slerp)
 
 
 def linear_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor:
-    """Straight lines from each point ``(K, *)`` to the next; otherwise as :func:`spherical_walk`."""
-    return _walk(points, frames, loop, lambda start, end, t: torch.lerp(start, end, t.expand_as(start)))
+    """Straight lines from each point ``(K, *)`` to the next; otherwise like :func:`spherical_walk`."""
+    return _walk("linear_walk", points, frames, loop, lambda start, end, t: torch.lerp(start, end, t.expand_as(start)))
 
 
-def _walk(points: Tensor, frames: int, loop: bool, between: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+def _walk(
+    caller: str, points: Tensor, frames: int, loop: bool, interpolate: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Tensor:
     if len(points) < 2 or frames < 1:
-        raise ValueError(f"a walk needs at least 2 points and 1 frame, got {len(points)} points and {frames} frames")
+        came = f"{len(points)} points and {frames} frames"
+        raise ValueError(f"{caller}: a walk needs at least 2 points and 1 frame, got {came}")
     path = torch.cat([points, points[:1]]) if loop else points
-    place = torch.arange((len(path) - 1) * frames, device=points.device)
-    t = (place % frames).to(points.dtype).div(frames).view(-1, *[1] * (points.ndim - 1))
-    start = path[place // frames]
-    walk = between(start, path[place // frames + 1], t)
+    frame = torch.arange((len(path) - 1) * frames, device=points.device)
+    t = (frame % frames).to(points.dtype).div(frames).view(-1, *[1] * (points.ndim - 1))
+    walk = interpolate(path[frame // frames], path[frame // frames + 1], t)
     return walk if loop else torch.cat([walk, points[-1:]])

@@ -1,4 +1,4 @@
-"""Generators as files that run without this package: ONNX, and `torch.export` programs."""
+"""Export generators to files that run without this package: ONNX and `torch.export` programs."""
 
 from .onnx_file import export_onnx
 from .program_file import export_program

@@ -1,4 +1,4 @@
-"""A generator as an ONNX file, for onnxruntime and whatever else reads the format."""
+"""Export a generator to ONNX."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._checks import check_choice
 from .._whole_files import whole_file
 from ..models import Generator
-from .tracing import OUTPUT, Exported, Inputs, check, example_inputs, trace, verified_difference
+from .tracing import NOISE_MODES, OUTPUT, Exported, Inputs, example_inputs, trace, verified_difference
 
 __all__ = ["export_onnx"]
 
-_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_REQUIRED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_onnx(
     generator: Generator, path: str | os.PathLike[str], *, noise: str = "const", half: bool = False
 ) -> Exported:
-    """Write `generator` as ONNX, once onnxruntime is known to give the same images.
+    """Write an ONNX file, unless its images in onnxruntime differ from the generator's.
 
-    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, unless the generator has no mean of w; ``labels``
-    ``(N,)`` of int64 for a generator with labels. Output: ``images``. The batch is dynamic.
+    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, if the generator tracks the mean of w; ``labels``
+    ``(N,)`` of int64, if it is conditional. Output: ``images``. The batch is dynamic.
 
     Args:
-        generator: of any architecture; it is left as it is.
-        path: the file, usually ``.onnx``; weights are inside.
-        noise: ``"const"`` for the stored maps, ``"none"``.
+        generator: of any architecture; it is not changed.
+        path: of the file, usually ``.onnx``, which includes the weights.
+        noise: ``"const"`` for the stored maps, or ``"none"``.
         half: compute the synthesis network in float16.
 
     Raises:
-        ValueError: another noise mode, a file whose images differ, or packages that are missing.
+        ValueError: another noise mode, different images, or missing packages.
     """
-    check("export_onnx", noise)
-    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+    check_choice("export_onnx", "noise", noise, NOISE_MODES)
+    if missing := [name for name in _REQUIRED if importlib.util.find_spec(name) is None]:
         raise ValueError(f"export_onnx: {', '.join(missing)} must be installed: pip install 'stylelayers[export]'")
     path, inputs = Path(path), tuple(example_inputs(generator, 1))
-    model = _model(generator, inputs, noise=noise, half=half)
+    model = _build_model(generator, inputs, noise=noise, half=half)
     with whole_file(path) as unfinished:
         unfinished.write_bytes(model)
-        session = _session(unfinished)
+        session = _open_session(unfinished)
 
         def run(values: Inputs) -> Tensor:
             (images,) = session.run([OUTPUT], {name: value.numpy() for name, value in values.items()})
@@ -56,22 +57,22 @@ def export_onnx(
     return Exported(path, inputs, difference)
 
 
-def _model(generator: Generator, inputs: tuple[str, ...], *, noise: str, half: bool) -> bytes:
+def _build_model(generator: Generator, inputs: tuple[str, ...], *, noise: str, half: bool) -> bytes:
     program = trace(generator, noise=noise, half=half)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")  # of the exporter about its own parts
+        warnings.simplefilter("ignore")  # of the exporter about itself
         exported = torch.onnx.export(
             program, dynamo=True, input_names=list(inputs), output_names=[OUTPUT], external_data=False, verbose=False
         )
     assert exported is not None  # dynamo=True returns a program
     proto = exported.model_proto
     for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info):
-        del part.metadata_props[:]  # the exporter's notes, paths of this machine among them
+        del part.metadata_props[:]  # notes of the exporter, with paths of this machine
     data: bytes = proto.SerializeToString(deterministic=True)
     return data
 
 
-def _session(path: Path) -> Any:
+def _open_session(path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

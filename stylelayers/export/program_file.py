@@ -1,4 +1,4 @@
-"""A generator as a `torch.export` program: one ``.pt2`` file that needs torch alone."""
+"""Export a generator to a `torch.export` program, a ``.pt2`` file that needs torch alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from .._checks import check_choice
 from .._whole_files import whole_file
 from ..models import Generator
-from .tracing import Exported, Inputs, check, example_inputs, trace, verified_difference
+from .tracing import NOISE_MODES, Exported, Inputs, example_inputs, trace, verified_difference
 
 __all__ = ["export_program"]
 
@@ -19,21 +20,15 @@ __all__ = ["export_program"]
 def export_program(
     generator: Generator, path: str | os.PathLike[str], *, noise: str = "const", half: bool = False
 ) -> Exported:
-    """Write `generator` as a program, once the file is known to give the same images.
+    """Write a program, unless its images differ from the generator's.
 
-    ``torch.export.load(path).module()(z=z, truncation_psi=torch.tensor(0.7))`` runs it, with ``labels=labels`` for a
-    generator with labels and without ``truncation_psi`` for one without a mean of w.
-
-    Args:
-        generator: of any architecture; it is left as it is.
-        path: the file, usually ``.pt2``.
-        noise: ``"const"`` for the stored maps, ``"none"``.
-        half: compute the synthesis network in float16.
+    ``torch.export.load(path).module()(z=z, truncation_psi=torch.tensor(0.7))`` runs it; inputs and arguments are those
+    of :func:`export_onnx`.
 
     Raises:
-        ValueError: another noise mode, or a file whose images differ.
+        ValueError: another noise mode, or different images.
     """
-    check("export_program", noise)
+    check_choice("export_program", "noise", noise, NOISE_MODES)
     path, program = Path(path), trace(generator, noise=noise, half=half)
     with whole_file(path) as unfinished:
         with unfinished.open("wb") as written:

@@ -1,8 +1,8 @@
-"""What both kinds of files have in common: one graph of a generator, and the check that a file does the same.
+"""The traced graph of a generator, and the comparison of an exported file with the generator.
 
-The graph holds plain torch operators (no autograd Function, no grouped modulated convolution), any batch size, and
+The graph has plain torch operators (no autograd Function, no grouped modulated convolution), a dynamic batch, and
 truncation as an input. In half precision the synthesis network computes in float16; the mapping network, whose
-equalised weights would lose too much, stays in float32, as do inputs and images.
+equalised weights would lose precision, inputs and images stay in float32.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from torch.export import Dim, ExportedProgram
 
 from ..models import Generator
 
-__all__ = ["OUTPUT", "Exported", "Inputs", "check", "example_inputs", "trace", "verified_difference"]
+__all__ = ["NOISE_MODES", "OUTPUT", "Exported", "Inputs", "example_inputs", "trace", "verified_difference"]
 
 OUTPUT = "images"
 Inputs = dict[str, Tensor]
-_NOISE_MODES = ("const", "none")
+NOISE_MODES = ("const", "none")
 _BATCHES, _PSIS = (1, 7), (1.0, 0.5)
-_TOLERANCE = {False: 1e-4, True: 3e-2}  # by half precision, of the largest magnitude or 1
+_TOLERANCE = {False: 1e-4, True: 3e-2}  # by half precision, relative to the largest magnitude or 1
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export returns.
+    """Result of an export.
 
     Attributes:
-        path: the file.
-        inputs: their names, in order.
-        difference: largest between the images of the file and of the float32 generator, over batches of 1 and 7
+        path: of the file.
+        inputs: names of the inputs, in order.
+        difference: largest difference between images of the file and of the float32 generator, over batches of 1 and 7
             and truncation psi of 1 and 0.5.
     """
 
@@ -44,7 +44,7 @@ class Exported:
     difference: float
 
 
-class _Traced(nn.Module):
+class _TracedGenerator(nn.Module):
     """A generator whose truncation is a tensor."""
 
     classes: Tensor
@@ -58,40 +58,34 @@ class _Traced(nn.Module):
         self.register_buffer("classes", torch.arange(generator.num_labels))
 
     def forward(self, z: Tensor, truncation_psi: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
-        ws = self.mapping(z, None if labels is None else self._known(labels))
+        ws = self.mapping(z, None if labels is None else self._look_up(labels))
         if truncation_psi is not None:
             ws = self.mapping.w_mean.lerp(ws, truncation_psi)  # type: ignore[union-attr]
         images: Tensor = self.synthesis(ws.to(self.dtype), noise=self.noise)
         return images.float()
 
-    def _known(self, labels: Tensor) -> Tensor:
-        """The labels, looked up in a table: ONNX has no assertions, but a place that is not there is an error.
+    def _look_up(self, labels: Tensor) -> Tensor:
+        """Look labels up in a table: ONNX has no assertions, but refuses an index out of range.
 
-        Negative numbers would count from the end.
+        Negative indices, which would count from the end, are moved out of range.
         """
         return nn.functional.embedding(labels.where(labels >= 0, len(self.classes)), self.classes[:, None]).squeeze(1)
 
 
-def check(caller: str, noise: str) -> None:
-    """Raise a ValueError that names the caller unless files can have such noise."""
-    if noise not in _NOISE_MODES:
-        raise ValueError(f"{caller}: noise must be one of {', '.join(_NOISE_MODES)}, got {noise!r}")
-
-
 def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
-    """One graph for every batch size; its inputs are those of :func:`example_inputs`."""
+    """Trace one graph for all batch sizes, with the inputs of :func:`example_inputs`."""
     inputs = example_inputs(generator, 2)
     batch = Dim("batch", min=1)
     sizes = {name: {0: batch} if tensor.ndim else None for name, tensor in inputs.items()}
     with torch.no_grad():
-        program = torch.export.export(_Traced(generator, noise, half), (), inputs, dynamic_shapes=sizes)
-    for node in program.graph.nodes:  # where on this machine the code lies is nobody's business
+        program = torch.export.export(_TracedGenerator(generator, noise, half), (), inputs, dynamic_shapes=sizes)
+    for node in program.graph.nodes:  # paths of this machine
         node.meta.pop("stack_trace", None)
     return program
 
 
 def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs:
-    """Latents of a fixed seed ``z``; ``truncation_psi``, a scalar, and ``labels`` ``(N,)`` for networks with them."""
+    """Seeded latents ``z``, and a scalar ``truncation_psi`` and ``labels`` ``(N,)`` if the generator has them."""
     inputs = {"z": torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(batch))}
     if generator.mapping.w_mean is not None:
         inputs["truncation_psi"] = torch.tensor(psi)
@@ -103,12 +97,12 @@ def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs
 def verified_difference(
     caller: str, generator: Generator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
 ) -> float:
-    """The largest difference between `run`, which calls the file, and the float32 generator.
+    """The largest difference between images of `run`, which runs the file, and of the float32 generator.
 
     Raises:
-        ValueError: it is too large.
+        ValueError: a difference above the tolerance.
     """
-    reference, worst, largest = _Traced(generator, noise, half=False), 0.0, 1.0
+    reference, worst, largest = _TracedGenerator(generator, noise, half=False), 0.0, 1.0
     for batch in _BATCHES:
         for psi in _PSIS:
             inputs: dict[str, Any] = example_inputs(generator, batch, psi)

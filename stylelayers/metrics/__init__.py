@@ -1,22 +1,23 @@
-"""The quality of generated images: distances to real ones, path lengths, what a classifier recognises."""
+"""Quality of generated images: distances to real ones, perceptual path length, classes that a classifier recognises."""
 
 from .._extras import needs_extra
 
 with needs_extra(__name__, "train"):
     from .classifier import SmallClassifier, train_classifier
     from .distances import frechet_distance, kernel_distance, precision_recall
-    from .evaluation import evaluate
     from .feature_space import FEATURES, RESIZE_FILTERS, FeatureSpace, classifier_of_digits, feature_space
-    from .meter import METRICS, QualityMeter
-    from .path_length import path_length
+    from .meter import QualityMeter
+    from .perceptual_path_length import perceptual_path_length
     from .random_features import RandomFeatures
     from .real_features import cache_folder
     from .recognition import CONFIDENCE, Recognition, recognition
+    from .registry import DIRECTIONS, METRICS
     from .report import QualityReport
     from .saved import data_for
 
 __all__ = [
     "CONFIDENCE",
+    "DIRECTIONS",
     "FEATURES",
     "METRICS",
     "RESIZE_FILTERS",
@@ -29,11 +30,10 @@ __all__ = [
     "cache_folder",
     "classifier_of_digits",
     "data_for",
-    "evaluate",
     "feature_space",
     "frechet_distance",
     "kernel_distance",
-    "path_length",
+    "perceptual_path_length",
     "precision_recall",
     "recognition",
     "train_classifier",

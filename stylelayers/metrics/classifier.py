@@ -1,4 +1,4 @@
-"""A small classifier that a run trains itself, in seconds: what it recognises, and a space for the Fréchet distance."""
+"""A small image classifier, trained in seconds, whose features also serve as a feature space."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MAX_IMAGES = 5000
 
 @dataclass(frozen=True)
 class SmallClassifier:
-    """A trained classifier in two parts, in evaluation mode.
+    """A trained classifier in evaluation mode, as two parts.
 
     Attributes:
         body: images ``(N, C, H, W)`` → features ``(N, 64)``.
         head: features → logits ``(N, num_classes)``.
-        accuracy: share right of the fifth of the images that it was not trained on.
+        accuracy: on the fifth of the images that was held out.
     """
 
     body: nn.Sequential
@@ -31,13 +31,13 @@ class SmallClassifier:
 
 
 def train_classifier(images: Tensor, labels: Tensor, num_classes: int, *, seed: int = 0) -> SmallClassifier:
-    """Train two convolutions and two linear layers on images averaged to 16x16; on the CPU, so that devices agree.
+    """Train two convolutions and two linear layers on images averaged to 16x16, on the CPU for equal results.
 
     Args:
-        images: ``(N, C, H, W)`` in [-1, 1]; evenly spaced ones are taken of more than 5,000.
+        images: ``(N, C, H, W)`` in [-1, 1]; of more than 5,000, evenly spaced ones are used.
         labels: ``(N,)`` ints below `num_classes`.
         num_classes: at least 2.
-        seed: of the split, the weights and the order; global random numbers are left alone.
+        seed: of the split, the weights and the order. Global random states are left as they are.
 
     Raises:
         ValueError: fewer than ten images, or fewer than two classes.
@@ -52,15 +52,15 @@ def train_classifier(images: Tensor, labels: Tensor, num_classes: int, *, seed: 
     with preserve_random_state(), torch.enable_grad():
         torch.default_generator.manual_seed(seed)
         order = torch.randperm(len(labels))
-        held_out, kept = order[: len(order) // 5], order[len(order) // 5 :]
-        model = _network(images.shape[1], num_classes)
-        _fit(model, images, labels, kept)
+        held_out, training = order[: len(order) // 5], order[len(order) // 5 :]
+        model = _build_network(images.shape[1], num_classes)
+        _fit(model, images, labels, training)
     model.eval().requires_grad_(False)
-    right = torch.cat([model(images[part]).argmax(1) == labels[part] for part in held_out.split(500)])
-    return SmallClassifier(model[:-1], model[-1], float(right.float().mean()))  # type: ignore[arg-type]
+    correct = torch.cat([model(images[part]).argmax(1) == labels[part] for part in held_out.split(500)])
+    return SmallClassifier(model[:-1], model[-1], float(correct.float().mean()))  # type: ignore[arg-type]
 
 
-def _network(channels: int, num_classes: int) -> nn.Sequential:
+def _build_network(channels: int, num_classes: int) -> nn.Sequential:
     return nn.Sequential(
         *(nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
@@ -68,10 +68,10 @@ def _network(channels: int, num_classes: int) -> nn.Sequential:
     )
 
 
-def _fit(model: nn.Sequential, images: Tensor, labels: Tensor, kept: Tensor) -> None:
+def _fit(model: nn.Sequential, images: Tensor, labels: Tensor, training: Tensor) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     for _ in range(EPOCHS):
-        for batch in kept[torch.randperm(len(kept))].split(BATCH):
+        for batch in training[torch.randperm(len(training))].split(BATCH):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(images[batch]), labels[batch]).backward()
             optimizer.step()

@@ -1,4 +1,4 @@
-"""Where images are compared: a network from images to features, by name or a user's own."""
+"""Feature spaces, in which images are compared: feature networks by name, or a user's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice
 from ..data import digits
 from .classifier import SmallClassifier, train_classifier
 from .random_features import RandomFeatures
@@ -18,7 +19,6 @@ __all__ = [
     "RESIZE_FILTERS",
     "FeatureSpace",
     "automatic_features",
-    "check_resize_filter",
     "classifier_of_digits",
     "feature_space",
 ]
@@ -33,13 +33,13 @@ LabelledImages = Callable[[], tuple[Tensor, Tensor, int]]
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """A feature network and what has to be said about it.
+    """A feature network and its description.
 
     Args:
         name: of the network, for the report.
-        network: images ``(N, C, H, W)`` float32 in [-1, 1] → features ``(N, d)``. It is put in evaluation mode.
-        resize_filter: what `network` does to images of another size than its own.
-        head: features → logits of a classifier, for the shares that are recognised.
+        network: images ``(N, C, H, W)`` float32 in [-1, 1] → features ``(N, d)``; set to evaluation mode.
+        resize_filter: how `network` resizes images to its input size.
+        head: features → logits of a classifier, if the network is part of one.
         accuracy: of that classifier.
     """
 
@@ -57,11 +57,13 @@ class FeatureSpace:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Features ``(N, d)`` float32 of images of which values beyond [-1, 1], which no file holds, are clamped."""
+        """Features ``(N, d)`` float32 of images, which are clamped to [-1, 1] as in files."""
         features = self.network(images.float().clamp(-1, 1))
         if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != len(images):
             came = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-            raise ValueError(f"features: {self.name} must map {tuple(images.shape)} to ({len(images)}, d), got {came}")
+            raise ValueError(
+                f"FeatureSpace: {self.name} must map {tuple(images.shape)} to ({len(images)}, d), got {came}"
+            )
         return features.float()
 
 
@@ -74,75 +76,70 @@ def feature_space(
     resize_filter: str = "tensorflow",
     seed: int = 0,
 ) -> FeatureSpace:
-    """The space of a name, or of a network of the user's, which is given images as they are.
+    """The feature space of a name or of a user's network.
 
     Args:
-        features: ``"inception"``, 2,048 features by torch-fidelity's weights; ``"classifier"``, 64 of a small
-            classifier trained on the data's own labels; ``"digits"``, the same on scikit-learn's digits, whether the
-            data have labels or not; ``"random"``, 128 of :class:`RandomFeatures`, which need nothing and say which of
-            two generators is nearer to the same data; an ``nn.Module`` or a :class:`FeatureSpace`.
+        features: ``"inception"``, 2,048 features with torch-fidelity's weights; ``"classifier"``, 64 features of a
+            small classifier trained on the labels of the data; ``"digits"``, the same trained on scikit-learn's digits,
+            which needs no labels of the data; ``"random"``, 128 :class:`RandomFeatures`, which need no download and
+            rank generators of the same data; an ``nn.Module``, which receives images without resizing; or a
+            :class:`FeatureSpace`.
         resolution, image_channels: of the images.
-        labelled: gives images, labels and the number of classes; called for ``"classifier"``.
+        labelled: returns images, labels and the number of classes; called for ``"classifier"`` only.
         resize_filter: of Inception; ``"tensorflow"`` as in publications, or ``"antialias"``.
         seed: of the classifier.
 
     Raises:
-        ValueError: another name, no labels, or weights that cannot be fetched.
+        ValueError: an unknown name, no labels, or weights that cannot be fetched.
     """
     if isinstance(features, FeatureSpace):
         return features
     if isinstance(features, nn.Module):
         return FeatureSpace(type(features).__name__, features)
     if features == "inception":
-        return _inception(resize_filter)
+        return _inception_space(resize_filter)
     if features == "classifier":
-        return _classified("classifier of the data", train_classifier(*labelled(), seed=seed))
+        return _classifier_space("classifier of the data", train_classifier(*labelled(), seed=seed))
     if features == "digits":
-        return _classified("classifier of digits", classifier_of_digits(resolution, image_channels, seed=seed))
+        return _classifier_space("classifier of digits", classifier_of_digits(resolution, image_channels, seed=seed))
     if features == "random":
         return FeatureSpace("random filters", RandomFeatures(image_channels))
-    raise ValueError(f"features must be {', '.join(FEATURES)} or an nn.Module, got {features!r}")
+    raise ValueError(f"feature_space: features must be {', '.join(FEATURES)} or an nn.Module, got {features!r}")
 
 
 def automatic_features(own: str | None, resize_filter: str) -> str | FeatureSpace:
-    """The features that a data set has of its own, or Inception's, or, aloud, the random ones that are always there."""
+    """The features of a data set of its own, else Inception or, with a warning, the random ones."""
     if own is not None:
         return own
     try:
-        return _inception(resize_filter)
+        return _inception_space(resize_filter)
     except ValueError as error:
         warnings.warn(
-            f"features=auto: images are compared in fixed random filters, as {error}. Their numbers say which of two "
-            f"generators is nearer to the same data, and are no FID of publications; features=random is silent",
+            f"features=auto: images are compared in fixed random filters, as {error}. The numbers rank generators of "
+            f"the same data and cannot be compared with a published FID; features=random avoids this warning",
             stacklevel=4,
         )
         return "random"
 
 
-def check_resize_filter(resize_filter: str) -> None:
-    """Raise a ValueError unless Inception has such a filter."""
-    if resize_filter not in RESIZE_FILTERS:
-        raise ValueError(f"resize_filter must be one of {', '.join(RESIZE_FILTERS)}, got {resize_filter!r}")
-
-
 def classifier_of_digits(resolution: tuple[int, int], image_channels: int = 1, *, seed: int = 0) -> SmallClassifier:
-    """The classifier of scikit-learn's digits, enlarged as for training."""
+    """A classifier of scikit-learn's digits, resized as for training."""
     dataset = digits(resolution=resolution, image_channels=image_channels, labels=True).dataset
     pairs = [dataset[index] for index in range(len(dataset))]  # type: ignore[arg-type]
     return train_classifier(torch.stack([p[0] for p in pairs]), torch.tensor([p[1] for p in pairs]), 10, seed=seed)
 
 
-def _classified(name: str, classifier: SmallClassifier) -> FeatureSpace:
+def _classifier_space(name: str, classifier: SmallClassifier) -> FeatureSpace:
     return FeatureSpace(name, classifier.body, "average to 16x16", classifier.head, classifier.accuracy)
 
 
-def _inception(resize_filter: str) -> FeatureSpace:
-    check_resize_filter(resize_filter)
+def _inception_space(resize_filter: str) -> FeatureSpace:
+    check_choice("feature_space", "resize_filter", resize_filter, RESIZE_FILTERS)
     return FeatureSpace("inception", _Inception(resize_filter == "antialias"), RESIZE_FILTERS[resize_filter])
 
 
 class _Inception(nn.Module):
-    """Images in [-1, 1], grey or RGB, as the bytes that torchmetrics' Inception takes."""
+    """Inception of torchmetrics for grey or RGB images in [-1, 1]."""
 
     def __init__(self, antialias: bool) -> None:
         super().__init__()
@@ -154,7 +151,7 @@ class _Inception(nn.Module):
             raise ValueError(
                 "features=inception needs torch-fidelity (pip install 'stylelayers[quality]'), random nothing"
             ) from None
-        except (OSError, RuntimeError) as error:  # no network, no space, a damaged file
+        except (OSError, RuntimeError) as error:  # no network, full disk, damaged file
             raise ValueError(
                 f"features=inception: torch-fidelity's weights could not be fetched ({error}); put its file "
                 f"weights-inception-2015-12-05-6726825d.pth into {torch.hub.get_dir()}/checkpoints, or set features to "

@@ -1,4 +1,4 @@
-"""The numbers of quality: which of them are measured, known before a meter is made, and which way is better."""
+"""The numbers that a quality meter will report, known before it is made."""
 
 from __future__ import annotations
 
@@ -8,34 +8,26 @@ from typing import Any
 
 from ..data import ImageDataModule
 from .feature_space import FeatureSpace
-from .meter import DEFAULT, QualityMeter
+from .meter import QualityMeter
+from .registry import DIRECTIONS, METRICS, default_metrics
 
-__all__ = ["HIGH_IS_GOOD", "LOW_IS_GOOD", "numbers_of"]
-
-LOW_IS_GOOD = ("fid", "kid", "path_length")
-HIGH_IS_GOOD = ("precision", "recall", "recognised", "asked_recognised", "smallest_class")
-_NUMBERS = {
-    "fid": ("fid",),
-    "kid": ("kid", "kid_deviation"),
-    "precision_recall": ("precision", "recall"),
-    "path_length": ("path_length",),
-    "recognised": ("recognised", "asked_recognised", "smallest_class"),
-}
+__all__ = ["numbers_of"]
 
 
-def numbers_of(meter: Callable[[ImageDataModule], QualityMeter], data: ImageDataModule) -> tuple[str, ...]:
-    """The numbers that a meter will give for data; all where it is not a `QualityMeter` with its settings."""
-    settings: dict[str, Any] = meter.keywords if isinstance(meter, partial) and meter.func is QualityMeter else {}
-    if not settings and meter is not QualityMeter:
-        return (*LOW_IS_GOOD, *HIGH_IS_GOOD)
-    metrics = settings.get("metrics") or (*DEFAULT, "recognised")
-    numbers = [number for metric in metrics for number in _NUMBERS.get(metric, ())]
-    if "recognised" in numbers and not _classifies(settings.get("features", "auto"), data):
-        numbers = [number for number in numbers if number not in _NUMBERS["recognised"]]
+def numbers_of(make_meter: Callable[[ImageDataModule], QualityMeter], data: ImageDataModule) -> tuple[str, ...]:
+    """Names of the numbers that a meter of the data will report; all, unless it is a partial of `QualityMeter`."""
+    if getattr(make_meter, "func", make_meter) is not QualityMeter:
+        return tuple(DIRECTIONS)
+    settings: dict[str, Any] = make_meter.keywords if isinstance(make_meter, partial) else {}
+    classifies = _has_classifier(settings.get("features", "auto"), data)
+    chosen = settings.get("metrics") or default_metrics(with_classifier=classifies)
+    metrics = [METRICS[name] for name in chosen if name in METRICS]
+    numbers = [number for m in metrics if classifies or not m.needs_classifier for number in m.numbers]
     return tuple(number for number in numbers if number != "asked_recognised" or data.num_labels)
 
 
-def _classifies(features: Any, data: ImageDataModule) -> bool:
+def _has_classifier(features: Any, data: ImageDataModule) -> bool:
+    """Whether the feature space of the setting `features` will be that of a classifier."""
     if isinstance(features, FeatureSpace):
         return features.head is not None
     name = getattr(data.dataset, "own_features", "inception") if features == "auto" else features

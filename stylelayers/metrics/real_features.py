@@ -1,4 +1,4 @@
-"""Real images read in order, their content hash, and their features kept on disk under it."""
+"""Real images in a fixed order, and their features, cached on disk under a hash of the images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,16 +22,18 @@ from .feature_space import FeatureSpace
 
 __all__ = ["RealImages", "cache_folder", "real_features"]
 
-_VERSION = "1"  # of the cache's files
+_VERSION = "1"  # of the cache files
 
 
 class RealImages:
-    """The images of a data module in order, each with the random numbers of its place: the same at every reading.
+    """Batches of the images and labels of a data module in order, the same in every iteration.
+
+    Random transforms of an image are seeded by its index.
 
     Args:
         data: the images.
-        limit: of the images; evenly spaced ones are taken of more.
-        batch_size: images at a time.
+        limit: largest number of images; of more, evenly spaced ones are used.
+        batch_size: images per batch.
     """
 
     def __init__(self, data: ImageDataModule, *, limit: int, batch_size: int) -> None:
@@ -46,24 +49,25 @@ class RealImages:
             SeededImages(self.data.dataset, seed=0),
             batch_size=self.batch_size,
             sampler=cast(Any, [(index, index) for index in self.indices]),
-            generator=torch.Generator(),  # leaves the global one alone
+            generator=torch.Generator(),  # so that the global one is not used
             num_workers=self.data.num_workers,
         )
         yield from loader
 
     def labelled(self) -> tuple[Tensor, Tensor, int]:
-        """All images, labels and the number of classes.
+        """All images, their labels and the number of classes.
 
         Raises:
-            ValueError: the data have no labels.
+            ValueError: data without labels.
         """
         if not self.data.num_labels:
-            raise ValueError("features=classifier needs data with labels; set data.labels=true or other features")
+            raise ValueError("QualityMeter: features=classifier needs data with labels; choose other features")
         images, labels = zip(*self, strict=True)
         return torch.cat(images), torch.cat(labels), self.data.num_labels
 
+    @cached_property
     def summary(self) -> tuple[str, Tensor]:
-        """A hash of size and values of all images, and the count ``(num_labels,)`` of each class."""
+        """Hash of the number, size and values of the images, and the number ``(num_labels,)`` of images per class."""
         digest = hashlib.sha256(repr((len(self), self.data.image_channels, self.data.resolution)).encode())
         counts = torch.zeros(self.data.num_labels, dtype=torch.float64)
         for images, labels in self:
@@ -73,53 +77,53 @@ class RealImages:
 
 
 def real_features(
-    images: RealImages, content: str, space: FeatureSpace, *, device: torch.device, cache: Path | None
+    images: RealImages, digest: str, space: FeatureSpace, *, device: torch.device, cache: Path | None
 ) -> Tensor:
-    """Features ``(N, d)`` of all images, on `device`; from the cache if they are there.
+    """Features ``(N, d)`` of all images, on `device`, from the cache if possible.
 
-    What the cache holds is compared with the features of the first images, so that a network whose code has changed
-    does not find those of its former self.
+    Cached features are compared with computed ones of the first batch, as the code of the network may have changed.
 
     Args:
         images: the images.
-        content: their hash, see :meth:`RealImages.summary`.
+        digest: their hash, see :attr:`RealImages.summary`.
         space: the feature network.
         device: of the network.
         cache: folder of the files; None for no cache.
     """
-    path = None if cache is None else cache / f"{_key(content, space)}.safetensors"
+    path = None if cache is None else cache / f"{_cache_key(digest, space)}.safetensors"
     batches = (space(batch.to(device)) for batch, _ in images)
     first = next(batches)
-    kept = _read(path, len(images), first.cpu())
-    if kept is not None:
-        return kept.to(device)
+    cached = _read_cached(path, len(images), first.cpu())
+    if cached is not None:
+        return cached.to(device)
     features = torch.cat([first, *batches])
-    _write(path, features.cpu(), space)
+    if path is not None:
+        _write_cached(path, features.cpu(), space)
     return features
 
 
 def cache_folder() -> Path:
-    """Where features are kept unless told otherwise: ``$STYLELAYERS_CACHE``, or a folder of the user's cache."""
+    """Default folder of cached features: ``$STYLELAYERS_CACHE``, or ``stylelayers`` in the user's cache folder."""
     if "STYLELAYERS_CACHE" in os.environ:
         return Path(os.environ["STYLELAYERS_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylelayers"
 
 
-def _key(content: str, space: FeatureSpace) -> str:
-    """Of the images, of the resize filter and of the network: its layers and its state."""
-    digest = hashlib.sha256("\n".join([_VERSION, content, space.resize_filter, repr(space.network)]).encode())
+def _cache_key(digest: str, space: FeatureSpace) -> str:
+    """Hash of the images, the resize filter, and the layers and state of the network."""
+    key = hashlib.sha256("\n".join([_VERSION, digest, space.resize_filter, repr(space.network)]).encode())
     for name, tensor in space.network.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(_bytes(tensor.cpu()))
-    return digest.hexdigest()
+        key.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        key.update(_bytes(tensor.cpu()))
+    return key.hexdigest()
 
 
 def _bytes(tensor: Tensor) -> Any:
     return tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data
 
 
-def _read(path: Path | None, count: int, first: Tensor) -> Tensor | None:
-    """The features in the file; None without a whole file, or with features that are not those of the network."""
+def _read_cached(path: Path | None, count: int, first: Tensor) -> Tensor | None:
+    """The features in a file; None if there is no intact file, or its features differ from the computed `first`."""
     if path is None or not path.is_file():
         return None
     try:
@@ -134,9 +138,7 @@ def _read(path: Path | None, count: int, first: Tensor) -> Tensor | None:
     return features if same else None
 
 
-def _write(path: Path | None, features: Tensor, space: FeatureSpace) -> None:
-    if path is None:
-        return
+def _write_cached(path: Path, features: Tensor, space: FeatureSpace) -> None:
     metadata = {"features": space.name, "resize_filter": space.resize_filter}
     try:
         save_tensors({"features": features}, path, metadata=metadata)

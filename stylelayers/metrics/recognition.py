@@ -1,4 +1,4 @@
-"""What a classifier of real images sees in generated ones."""
+"""The classes that a classifier of real images recognises in generated ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Recognition:
-    """Shares of all generated images.
+    """Shares of the generated images.
 
     Attributes:
-        recognised: whose class the classifier gives a probability over 0.9.
-        class_shares: that each class is the likeliest of.
-        asked_recognised: whose likeliest class is the one that was asked of the generator; None without labels.
+        recognised: images whose likeliest class has a probability above 0.9.
+        class_shares: images of each likeliest class.
+        asked_recognised: images whose likeliest class is the generator's label; None without labels.
     """
 
     recognised: float
@@ -28,7 +28,7 @@ class Recognition:
 
 
 def recognition(logits: Tensor, asked: Tensor | None = None) -> Recognition:
-    """The shares by a classifier's ``logits (N, classes)`` and the classes ``asked (N,)`` of the generator."""
+    """Shares by a classifier's ``logits (N, classes)`` and the generator's labels ``asked (N,)``."""
     confidence, classes = logits.softmax(1).max(1)
     counts = torch.bincount(classes, minlength=logits.shape[1])
     return Recognition(

@@ -1,36 +1,37 @@
-"""Numbers of quality, with the settings without which they mean nothing."""
+"""Measured numbers of quality, with the settings that they depend on."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .registry import DIRECTIONS
+
 __all__ = ["QualityReport"]
 
 _SETTINGS = ("features", "resize_filter", "data_filter", "samples", "real_images", "truncation_psi", "noise", "seed")
-_NUMBERS = ("fid", "kid", "kid_deviation", "precision", "recall", "path_length", "recognised", "asked_recognised")
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """What :func:`evaluate` measured; a number that was not asked for is None. See ``docs/quality.md``.
+    """What a :class:`QualityMeter` measured; numbers that were not measured are None. See ``docs/quality.md``.
 
     Attributes:
-        fid: Fréchet distance of the features; 0 is best.
-        kid, kid_deviation: kernel distance, and its deviation over subsets, if these are not all the images; 0 is best.
-        precision, recall: shares of the other set's manifold; 1 is best.
-        path_length: perceptual path length in W; low is smooth.
-        recognised, asked_recognised, class_shares: see :class:`Recognition`.
-        classifier_accuracy: of the classifier, on real images that it was not trained on.
-        features: the feature network.
-        resize_filter: how images came to the size that the feature network takes.
-        data_filter: how the data's images came to the size of the generator's.
-        samples, real_images: how many images were compared.
-        truncation_psi: of the generator's styles.
-        noise: of the generator's noise inputs.
-        kid_subset_size: images of each set in a subset.
-        similarity: the distance of the path length.
+        features: name of the feature network.
+        resize_filter: from the images to the input size of the feature network.
+        data_filter: from the files to the images.
+        samples, real_images: number of images.
+        truncation_psi: of the styles.
+        noise: mode of the generator's noise inputs.
         seed: of latents, labels, noise and subsets.
+        fid: Fréchet distance of the features; 0 is best.
+        kid, kid_deviation: kernel distance, and its standard deviation over subsets unless all are the same; 0 is best.
+        kid_subset_size: images of each set in a subset.
+        precision, recall: shares of the other set's manifold; 1 is best.
+        ppl: perceptual path length in W; low is smooth.
+        similarity: distance of images in the perceptual path length.
+        recognised, asked_recognised, class_shares: see :class:`Recognition`.
+        classifier_accuracy: of the classifier, on held-out real images.
     """
 
     features: str
@@ -47,7 +48,7 @@ class QualityReport:
     kid_subset_size: int | None = None
     precision: float | None = None
     recall: float | None = None
-    path_length: float | None = None
+    ppl: float | None = None
     similarity: str | None = None
     recognised: float | None = None
     asked_recognised: float | None = None
@@ -55,18 +56,16 @@ class QualityReport:
     classifier_accuracy: float | None = None
 
     def numbers(self) -> dict[str, float]:
-        """The measured numbers by name, ``smallest_class`` for the shares of the classes."""
-        found = {name: getattr(self, name) for name in _NUMBERS if getattr(self, name) is not None}
-        if self.class_shares is not None:
-            found["smallest_class"] = min(self.class_shares)
-        return found
+        """The measured numbers by their names in the registry; ``smallest_class`` is the smallest class share."""
+        values = {**vars(self), "smallest_class": None if self.class_shares is None else min(self.class_shares)}
+        return {name: values[name] for name in DIRECTIONS if values[name] is not None}
 
     def settings(self) -> dict[str, Any]:
-        """What numbers must have in common to be compared."""
+        """Settings that comparable numbers have in common."""
         return {name: getattr(self, name) for name in _SETTINGS}
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields that are set, JSON-like."""
+        """All fields that are not None, ready for JSON."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """The data to compare a saved generator with.
 
-The ``config.yaml`` of a run may come from anywhere, and Hydra would call whatever it names. It is read as plain data,
-and its ``data`` section is a call of one of the package's own data sets with plain arguments, or it is refused.
+The ``config.yaml`` of a run may come from anywhere, and Hydra would call whatever it names. It is therefore read as
+plain data, and its ``data`` section must be a call of one of the package's data sets with plain arguments.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ __all__ = ["data_for"]
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
     f"stylelayers.data.{build.__name__}": build for build in (digits, image_folder, torchvision_dataset)
 }
+_EARLY_TARGETS = {target.replace(".data.", ".training.data."): target for target in _DATA_SETS}
+_SECTION = "data"
 _WAY_OUT = "name a folder of images with data (--data), or have the file's own data built with trust=True (--trust)"
 _PLAIN = (str, int, float, type(None))
 
@@ -33,34 +35,37 @@ _PLAIN = (str, int, float, type(None))
 def data_for(
     path: str | Path, data: str | Path | None, generator: Generator, *, trust: bool = False
 ) -> ImageDataModule:
-    """The images to compare with, of the generator's size and channels.
+    """Real images of the generator's size and channels to compare it with.
 
     Args:
-        path: of the generator; for a run's folder without `data`, the data that the run was trained on.
-        data: ``"digits"``, or a folder of images; None for the run's. Images have labels where the sub-folders are the
-            generator's classes, by their names if it knows them, else by their number.
+        path: of the generator.
+        data: ``"digits"``, or a folder of images; None for the data that the run at `path` was trained on. Images have
+            labels if the sub-folders are the generator's classes, by name or, if it knows no names, by number.
         generator: gives size and channels.
-        trust: call whatever the run's ``config.yaml`` names as its data, as ``train.py`` does, also if the file lies
-            a folder above a generator file.
+        trust: build whatever the run's ``config.yaml`` names as its data, as ``train.py`` does; also accept the file
+            in the folder above a generator file.
 
     Raises:
-        ValueError: no data were named and there is no ``config.yaml`` of a run, it names something else than data of
+        ValueError: no data are given and there is no ``config.yaml`` of a run, it names something else than data of
             this package, or the data cannot be read.
     """
+    if data is None and trust:
+        return _build_by_hydra(_find_configuration(Path(path), trust))
+    if generator.image_channels not in (1, 3):
+        raise ValueError(f"data_for: generator must have 1 or 3 image_channels, got {generator.image_channels}")
     sizes: dict[str, Any] = {"resolution": generator.resolution, "image_channels": generator.image_channels}
     if data is None:
-        file = _configuration_of(Path(path), trust)
-        return _built_by_hydra(file) if trust else _data_of_run(file, sizes)
+        return _build_data_of_run(_find_configuration(Path(path), trust), sizes)
     if str(data) == "digits":
         return digits(**sizes)
     folder = Path(os.path.expanduser(data))
     if not str(data).strip() or not folder.is_dir():
-        raise ValueError(f"data must be digits or a folder of images, got {str(data)!r}, which is no folder")
+        raise ValueError(f"data_for: data must be digits or a folder of images, got {str(data)!r}, which is no folder")
     return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
 
 
 def _has_the_classes(folder: Path, generator: Generator) -> bool:
-    """Whether the sub-folders that hold images are the generator's classes; a warning if not."""
+    """Whether the sub-folders with images are the generator's classes; warn if not."""
     listing = list_folder(folder)
     found = [class_name(name) for name in class_folders(listing.images, listing)]
     loose = any(path.parent == listing.folder for path in listing.images)
@@ -76,7 +81,7 @@ def _has_the_classes(folder: Path, generator: Generator) -> bool:
     return fits
 
 
-def _configuration_of(path: Path, trust: bool) -> Path:
+def _find_configuration(path: Path, trust: bool) -> Path:
     """The configuration of the run that a folder, one of its generators or one of its checkpoints belongs to."""
     folder = path if path.is_dir() else path.absolute().parent
     above = folder.parent / CONFIGURATION
@@ -84,29 +89,38 @@ def _configuration_of(path: Path, trust: bool) -> Path:
         return folder / CONFIGURATION
     if path.is_dir() or not above.is_file():
         raise ValueError(
-            f"data must be digits or a folder of images, since {str(path)!r} is not in the folder of a run"
+            f"data_for: data must be digits or a folder of images, since {str(path)!r} is not in the folder of a run"
         )
     if folder.name != "checkpoints" and not trust:
         raise ValueError(f"{str(above)!r} lies a folder above {str(path)!r} and may be of anything; {_WAY_OUT}")
     return above
 
 
-def _data_of_run(file: Path, sizes: Mapping[str, Any]) -> ImageDataModule:
+def _read_configuration(file: Path) -> dict[str, Any]:
+    """The sections of a configuration, with today's target of the data."""
+    configuration = read_configuration(file)
+    section = configuration.get(_SECTION)
+    if isinstance(section, dict) and isinstance(target := section.get("_target_"), str):
+        section["_target_"] = _EARLY_TARGETS.get(target, target)
+    return configuration
+
+
+def _build_data_of_run(file: Path, sizes: Mapping[str, Any]) -> ImageDataModule:
     try:
-        section = read_configuration(file).get("data")
+        section = _read_configuration(file).get(_SECTION)
     except ValueError as error:
         raise ValueError(f"{str(file)!r} has no readable data: {error}; {_WAY_OUT}") from None
-    build, arguments = _plain_call(section, str(file))
+    build, arguments = _parse_call(section, str(file))
     for name, ours in sizes.items():
         theirs = arguments.get(name, ours)
         if theirs not in _spellings(ours):
             raise ValueError(
-                f"{str(file)!r} is of another generator: data.{name} is {reprlib.repr(theirs)}, "
+                f"{str(file)!r} is of another generator: {_SECTION}.{name} is {reprlib.repr(theirs)}, "
                 f"the generator has {ours}"
             )
     try:
         _check_kinds(build, arguments)
-        return build(**_tamed(build, arguments), **sizes)
+        return build(**{**_restrict_loading(build, arguments), **sizes})
     except (ValueError, TypeError, OSError) as error:
         raise ValueError(f"the data of {str(file)!r} cannot be read: {error}; if they have moved, {_WAY_OUT}") from None
 
@@ -118,17 +132,19 @@ def _check_kinds(build: Callable[..., ImageDataModule], arguments: Mapping[str, 
         try:
             convert_value(value, kinds[name])
         except ConversionError:
-            raise ValueError(f"data.{name} must be {describe_type(kinds[name])}, got {reprlib.repr(value)}") from None
+            raise ValueError(
+                f"{_SECTION}.{name} must be {describe_type(kinds[name])}, got {reprlib.repr(value)}"
+            ) from None
 
 
 def _spellings(size: int | tuple[int, int]) -> list[Any]:
-    """A size as a configuration may have it: a pair is a list there, or one number for both."""
+    """A size as a configuration may have it: a pair as a list, or as one number for both sides."""
     if isinstance(size, int):
         return [size]
     return [size, list(size), *(size[:1] if size[0] == size[1] else ())]
 
 
-def _plain_call(section: object, file: str) -> tuple[Callable[..., ImageDataModule], dict[str, Any]]:
+def _parse_call(section: object, file: str) -> tuple[Callable[..., ImageDataModule], dict[str, Any]]:
     """The data set that a section names, and its arguments.
 
     Raises:
@@ -137,18 +153,18 @@ def _plain_call(section: object, file: str) -> tuple[Callable[..., ImageDataModu
     if not isinstance(section, Mapping) or not isinstance(target := section.get("_target_"), str):
         raise ValueError(f"{file!r} must have data with a _target_, got {type(section).__name__}; {_WAY_OUT}")
     arguments = {str(name): value for name, value in section.items() if name != "_target_"}
-    called = next((f"{key}: {named}" for key, named in _named(section, "data") if named not in _DATA_SETS), None)
-    if called is None:
+    refused = [f"{key}: {named}" for key, named in _find_targets(section, _SECTION) if named not in _DATA_SETS]
+    if not refused:
         known = inspect.signature(_DATA_SETS[target]).parameters
         odd = (name for name, value in arguments.items() if name not in known or not _is_plain(value))
-        called = next((f"data.{name}: {reprlib.repr(arguments[name])}" for name in odd), None)
-    if called is not None:
-        raise ValueError(f"{file!r} is not run, as it names more than data of stylelayers ({called}); {_WAY_OUT}")
+        refused = [f"{_SECTION}.{name}: {reprlib.repr(arguments[name])}" for name in odd]
+    if refused:
+        raise ValueError(f"{file!r} is not run, as it names more than data of stylelayers ({refused[0]}); {_WAY_OUT}")
     return _DATA_SETS[target], arguments
 
 
-def _named(value: object, key: str) -> Iterator[tuple[str, str]]:
-    """Keys and names of all targets within a value, the outer ones first."""
+def _find_targets(value: object, key: str) -> Iterator[tuple[str, str]]:
+    """Keys and names of all targets in a value, the outer ones first."""
     parts: Iterable[tuple[object, object]] = ()
     if isinstance(value, Mapping):
         if "_target_" in value:
@@ -158,33 +174,36 @@ def _named(value: object, key: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         parts = enumerate(value)
     for name, part in parts:
-        yield from _named(part, f"{key}.{name}")
+        yield from _find_targets(part, f"{key}.{name}")
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a number, text without an interpolation, or a list of such."""
+    """Whether a value is a number, text without an interpolation, or a list of them."""
     parts = value if isinstance(value, list) else [value]
     return all(isinstance(part, _PLAIN) and "${" not in str(part) for part in parts)
 
 
-def _tamed(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments without what would fetch files or start more processes than there are processors."""
-    kept = {name: value for name, value in arguments.items() if name not in ("resolution", "image_channels")}
-    if isinstance(workers := kept.get("num_workers"), int):
-        kept["num_workers"] = min(workers, os.cpu_count() or 1)
-    return {**kept, "download": False} if build is torchvision_dataset else kept
+def _restrict_loading(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, without downloads and with at most one worker process per CPU."""
+    restricted = dict(arguments)
+    if isinstance(workers := restricted.get("num_workers"), int):
+        restricted["num_workers"] = min(workers, os.cpu_count() or 1)
+    return {**restricted, "download": False} if "download" in inspect.signature(build).parameters else restricted
 
 
-def _built_by_hydra(file: Path) -> ImageDataModule:
+def _build_by_hydra(file: Path) -> ImageDataModule:
+    from hydra.errors import HydraException
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
-
-    from ..training.run.errors import CONFIGURATION_ERRORS, explain
+    from omegaconf.errors import OmegaConfBaseException
 
     try:
-        data = instantiate(OmegaConf.create(read_configuration(file)).data, _convert_="all")
-    except CONFIGURATION_ERRORS as error:
-        raise ValueError(f"the data of {str(file)!r} cannot be built: {explain(error)}") from error
+        data = instantiate(OmegaConf.create(_read_configuration(file)).get(_SECTION), _convert_="all")
+    except (ValueError, TypeError, HydraException, OmegaConfBaseException) as error:
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        raise ValueError(f"the data of {str(file)!r} cannot be built: {' '.join(str(reason).split())}") from error
     if not isinstance(data, ImageDataModule):
         raise ValueError(f"the data of {str(file)!r} must be an ImageDataModule, got {type(data).__name__}")
     return data

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from stylelayers import Generator
 from stylelayers.checkpoints import load_generator, save_generator
 from stylelayers.cli import app as commands
-from stylelayers.cli.support import numbers
+from stylelayers.cli.support import parse_numbers
 from stylelayers.explore import load_directions, sample, tile, to_pixels
 from stylelayers.explore.projection import fingerprint
 from tests.explore.tiny import tiny_generator
@@ -245,7 +245,10 @@ WRONG_ARGUMENTS = {
     "generate runs/RUN x.png --psi much": "'--psi': Input should be a valid number",
     "generate runs/RUN x.png --truncation-cutoff -1": "truncation_cutoff must be in [0, 4], got -1",
     "generate runs/RUN x.png --seeds 1.5": "--seeds must be numbers and ranges",
-    "generate runs/RUN x.png --zoom 9000 --seeds 0-3": "zoom 9000 makes 144000x144000 pixels",
+    "generate runs/RUN x.png --zoom 9000 --seeds 0-3": "zoom 9000 make a picture of 144000x144000 pixels",
+    "generate runs/RUN x.png --seeds 0-9999999": "10,000,000 images at zoom 1 make a picture of 25304x25296 pixels; at",
+    "mix runs/RUN x.png --rows 0-99999 --columns 0-99999": "make a picture of 800008x800008 pixels; at most 268,",
+    "directions runs/RUN out --columns 999999999": "make a picture of 7999999992x",
     "generate runs/RUN ''": "Invalid value for 'OUTPUT': expected a path, got ''",
     "generate ' ' x.png": "Invalid value for 'MODEL': expected a path, got ' '",
     "generate ~nobody/runs x.png": "Invalid value for 'MODEL': '~nobody/runs'",
@@ -386,13 +389,13 @@ def test_an_interrupted_command_leaves_nothing(monkeypatch: pytest.MonkeyPatch) 
     [("3", [3]), ("0-3", [0, 1, 2, 3]), ("0,5,7-9", [0, 5, 7, 8, 9]), (" 2 - 3 , 1", [2, 3, 1]), ("4-4,4", [4, 4])],
 )
 def test_numbers(text: str, expected: list[int]) -> None:
-    assert numbers("--seeds", text) == expected
+    assert parse_numbers("--seeds", text) == expected
 
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "-1", "a", "1-2-3", "1.5", "5-3"])
 def test_texts_that_are_no_numbers(text: str) -> None:
     with pytest.raises(ValueError, match="--seeds must be numbers and ranges"):
-        numbers("--seeds", text)
+        parse_numbers("--seeds", text)
 
 
 # The process ----------------------------------------------------------------------------------------------------------

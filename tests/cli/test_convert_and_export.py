@@ -13,7 +13,7 @@ from stylelayers.export import Exported
 pytest.importorskip("typer")
 
 from stylelayers.cli.convert import convert
-from stylelayers.cli.export import _FORMATS, _format_of, export
+from stylelayers.cli.export import _FORMATS, _choose_format, export
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
 
@@ -49,7 +49,7 @@ def test_export_passes_its_options_on(
     ("x.onnx", None, "onnx"), ("x.pt2", None, "pt2"), ("x.PT2", None, "pt2"), ("x.pt2", "pt2", "pt2"),
 ])  # fmt: skip
 def test_the_ending_names_the_format(name: str, format: str | None, expected: str) -> None:
-    assert _format_of(Path(name), format) == expected
+    assert _choose_format(Path(name), format) == expected
 
 
 @pytest.mark.parametrize(("name", "format"), [("x.onnx", "pt2"), ("x.pt2", "onnx")])

@@ -1,4 +1,4 @@
-"""``stylelayers metrics``: the numbers of `evaluate`, the data of a run, errors in one line."""
+"""``stylelayers metrics``: the numbers of a meter, the data of a run, errors in one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stylelayers import Generator
 from stylelayers.checkpoints import save_generator
 from stylelayers.cli import app as commands
 from stylelayers.cli import metrics
-from stylelayers.metrics import classifier, data_for, evaluate
+from stylelayers.metrics import QualityMeter, classifier, data_for
 from tests.training.tiny import image_files
 
 QUICK = ("--samples=8", "--metrics=fid,recognised")
@@ -47,7 +47,7 @@ def run(*arguments: str) -> Any:
 def test_a_run_is_compared_with_its_own_data(tmp_path: Path) -> None:
     folder = run_of(tmp_path / "run")
     first, second = (run(str(path), *QUICK, "--json") for path in (folder, folder / "generator.safetensors"))
-    report = evaluate(folder, data_for(folder, None, tiny()), samples=8, metrics=["fid", "recognised"])
+    report = QualityMeter(data_for(folder, None, tiny()), samples=8, metrics=["fid", "recognised"])(folder)
     assert json.loads(first.stdout) == json.loads(second.stdout) == json.loads(json.dumps(report.as_dict()))
     assert json.loads(first.stdout)["features"] == "classifier of digits"
     assert "seed                 1" in run(str(folder), *QUICK, "--seed=1").stdout

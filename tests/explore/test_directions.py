@@ -90,9 +90,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layers": [4]}, r"layers must be in \[0, 4\), at least one, got \[4\]"),
+        ({"layers": [4]}, r"factorize: layers must be in \[0, 4\), at least one, got \[4\]"),
         ({"layers": []}, r"layers must be in \[0, 4\), at least one, got \[\]"),
-        ({"count": 0}, r"count must be in \[1, 5\], got 0"),
+        ({"count": 0}, r"factorize: count must be in \[1, 5\], got 0"),
         ({"count": 6}, r"count must be in \[1, 5\], got 6"),
     ],
     ids=str,

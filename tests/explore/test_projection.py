@@ -177,9 +177,9 @@ def test_weights_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"space": "z"}, "space must be one of w, w\\+, got 'z'"),
-        ({"steps": 0}, "steps must be at least 1, got 0"),
-        ({"target": torch.zeros(1, 3, 8, 9)}, r"target must be \(1, 3, 8, 8\), got \(1, 3, 8, 9\)"),
+        ({"space": "z"}, "project: space must be one of w, w\\+, got 'z'"),
+        ({"steps": 0}, "project: steps must be an int of at least 1, got 0"),
+        ({"target": torch.zeros(1, 3, 8, 9)}, r"project: target must be \(1, 3, 8, 8\), got \(1, 3, 8, 9\)"),
         ({"labels": [0]}, "labels were given, but the generator has no classes"),
     ],
     ids=str,

@@ -121,12 +121,13 @@ def test_pixels_span_black_to_white() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": [3]}, r"labels must be in \[0, 3\), at least one, got \[3\]"),
+        ({"labels": [3]}, r"sample: labels must be in \[0, 3\), at least one, got \[3\]"),
         ({"labels": []}, r"labels must be in \[0, 3\), at least one, got \[\]"),
-        ({"noise": "fixed"}, "noise must be one of random, const, none, got 'fixed'"),
-        ({"batch": -1}, "batch must be at least 1, got -1"),
-        ({"truncation_psi": 0.5, "truncation_cutoff": 9}, r"truncation_cutoff must be in \[0, 4\], got 9"),
-        ({"seeds": [-1]}, r"seeds must be in \[0, 2\*\*63\), got -1"),
+        ({"noise": "fixed"}, "sample: noise must be one of random, const, none, got 'fixed'"),
+        ({"batch": -1}, "sample: batch must be an int of at least 1, got -1"),
+        ({"batch": 0}, "sample: batch must be an int of at least 1, got 0"),
+        ({"truncation_psi": 0.5, "truncation_cutoff": 9}, r"sample: truncation_cutoff must be in \[0, 4\], got 9"),
+        ({"seeds": [-1]}, r"sample: seeds must be in \[0, 2\*\*63\), got -1"),
     ],
     ids=str,
 )
@@ -138,5 +139,5 @@ def test_wrong_arguments(options: dict[str, object], message: str) -> None:
 def test_generators_must_be_ready() -> None:
     with pytest.raises(ValueError, match="labels were given, but the generator has no classes"):
         list(sample(tiny_generator(), [0], labels=[0]))
-    with pytest.raises(ValueError, match="must be in evaluation mode"):
+    with pytest.raises(ValueError, match="sample: generator must be in evaluation mode"):
         list(sample(tiny_generator().train(), [0]))

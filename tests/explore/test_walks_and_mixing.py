@@ -87,9 +87,9 @@ def test_styles_of_a_walk(space: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": [1]}, "a walk needs at least 2 points and 1 frame, got 1 points"),
+        ({"seeds": [1]}, "spherical_walk: a walk needs at least 2 points and 1 frame, got 1 points"),
         ({"frames": 0}, "got 2 points and 0 frames"),
-        ({"space": "s"}, "space must be one of z, w, got 's'"),
+        ({"space": "s"}, "walk_styles: space must be one of z, w, got 's'"),
     ],
     ids=str,
 )
@@ -120,5 +120,5 @@ def test_a_table_has_its_sources_on_the_edges() -> None:
 
 @pytest.mark.parametrize("layers", [[], [4], [-1]], ids=str)
 def test_layers_that_there_are_not(layers: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"layers must be in \[0, 4\), at least one"):
+    with pytest.raises(ValueError, match=r"mixed_styles_grid: layers must be in \[0, 4\), at least one"):
         mixed_styles_grid(randn(1, 4, 3), randn(1, 4, 3), layers)

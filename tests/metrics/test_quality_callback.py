@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import train
 from stylelayers.checkpoints import load_generator
-from stylelayers.metrics import QualityMeter, QualityReport, evaluate
+from stylelayers.metrics import QualityMeter, QualityReport
 from stylelayers.training import GAN, LatestCheckpoint, QualityMetrics, StopOnSignal
 from stylelayers.training.callbacks import quality as quality_module
 from stylelayers.training.run.checks import check_objective
@@ -47,7 +47,7 @@ class Scripted(QualityMetrics):
         super().__init__(folder, meter=METER, **options)
         self.script, self.seen = iter(numbers), list[int]()
 
-    def _report(self, model: GAN) -> QualityReport | None:
+    def _compute_report(self, model: GAN) -> QualityReport | None:
         self.seen.append(model.images_seen)
         value = next(self.script)
         return None if value is None else QualityReport("", "", "", 4, 4, 1.0, "random", 0, fid=value)
@@ -86,7 +86,7 @@ def test_curves_have_one_row_a_measurement(tmp_path: Path) -> None:
     ]
 
 
-def test_the_best_state_and_the_best_generator_are_those_that_were_measured(tmp_path: Path) -> None:
+def test_the_best_state_and_generator_are_those_that_were_measured(tmp_path: Path) -> None:
     quality = Scripted(tmp_path, [3.0, 1.0, 2.0], every_images=BATCH)
     model = tiny_gan()
     fit(model, 3, quality, LatestCheckpoint(tmp_path, monitor="quality/fid"))
@@ -183,10 +183,10 @@ def test_training_is_the_same_bit_for_bit_with_and_without(tmp_path: Path) -> No
     assert load_generator(tmp_path / "best.safetensors").resolution == (8, 8)
 
 
-def test_logged_numbers_are_those_of_evaluate(tmp_path: Path) -> None:
+def test_logged_numbers_are_those_of_the_meter(tmp_path: Path) -> None:
     model = tiny_gan()
     trainer = fit(model, 2, QualityMetrics(tmp_path, meter=METER))
-    report = evaluate(model.average.module, tiny_data(), features=Quarters(), metrics=["fid"], samples=16, cache=None)
+    report = METER(tiny_data())(model.average.module)
     assert float(trainer.callback_metrics["quality/fid"]) == pytest.approx(report.fid)
 
 
@@ -198,7 +198,7 @@ def test_images_that_are_not_finite_are_warned_of(tmp_path: Path) -> None:
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     quality._meter = METER(tiny_data())
     with pytest.warns(UserWarning, match="quality was not measured at 0 images: .* must be finite"):
-        quality._log(trainer, model)
+        quality._measure(trainer, model)
     assert not quality.path.exists()
 
 
@@ -215,8 +215,10 @@ def test_a_run_that_a_signal_ends_does_not_measure_again(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"every_images": 0}, "callbacks.quality.every_images must be an int of at least 1, got 0"),
-        ({"best": "psnr"}, "callbacks.quality.best must be one of fid, kid, .*, or null, got 'psnr'"),
+        ({"every_images": 0}, "QualityMetrics: every_images must be an int of at least 1, got 0"),
+        ({"every_images": True}, "QualityMetrics: every_images must be an int of at least 1, got True"),
+        ({"best": "kid_deviation"}, "QualityMetrics: best must be one of .*, got 'kid_deviation'"),
+        ({"best": "psnr"}, "QualityMetrics: best must be one of fid, kid, precision, .*, got 'psnr'"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path: Path, options: dict[str, Any], message: str) -> None:
@@ -226,7 +228,7 @@ def test_settings_that_cannot_be(tmp_path: Path, options: dict[str, Any], messag
 
 def test_a_meter_that_cannot_be_made_ends_the_run_before_it_starts(tmp_path: Path) -> None:
     model = tiny_gan()
-    with pytest.raises(PreflightError, match=r"quality.meter: features=classifier needs data with labels"):
+    with pytest.raises(PreflightError, match=r"QualityMetrics: meter: .*: features=classifier needs data with labels"):
         fit(model, 1, QualityMetrics(tmp_path, meter=partial(QualityMeter, features="classifier")))
     assert model.images_seen == 0
 
@@ -247,7 +249,7 @@ def test_all_processes_log_what_the_first_measures(tmp_path: Path) -> None:
 
 
 def refused(rank: int, count: int, folder: Path) -> None:
-    with pytest.raises(PreflightError, match=("data with labels", "the first process failed")[rank]):
+    with pytest.raises(PreflightError, match=("data with labels", "rank 0 failed")[rank]):
         fit(tiny_gan(), 1, QualityMetrics(folder, meter=partial(QualityMeter, features="classifier")), devices=count)
 
 
@@ -280,7 +282,7 @@ def metrics_config(output: Path, *overrides: str) -> Any:
     )
 
 
-def test_callbacks_metrics_are_the_default_ones_and_the_measurement_before_the_checkpoint(tmp_path: Path) -> None:
+def test_callbacks_metrics_measure_before_the_default_checkpoint(tmp_path: Path) -> None:
     config, default = metrics_config(tmp_path / "a").callbacks, tiny_config(tmp_path / "b").callbacks
     assert list(config) == ["quality", *default]
     assert config.checkpoint.monitor == "quality/fid"

@@ -74,7 +74,7 @@ def test_real_images_are_nearer_than_worse_and_worse_ones(images: Callable[[], T
         assert distances[-1] > 2 * distances[0]
 
 
-def test_the_features_are_the_same_in_every_process_and_leave_random_numbers_alone() -> None:
+def test_random_features_are_the_same_in_every_process() -> None:
     state = torch.get_rng_state()
     first, second = RandomFeatures(3), RandomFeatures(3)
     assert torch.equal(torch.get_rng_state(), state)
@@ -90,7 +90,7 @@ def test_images_of_any_size(size: tuple[int, int], levels: int, channels: int) -
     assert features.std(0).min() > 0
 
 
-def test_data_without_features_of_their_own_are_measured_offline_and_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_data_are_measured_offline_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     images = torch.utils.data.TensorDataset(torch.rand(40, 1, 8, 8) * 2 - 1, torch.zeros(40).long())
     generator = Generator(8, z_dim=4, w_dim=4, image_channels=1, channel_base=32)

@@ -24,6 +24,7 @@ from tests.training.tiny import image_files
 
 DIGITS = "stylelayers.data.digits"
 FOLDER = "stylelayers.data.image_folder"
+EARLY_RUN = Path(__file__).parents[1] / "data" / "run_of_early_names"
 
 
 def tiny() -> Generator:
@@ -55,6 +56,32 @@ def test_the_data_of_a_run_are_found_from_each_of_its_files(tmp_path: Path, plac
         shutil.copy(run / "generator.safetensors", path)
     data = data_for(path, None, tiny())
     assert (data.resolution, data.image_channels, len(data.dataset)) == ((8, 8), 1, 6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_runs_of_before_the_rooms_moved_have_their_data(trust: bool) -> None:
+    data = data_for(EARLY_RUN, None, load_generator(EARLY_RUN), trust=trust)
+    assert (data.resolution, data.image_channels, data.num_labels, len(data.dataset)) == ((8, 8), 1, 10, 1797)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["digits", "image_folder", "torchvision_dataset"])
+def test_early_targets_are_those_of_today(tmp_path: Path, name: str) -> None:
+    run = run_of(tmp_path / "run", {"_target_": f"stylelayers.training.data.{name}", "resolution": 16})
+    with pytest.raises(ValueError, match=r"of another generator: data\.resolution is 16"):
+        data_for(run, None, tiny())
+    run = run_of(tmp_path / "run", {"_target_": f"stylelayers.training.data.{name}.os.system"})
+    with pytest.raises(ValueError, match=r"is not run.*os\.system"):
+        data_for(run, None, tiny())
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_generators_of_channels_that_pictures_lack_are_named(tmp_path: Path, channels: int) -> None:
+    generator = Generator(8, z_dim=4, w_dim=4, image_channels=channels, channel_base=32).eval()
+    run = run_of(tmp_path / "run", {"_target_": f"{__name__}.own_data"})
+    for data in (None, "digits", image_files(tmp_path / "a")):
+        with pytest.raises(ValueError, match=f"generator must have 1 or 3 image_channels, got {channels}"):
+            data_for(run, data, generator)
+    assert data_for(run, None, generator, trust=True).num_labels == 0
 
 
 def test_data_of_ones_own_need_trust(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from stylelayers import Generator
 from stylelayers.checkpoints import describe, load_generator
+from stylelayers.explore import latents_of_seeds
 from stylelayers.images import save_grid
 from stylelayers.training import GAN, GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput
 from tests.training.tiny import BATCH, fit, tiny_gan
@@ -58,7 +59,7 @@ def test_a_grid_shows_its_latents_row_by_row_without_a_gap(tmp_path: Path) -> No
     generator(torch.randn(64, 4))  # moves the mean of w
     grid = ImageGrid(tmp_path, rows=5, columns=8, truncation_psi=0.5, seed=7)
     grid.on_train_start(TRAINER, model_with(generator, images_seen=123))
-    z = torch.randn(40, 4, generator=torch.Generator().manual_seed(7))
+    z = latents_of_seeds(range(7 * 40, 8 * 40), 4)
     with torch.no_grad():
         images = generator(z, truncation_psi=0.5, noise="const").clamp(-1, 1)
     expected = images.unflatten(0, (5, 8)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (5 * 8, 8 * 12, 3)
@@ -184,10 +185,11 @@ def test_throughput_is_images_over_the_time_of_a_window(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ImageGrid("x", every_images=0), r"callbacks\.grid\.every_images must be an int of at least 1, got 0"),
-        (lambda: ImageGrid("x", rows=0), r"callbacks\.grid\.rows must be an int of at least 1, got 0"),
-        (lambda: ImageGrid("x", columns=-1), r"callbacks\.grid\.columns must be an int of at least 1, got -1"),
-        (lambda: ImageGrid("x", rows=cast(int, 1.5)), r"callbacks\.grid\.rows must be an int of at least 1, got 1\.5"),
+        (lambda: ImageGrid("x", every_images=0), "ImageGrid: every_images must be an int of at least 1, got 0"),
+        (lambda: ImageGrid("x", rows=0), "ImageGrid: rows must be an int of at least 1, got 0"),
+        (lambda: ImageGrid("x", columns=-1), "ImageGrid: columns must be an int of at least 1, got -1"),
+        (lambda: ImageGrid("x", rows=cast(int, 1.5)), r"ImageGrid: rows must be an int of at least 1, got 1\.5"),
+        (lambda: ImageGrid("x", seed=-1), "ImageGrid: seed must be an int of at least 0, got -1"),
         (lambda: LatestCheckpoint("x", every_minutes=0.0), r"callbacks\.checkpoint\.every_minutes must be above 0"),
         (lambda: LatestCheckpoint("x", every_minutes=float("nan")), r"every_minutes must be above 0, got nan"),
         (lambda: StopAfterImages(0), r"callbacks\.stop\.max_images must be at least 1, got 0"),

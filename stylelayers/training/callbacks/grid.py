@@ -1,4 +1,4 @@
-"""Pictures of fixed latents while training, so that the eye can follow."""
+"""Pictures of fixed seeds during training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from torch import Tensor
 
+from ..._checks import check_ints
+from ...explore.sampling import sample
 from ...images.writing import save_grid
-from ...models import Generator
 from ..gan import GAN
 
 __all__ = ["ImageGrid"]
@@ -20,14 +20,14 @@ __all__ = ["ImageGrid"]
 class ImageGrid(Callback):
     """Save grids of the averaged generator's images as ``samples/<images seen>.png``, and the last as ``last.png``.
 
-    Latents and noise are the same in every grid; classes, where there are any, run along the columns.
+    Latents and noise are the same in every grid; classes, if there are any, run along the columns.
 
     Args:
         folder: the run's folder.
-        every_images: images seen from one grid to the next, at least 1.
+        every_images: images seen between two grids, at least 1.
         rows, columns: of the grid, at least 1.
         truncation_psi: of the styles, 1 for none.
-        seed: of the latents.
+        seed: of the latents, at least 0; grids of different seeds have no latent in common.
     """
 
     def __init__(
@@ -40,9 +40,8 @@ class ImageGrid(Callback):
         truncation_psi: float = 1.0,
         seed: int = 0,
     ) -> None:
-        for name, value in (("every_images", every_images), ("rows", rows), ("columns", columns)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"callbacks.grid.{name} must be an int of at least 1, got {value!r}")
+        check_ints("ImageGrid", every_images=every_images, rows=rows, columns=columns)
+        check_ints("ImageGrid", 0, seed=seed)
         self.folder = Path(folder) / "samples"
         self.every_images, self.rows, self.columns = every_images, rows, columns
         self.truncation_psi, self.seed = truncation_psi, seed
@@ -60,18 +59,11 @@ class ImageGrid(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         self._save(trainer, pl_module, "last.png")
 
-    def _save(self, trainer: Trainer, pl_module: GAN, name: str) -> None:
-        if trainer.is_global_zero:
-            save_grid(self._images(pl_module.average.module), self.folder / name, columns=self.columns)
-
-    @torch.no_grad()
-    def _images(self, generator: Generator) -> Tensor:
-        count = self.rows * self.columns
-        source = torch.Generator().manual_seed(self.seed)
-        device = next(generator.parameters()).device
-        z = torch.randn(count, generator.z_dim, generator=source).to(device)
-        labels = (
-            torch.arange(count, device=device) % self.columns % generator.num_labels if generator.num_labels else None
-        )
-        parts = zip(z.split(32), [None] * count if labels is None else labels.split(32), strict=False)
-        return torch.cat([generator(p, q, truncation_psi=self.truncation_psi, noise="const") for p, q in parts])
+    def _save(self, trainer: Trainer, model: GAN, name: str) -> None:
+        if not trainer.is_global_zero:
+            return
+        generator, count = model.average.module, self.rows * self.columns
+        seeds = range(self.seed * count, (self.seed + 1) * count)
+        labels = [column % generator.num_labels for column in range(self.columns)] if generator.num_labels else None
+        images = sample(generator, seeds, labels=labels, truncation_psi=self.truncation_psi)
+        save_grid(torch.cat(list(images)), self.folder / name, columns=self.columns)

@@ -11,17 +11,15 @@ from lightning.pytorch.callbacks import Timer
 
 from ...augment import AdaptiveAugment
 from ...data import ImageDataModule
-from ...metrics.names import HIGH_IS_GOOD, LOW_IS_GOOD, numbers_of
+from ...metrics.names import numbers_of
+from ...metrics.registry import DIRECTIONS
 from ..callbacks import Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
 from ..gan import GAN
 
 __all__ = ["check_choices", "check_direction", "check_name", "logged_names"]
 
 _ALWAYS = ("samples/diversity", "progress/images")
-_DIRECTIONS = {
-    **{f"quality/{name}": "min" for name in LOW_IS_GOOD},
-    **{f"quality/{name}": "max" for name in HIGH_IS_GOOD},
-}
+_DIRECTIONS = {f"quality/{name}": better for name, better in DIRECTIONS.items() if better is not None}
 _OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] = {
     Throughput: lambda callback, data: iter(("speed/images_per_second",)),
     Health: lambda callback, data: iter(("steps/skipped",)),

@@ -1,4 +1,4 @@
-"""The quality of a generator in one call: settings, determinism, feature networks, cache, errors."""
+"""Quality meters: settings, determinism, feature networks, cache, errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ from stylelayers.metrics import (
     QualityMeter,
     QualityReport,
     classifier_of_digits,
-    evaluate,
     frechet_distance,
-    path_length,
+    perceptual_path_length,
     real_features,
     recognition,
     train_classifier,
@@ -62,15 +61,15 @@ def pictures(count: int = 60, *, labels: int = 0, seed: int = 0) -> ImageDataMod
 
 def measure(generator: Generator | str | Path, **options: Any) -> QualityReport:
     settings: dict[str, Any] = {"features": Means(), "samples": 40, "batch_size": 16, "cache": None}
-    return evaluate(generator, pictures(), **{**settings, **options})
+    return QualityMeter(pictures(), **{**settings, **options})(generator)
 
 
 # The report --------------------------------------------------------------------------------------------------------
 
 
 def test_a_report_has_the_numbers_that_were_asked_for_and_their_settings(generator: Generator) -> None:
-    report = measure(generator, metrics=["fid", "path_length"], truncation_psi=0.7, seed=3, max_real=50)
-    assert set(report.numbers()) == {"fid", "path_length"}
+    report = measure(generator, metrics=["fid", "perceptual_path_length"], truncation_psi=0.7, seed=3, max_real=50)
+    assert set(report.numbers()) == {"fid", "ppl"}
     assert report.as_dict() | report.numbers() == report.as_dict()
     assert (report.features, report.resize_filter, report.data_filter) == ("Means", "none", "unknown")
     assert (report.samples, report.real_images, report.truncation_psi, report.seed) == (40, 50, 0.7, 3)
@@ -94,7 +93,7 @@ def test_files_and_folders_are_measured_like_the_network(tmp_path: Path, generat
 
 
 def test_a_seed_gives_the_same_numbers_and_nothing_is_disturbed(generator: Generator) -> None:
-    everything = ("fid", "kid", "precision_recall", "path_length")
+    everything = ("fid", "kid", "precision_recall", "perceptual_path_length")
     generator.train()
     means = generator.mapping.state_dict()["w_mean"].clone()
     torch.manual_seed(5)
@@ -133,7 +132,7 @@ def test_digits_have_features_of_their_own_that_tell_digits_from_noise() -> None
     assert report.fid is not None and report.fid > 20 * frechet_distance(space(reals[:500]), space(reals[500:]))
 
 
-def test_a_classifier_is_the_same_at_every_training_and_leaves_random_numbers_alone() -> None:
+def test_training_a_classifier_is_deterministic() -> None:
     images, labels = torch.rand(60, 1, 8, 8), torch.arange(60) % 3
     state = torch.get_rng_state()
     first, again, other = (train_classifier(images, labels, 3, seed=seed) for seed in (0, 0, 1))
@@ -144,7 +143,7 @@ def test_a_classifier_is_the_same_at_every_training_and_leaves_random_numbers_al
 
 
 def test_a_classifier_of_the_datas_labels(generator: Generator) -> None:
-    report = evaluate(generator, pictures(labels=3), features="classifier", samples=20, cache=None)
+    report = QualityMeter(pictures(labels=3), features="classifier", samples=20, cache=None)(generator)
     assert report.class_shares is not None and len(report.class_shares) == 3
     assert report.asked_recognised is None  # the generator has no labels
     with pytest.raises(ValueError, match="features=classifier needs data with labels"):
@@ -172,13 +171,13 @@ def test_labels_are_asked_as_often_as_the_data_have_them() -> None:
     for num_labels, shares in ((3, [0.75, 0.0, 0.25]), (4, [0.25] * 4)):
         data = ImageDataModule(torch.utils.data.TensorDataset(images, labels), num_labels=3)
         generator = Remembers(8, num_labels=num_labels, **options)
-        evaluate(generator, data, features=Means(), metrics=["fid"], samples=1000, cache=None)
+        QualityMeter(data, features=Means(), metrics=["fid"], samples=1000, cache=None)(generator)
         counts = torch.bincount(generator.asked, minlength=num_labels) / 1000
         assert counts.tolist() == pytest.approx(shares, abs=0.05)
         assert (counts == 0).tolist() == [share == 0 for share in shares]
 
 
-def test_path_lengths_are_the_squared_speed_of_the_images(generator: Generator) -> None:
+def test_perceptual_path_lengths_are_the_squared_speed_of_the_images(generator: Generator) -> None:
     class SquaredDifference(nn.Module):
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
             return (a - b).double().square().sum((1, 2, 3))
@@ -186,7 +185,8 @@ def test_path_lengths_are_the_squared_speed_of_the_images(generator: Generator) 
     generator = generator.double()
     ends = torch.randn(2, 12, 4, dtype=torch.float64)
     space = FeatureSpace("Means", Means())
-    length = path_length(generator, space, (ends[0], ends[1]), None, similarity=SquaredDifference(), batch_size=5)
+    options: dict[str, Any] = {"similarity": SquaredDifference(), "batch_size": 5}
+    length = perceptual_path_length(generator, space, (ends[0], ends[1]), None, **options)
     ws = [generator.mapping(z).detach() for z in ends]
     speeds = []
     for start, end in zip(*ws, strict=True):
@@ -230,9 +230,7 @@ def test_another_network_filter_or_content_has_a_file_of_its_own(tmp_path: Path,
     assert files(pictures(labels=3), space) == 5  # labels are no content of images
 
 
-def test_a_network_whose_code_has_changed_does_not_find_its_former_features(
-    tmp_path: Path, generator: Generator
-) -> None:
+def test_cached_features_of_changed_code_are_not_used(tmp_path: Path, generator: Generator) -> None:
     before = measure(generator, cache=tmp_path, metrics=["fid"])
 
     class Means(nn.Module):
@@ -307,7 +305,8 @@ def test_settings_that_cannot_be(options: dict[str, Any], message: str, generato
 
 
 @pytest.mark.parametrize(
-    ("metrics", "least"), [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["path_length"], 3)]
+    ("metrics", "least"),
+    [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["perceptual_path_length"], 3)],
 )
 def test_the_least_number_of_images_of_each_metric(metrics: list[str] | None, least: int, generator: Generator) -> None:
     options: dict[str, Any] = {"features": "random", "metrics": metrics, "cache": None}
@@ -316,8 +315,8 @@ def test_the_least_number_of_images_of_each_metric(metrics: list[str] | None, le
             with pytest.raises(
                 ValueError, match=rf"data must hold at least {least} images, got {count}; .*fid 2, kid 2"
             ):
-                evaluate(generator, pictures(count), **options)
-    report = evaluate(generator, pictures(least), **options)
+                QualityMeter(pictures(count), **options)
+    report = QualityMeter(pictures(least), **options)(generator)
     assert report.real_images == report.samples == least
     assert all(math.isfinite(value) for value in report.numbers().values())
 
@@ -331,7 +330,7 @@ def test_subsets_that_are_all_the_images_have_no_deviation(generator: Generator)
 
 def test_generator_and_data_must_have_the_same_images(generator: Generator) -> None:
     with pytest.raises(ValueError, match=r"the same resolution, got \(8, 8\) and \(16, 16\)"):
-        evaluate(generator, digits(resolution=16), features=Means(), cache=None)
+        QualityMeter(digits(resolution=16), features=Means(), cache=None)(generator)
     broken = tiny_gan().generator
     with torch.no_grad():
         broken.synthesis.requires_grad_(False)
@@ -353,9 +352,10 @@ def test_generator_and_data_must_have_the_same_images(generator: Generator) -> N
 def test_generator_and_data_must_have_the_same_classes(names: str, message: str) -> None:
     generator = tiny_gan(labels=10).generator.eval()
     generator.class_names = tuple(names)
-    with pytest.raises(ValueError, match=f"evaluate: the generator must have the data's classes, .*{message}"):
-        evaluate(generator, digits(resolution=8), samples=4, metrics=["fid"], features=Means(), cache=None)
-    evaluate(generator, digits(resolution=8, labels=False), samples=4, metrics=["fid"], features=Means(), cache=None)
+    options: dict[str, Any] = {"samples": 4, "metrics": ["fid"], "features": Means(), "cache": None}
+    with pytest.raises(ValueError, match=f"QualityMeter: the generator must have the data's classes, .*{message}"):
+        QualityMeter(digits(resolution=8), **options)(generator)
+    QualityMeter(digits(resolution=8, labels=False), **options)(generator)
 
 
 def test_weights_that_cannot_be_fetched_end_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

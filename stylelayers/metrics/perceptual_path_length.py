@@ -1,4 +1,4 @@
-"""The perceptual path length of our generators, through torchmetrics."""
+"""Perceptual path length of a generator, through torchmetrics."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 from ..models import Generator
 from .feature_space import FeatureSpace
 
-__all__ = ["SIMILARITIES", "path_length"]
+__all__ = ["SIMILARITIES", "perceptual_path_length"]
 
 SIMILARITIES = ("features", "vgg", "alex", "squeeze")
-STEP = 1e-4
+_STEP = 1e-4
 
 
-def path_length(
+def perceptual_path_length(
     generator: Generator,
     space: FeatureSpace,
     z: tuple[Tensor, Tensor],
@@ -26,42 +26,44 @@ def path_length(
 ) -> float:
     """``E[d(G(w), G(w + e (w' - w))) / e^2]``, e = 1e-4, from the ends of paths in W (arXiv:1812.04948, sec. 4.1).
 
-    The largest and smallest hundredths are left out; noise is constant, and both ends have the same label.
+    The largest and smallest hundredths are left out. Noise is constant; both ends have the same label.
 
     Args:
         generator: in evaluation mode.
-        space: its features give the similarity ``"features"``, their squared distance.
-        z: the latents ``(N, z_dim)`` of both ends.
+        space: features whose squared distance is the similarity ``"features"``.
+        z: latents ``(N, z_dim)`` of both ends.
         labels: ``(N,)``, or None.
-        similarity: a name of LPIPS as torchmetrics has it (``"vgg"``, ``"alex"``, ``"squeeze"``), or a module of two
-            batches of images in [-1, 1] → ``(N,)``, quadratic in small differences.
+        similarity: ``"features"``, a network of LPIPS (``"vgg"``, ``"alex"``, ``"squeeze"``), or a module that maps two
+            batches of images in [-1, 1] to distances ``(N,)``, quadratic in small differences.
         truncation_psi: of the styles.
-        batch_size: pairs of images at a time.
+        batch_size: pairs of images per batch.
 
     Raises:
-        ValueError: LPIPS' weights cannot be fetched.
+        ValueError: the weights of LPIPS cannot be fetched.
     """
-    from torchmetrics.functional.image import perceptual_path_length
+    from torchmetrics.functional.image import perceptual_path_length as compute
 
     device = z[0].device
-    net = _SquaredDistance(space) if similarity == "features" else similarity
+    network = _SquaredDistance(space) if similarity == "features" else similarity
     try:
-        mean, _, _ = perceptual_path_length(
-            _Paths(generator, z, labels, truncation_psi),  # type: ignore[arg-type]
+        mean, _, _ = compute(
+            _StylesToImages(generator, z, labels, truncation_psi),  # type: ignore[arg-type]
             num_samples=len(z[0]),
             batch_size=batch_size,
-            epsilon=STEP,
+            epsilon=_STEP,
             resize=None,
-            sim_net=net,  # type: ignore[arg-type]
+            sim_net=network,  # type: ignore[arg-type]
             device=device,
         )
     except (ModuleNotFoundError, OSError) as error:
-        raise ValueError(f"similarity={similarity}: its weights could not be fetched ({error})") from None
+        raise ValueError(
+            f"perceptual_path_length: the weights of similarity={similarity} could not be fetched ({error})"
+        ) from None
     return float(mean)
 
 
-class _Paths(nn.Module):
-    """A generator from styles, as torchmetrics takes it: each call of `sample` gives the next end of all paths."""
+class _StylesToImages(nn.Module):
+    """The synthesis network as torchmetrics expects a generator; each call of `sample` gives one end of all paths."""
 
     def __init__(
         self, generator: Generator, z: tuple[Tensor, Tensor], labels: Tensor | None, truncation_psi: float
@@ -77,10 +79,12 @@ class _Paths(nn.Module):
 
     def forward(self, ws: Tensor) -> Tensor:
         images = self.generator.synthesis(ws, noise="const")
-        return (images + 1) * 127.5  # the range that torchmetrics takes
+        return (images + 1) * 127.5  # torchmetrics expects [0, 255]
 
 
 class _SquaredDistance(nn.Module):
+    """Squared distance of features, in float64."""
+
     def __init__(self, space: FeatureSpace) -> None:
         super().__init__()
         self.space = space

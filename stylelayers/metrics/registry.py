@@ -1,0 +1,52 @@
+"""The registry of metrics: the numbers of each, which direction is better, and what each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .distances import NEIGHBOURS
+
+__all__ = ["DIRECTIONS", "METRICS", "Metric", "default_metrics", "min_images"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An entry of the registry.
+
+    Attributes:
+        numbers: names of the reported numbers → the better direction, ``"min"`` or ``"max"``; None for a number that
+            only qualifies another one.
+        min_images: smallest number of real and of generated images.
+        is_default: measured unless metrics are chosen.
+        needs_classifier: measured only in the feature space of a classifier.
+    """
+
+    numbers: Mapping[str, str | None]
+    min_images: int
+    is_default: bool = True
+    needs_classifier: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "fid": Metric({"fid": "min"}, min_images=2),
+    "kid": Metric({"kid": "min", "kid_deviation": None}, min_images=2),
+    "precision_recall": Metric({"precision": "max", "recall": "max"}, min_images=NEIGHBOURS + 1),
+    "perceptual_path_length": Metric({"ppl": "min"}, min_images=3, is_default=False),
+    "recognised": Metric(
+        {"recognised": "max", "asked_recognised": "max", "smallest_class": "max"}, min_images=1, needs_classifier=True
+    ),
+}
+DIRECTIONS = {number: better for metric in METRICS.values() for number, better in metric.numbers.items()}
+"""All numbers, and the better direction of each."""
+
+
+def default_metrics(*, with_classifier: bool) -> tuple[str, ...]:
+    """The metrics that are measured unless others are chosen."""
+    metrics = ((name, metric) for name, metric in METRICS.items() if metric.is_default)
+    return tuple(name for name, metric in metrics if with_classifier or not metric.needs_classifier)
+
+
+def min_images(metrics: Iterable[str]) -> int:
+    """The smallest number of images that all of the given metrics can be computed from."""
+    return max(METRICS[name].min_images for name in metrics)
