@@ -178,9 +178,12 @@ def _find_targets(value: object, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a number, text without an interpolation, or a list of them."""
-    parts = value if isinstance(value, list) else [value]
-    return all(isinstance(part, _PLAIN) and "${" not in str(part) for part in parts)
+    """Whether it is a number, text without an interpolation, or a list or mapping of such."""
+    if isinstance(value, Mapping):
+        return all(_is_plain(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN) and "${" not in str(value)
 
 
 def _restrict_loading(build: Callable[..., ImageDataModule], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from stylelayers.metrics import data_for
 from stylelayers.training.run.resuming import find_checkpoint
 from tests.training.tiny import image_files
 
+SET = "stylelayers.data.torchvision_dataset"
 DIGITS = "stylelayers.data.digits"
 FOLDER = "stylelayers.data.image_folder"
 EARLY_RUN = Path(__file__).parents[1] / "data" / "run_of_early_names"
@@ -121,6 +122,8 @@ def test_data_sets_are_not_fetched_because_a_file_says_so(tmp_path: Path, monkey
             "the data of .* cannot be read: data.labels must be true or false",
         ),
         ({"_target_": DIGITS, "depth": 3}, r"is not run.*data\.depth: 3"),
+        ({"_target_": SET, "arguments": {"size": {"_target_": "os.getcwd"}}}, r"is not run.*os\.getcwd"),
+        ({"_target_": SET, "arguments": {"size": ["${oc.env:HOME}"]}}, r"is not run.*data\.arguments"),
         ({"_target_": DIGITS, "resolution": None}, "another generator: data.resolution is None, the"),
         ({"_target_": DIGITS, "resolution": [1] * 999}, r"data\.resolution is \[1, 1.{,20}\.\.\.\], the"),
         (
