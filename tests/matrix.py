@@ -156,11 +156,11 @@ def painter(w: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def convolved(x: Tensor, weight: Tensor, **options: Any) -> Tensor:
-    return functional.resample_conv2d(x, weight, padding=(1, 0, 0, 2), resample_filter=TAPS, **options)
+    return functional.resample_conv2d(x, weight, padding=(1, 0, 0, 2), kernel=TAPS, **options)
 
 
 def modulated(x: Tensor, style: Tensor, noise: Tensor, weight: Tensor, **options: Any) -> Tensor:
-    return functional.modulated_conv2d(x, weight, style, noise=noise, up=2, padding=1, resample_filter=TAPS, **options)
+    return functional.modulated_conv2d(x, weight, style, noise=noise, up=2, padding=1, kernel=TAPS, **options)
 
 
 def of_live_images(penalty: Callable[[Tensor, Tensor], Tensor], x: Tensor, *weights: Tensor) -> Tensor:
@@ -191,8 +191,7 @@ ROWS = (
     _row("functional.blur2d", [(2, 5, 4)], options={"kernel": TAPS, "padding_mode": "reflect"}),
     _row("functional.downsample2d", [(2, 6, 4)], options={"kernel": KERNEL}),
     _row("functional.minibatch_stddev", [(4, 2, 3)], options={"group_size": 2, "num_channels": 2}, **STDDEV),
-    Row("functional.modulated_conv2d", modulated, *MODULATED, {"fused": False}, "shared"),
-    Row("functional.modulated_conv2d", modulated, *MODULATED, {"fused": True}, "fused"),
+    Row("functional.modulated_conv2d", modulated, *MODULATED),
     _row("functional.pixel_norm", [(4, 2, 3)]),
     Row("functional.resample_conv2d", convolved, [(2, 4, 5)], [(3, 2, 2, 3)], {"up": 2}, "up"),
     Row("functional.resample_conv2d", convolved, [(2, 4, 6)], [(3, 2, 2, 3)], NEAREST, "down"),

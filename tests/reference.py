@@ -88,12 +88,12 @@ def resample_conv2d(
     down: int = 1,
     padding: int | tuple[int, ...] = 0,
     padding_mode: str = "zeros",
-    resample_filter: Taps | None = None,
+    kernel: Taps | None = None,
     resample_method: str = "fir",
     groups: int = 1,
 ) -> Tensor:
     sides = (padding,) * 4 if isinstance(padding, int) else padding
-    taps = (1.0,) if resample_filter is None else resample_filter
+    taps = (1.0,) if kernel is None else kernel
     if up == down == 1:
         return F.conv2d(pad_images(x, sides, padding_mode), weight, groups=groups)
     if resample_method == "fir":
@@ -156,6 +156,25 @@ def modulated_conv2d(
         results.append(resample_conv2d(x[n : n + 1], kernel, **options))
     y = torch.cat(results)
     return y if noise is None else y + noise
+
+
+def grouped_modulated_conv2d(
+    conv: Callable[..., Tensor],
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    *,
+    noise: Tensor,
+    demodulate: bool,
+    eps: float = 1e-8,
+    **options: Any,
+) -> Tensor:
+    """Differentiable: one grouped convolution `conv` over a weight for each sample."""
+    weights = weight * style[:, None, :, None, None]
+    if demodulate:
+        weights = weights * (weights.square().sum((2, 3, 4), keepdim=True) + eps).rsqrt()
+    y = conv(x.reshape(1, -1, *x.shape[2:]), weights.flatten(0, 1), groups=len(x), **options)
+    return y.reshape(len(x), -1, *y.shape[2:]) + noise
 
 
 def seed_layer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -125,10 +126,10 @@ def test_resampling_is_its_reference_and_shrinks_what_it_enlarged(x: Tensor, ker
     """Resampling is convolution by an impulse and resampling, whatever the kernel."""
     impulse = torch.ones(1, 1, 1, 1, dtype=torch.float64)
     enlarged = upsample2d(x, kernel, factor=factor)
-    assert_same(enlarged, reference.resample_conv2d(x, impulse, up=factor, resample_filter=kernel))
+    assert_same(enlarged, reference.resample_conv2d(x, impulse, up=factor, kernel=kernel))
     shrunk = downsample2d(enlarged, kernel, factor=factor)
     assert shrunk.shape == x.shape
-    assert_same(shrunk, reference.resample_conv2d(enlarged, impulse, down=factor, resample_filter=kernel))
+    assert_same(shrunk, reference.resample_conv2d(enlarged, impulse, down=factor, kernel=kernel))
 
 
 # Bias, activation, gain, clamp -------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def resamplings(draw: st.DrawFn) -> dict[str, Any]:
     margin = draw(st.tuples(*[st.integers(-1 if mode == "zeros" else 0, 2)] * 4))
     factor = draw(st.sampled_from([{}, {"up": 2}, {"up": 3}, {"down": 2}, {"down": 3}]))
     options = {"resample_method": method, "padding_mode": mode, "padding": margin, **factor}
-    return {**options, "resample_filter": draw(kernels(positive=True))}
+    return {**options, "kernel": draw(kernels(positive=True))}
 
 
 @few
@@ -192,21 +193,22 @@ def test_resample_conv2d_is_its_reference(x: Tensor, options: dict[str, Any], he
 
 @few
 @given(images(least=6), resamplings(), st.tuples(lengths, lengths), st.booleans())
-def test_both_forms_of_modulated_conv2d_are_their_reference(
+def test_modulated_conv2d_is_its_references(
     x: Tensor, options: dict[str, Any], size: tuple[int, int], demodulate: bool
 ) -> None:
-    """Values, gradients, and gradients of gradients of the fused form are those of the shared one."""
+    """Values by a loop over samples; gradients, and gradients of gradients, by a grouped convolution."""
     weight, style = randn(3, 2, *size), 1 + randn(x.shape[0], 2)
     options = {**options, "demodulate": demodulate, "eps": 1e-2}
     expected = reference.modulated_conv2d(x, weight, style, **options)
     noise = randn(x.shape[0], 1, *expected.shape[2:])
     results = []
-    for fused in (True, False):
+    functions: Any = (modulated_conv2d, partial(reference.grouped_modulated_conv2d, resample_conv2d))
+    for function in functions:
         tensors = [tensor.clone().requires_grad_() for tensor in (x, weight, style, noise)]
-        y = modulated_conv2d(*tensors[:3], noise=tensors[3], fused=fused, **options)
+        y = function(*tensors[:3], noise=tensors[3], **options)
         assert_same(y, expected + noise)
         first = torch.autograd.grad(y.sin().sum(), tensors, create_graph=True)
         second = torch.autograd.grad(torch.stack([g.sin().sum() for g in first]).sum(), tensors)
         results.append([*first, *second])
-    for of_fused, of_shared in zip(*results, strict=True):
-        assert_same(of_fused, of_shared, 1e-7)
+    for ours, grouped in zip(*results, strict=True):
+        assert_same(ours, grouped, 1e-7)

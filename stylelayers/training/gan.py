@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .._random_state import random_states, start_random_state
+from .._ranks import average_over_ranks
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
 from .clipping import clip_gradients
 from .critic import AugmentedDiscriminator
-from .distributed import average_gradients, average_over_processes, without_reducer
+from .distributed import average_gradients, without_reducer
 from .guard import NonFiniteGuard
 from .loss import StyleGAN2Loss
 from .network_calls import NetworkCalls
@@ -216,7 +217,7 @@ class GAN(LightningModule):
     def _observe(self, images: Tensor, parts: Sequence[Part]) -> None:
         """What an iteration shows beyond its losses: how the augmentation fares, how much the images differ."""
         if isinstance(self.augment, AdaptiveAugment):
-            self.augment.observe(torch.cat([cast(Tensor, part.real_logits) for part in parts]))
+            self.augment.update(torch.cat([cast(Tensor, part.real_logits) for part in parts]))
             self._latest |= {"augment/p": self.augment.p.clone(), "augment/sign": self.augment.sign.clone()}
         if self.iterations % DIVERSITY_INTERVAL == 0:
             fakes = torch.cat([cast(Tensor, part.fakes) for part in parts])
@@ -226,7 +227,7 @@ class GAN(LightningModule):
         """Have the same mean of w, of which each process moved its own by its own batch, and the same log."""
         if self._is_shared():
             w_mean = self.generator.mapping.w_mean
-            average_over_processes([*([] if w_mean is None else [w_mean]), *self._latest.values()])
+            average_over_ranks([*([] if w_mean is None else [w_mean]), *self._latest.values()])
 
     def _is_shared(self) -> bool:
         """Whether other processes train the same model; a rehearsal, without a trainer, is each one's own."""

@@ -26,7 +26,7 @@ def test_nothing_happens_at_probability_zero_or_in_evaluation(p: Any) -> None:
 
 
 def test_probability_zero_that_is_not_known_to_be_zero_keeps_every_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stylelayers.augment.diffaugment.is_zero", lambda p: False)
+    monkeypatch.setattr("stylelayers.augment.diffaugment.is_known_zero", lambda p: False)
     x = torch.randn(64, 3, 8, 8)
     assert torch.equal(DiffAugment()(x, torch.tensor(0.0)), x)
     assert not torch.equal(DiffAugment()(x, torch.tensor(0.1)), x)

@@ -73,7 +73,7 @@ class Observing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits = (x * self.augment.p.exp() * self.weight).tanh().sum(1)
-        self.augment.observe(logits)
+        self.augment.update(logits)
         return logits.square().mean()
 
 

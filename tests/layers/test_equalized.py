@@ -78,7 +78,7 @@ def test_conv_numbers(kernel_size: int, padding_mode: str, resample: str | None)
         padding=(near, far, near, far),
         padding_mode=padding_mode,
         resample_method=method,
-        resample_filter=(1, 3, 3, 1) if method == "fir" else (1, 2, 1),
+        kernel=(1, 3, 3, 1) if method == "fir" else (1, 2, 1),
     )
     assert_same(layer(x), reference.bias_act(y, layer.bias, activation="swish", clamp=1.5))
 
@@ -86,7 +86,7 @@ def test_conv_numbers(kernel_size: int, padding_mode: str, resample: str | None)
 def test_own_filter_and_activation_gain() -> None:
     layer = EqualConv2d(2, 3, 3, resample="up", resample_filter=(1, 2, 4), activation="relu", activation_gain=0.3)
     layer, x = layer.double(), randn(2, 2, 4, 4)
-    y = reference.resample_conv2d(x, layer.weight / sqrt(18), up=2, padding=1, resample_filter=(1, 2, 4))
+    y = reference.resample_conv2d(x, layer.weight / sqrt(18), up=2, padding=1, kernel=(1, 2, 4))
     assert_same(layer(x), reference.bias_act(y, activation="relu", gain=0.3), 1e-6)  # taps were stored in float32
 
 

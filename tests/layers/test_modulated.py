@@ -110,7 +110,7 @@ def test_numbers(resample: str | None, padding_mode: str, method: str | None, ke
         padding=(near, far, near, far),
         padding_mode=padding_mode,
         resample_method=method,
-        resample_filter=(1, 3, 3, 1) if method == "fir" else (1, 2, 1),
+        kernel=(1, 3, 3, 1) if method == "fir" else (1, 2, 1),
     )
     assert_same(layer(x, latent, noise=noise), expected)
 
