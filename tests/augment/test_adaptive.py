@@ -111,11 +111,11 @@ def test_ranks_agree_and_count_all_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"p": 1.5}, r"AdaptiveAugment: p must be in \[0, 1\], got 1.5"),
-        ({"target": 2}, r"target must be in \[-1, 1\], or None for a fixed p, got 2"),
+        ({"p": 1.5}, r"AdaptiveAugment: p must be a number in \[0, 1\], got 1.5"),
+        ({"target": 2}, r"target must be a number in \[-1, 1\], got 2"),
         ({"interval": 0}, "interval must be an int of at least 1, got 0"),
         ({"interval": 1.5}, "interval must be an int of at least 1, got 1.5"),
-        ({"speed": 0}, "speed must be above 0 images, got 0"),
+        ({"speed": 0}, "speed must be a number above 0, got 0"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:
@@ -216,7 +216,7 @@ def test_the_kinds_of_the_configuration(tmp_path: Path) -> None:
     for name, kind in kinds.items():
         _, model, _ = train.build(tiny_config(tmp_path, f"augment={name}"))
         assert type(model.augment) is kind
-    with pytest.raises(Exception, match=r"AdaptiveAugment: target must be in \[-1, 1\]"):
+    with pytest.raises(Exception, match=r"AdaptiveAugment: target must be a number in \[-1, 1\]"):
         train.build(tiny_config(tmp_path, "augment=ada", "augment.target=3"))
 
 

@@ -133,9 +133,9 @@ def test_r1_reaches_the_images_before_the_augmentation() -> None:
     ("options", "message"),
     [
         ({"policy": ("colour",)}, "DiffAugment: policy must be among color, translation, cutout, got colour"),
-        ({"brightness": -0.1}, r"DiffAugment: brightness must be in \[0, 1\], got -0.1"),
-        ({"cutout": 2}, r"DiffAugment: cutout must be in \[0, 1\], got 2"),
-        ({"padding_mode": "zeros"}, "padding_mode must be one of reflect, replicate, constant, got 'zeros'"),
+        ({"brightness": -0.1}, r"DiffAugment: brightness must be a number in \[0, 1\], got -0.1"),
+        ({"cutout": 2}, r"DiffAugment: cutout must be a number in \[0, 1\], got 2"),
+        ({"padding_mode": "wrap"}, "padding_mode must be one of zeros, reflect, replicate, constant, got 'wrap'"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:

@@ -139,7 +139,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "up and down": (lambda: modulated_conv2d(X, W, S, up=2, down=2), "one of them 1, got 2 and 2"),
     "mode": (lambda: modulated_conv2d(X, W, S, padding_mode="wrap"), "padding_mode must be .*got 'wrap'"),
     "fir": (lambda: modulated_conv2d(X, W, S, up=2, padding_mode="reflect"), "'fir' needs padding_mode='zeros'"),
-    "method": (lambda: modulated_conv2d(X, W, S, up=2, resample_method="x"), "must be 'fir' or 'nearest', got 'x'"),
+    "method": (lambda: modulated_conv2d(X, W, S, up=2, resample_method="x"), "must be one of fir, nearest, got 'x'"),
 }
 
 

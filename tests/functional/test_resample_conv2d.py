@@ -158,7 +158,7 @@ BAD: dict[str, tuple[Any, str]] = {
     **{
         f"method with {factor}": (
             partial(resample_conv2d, X, W, resample_method="linear", **factor),
-            "resample_conv2d: resample_method must be 'fir' or 'nearest', got 'linear'",
+            "resample_conv2d: resample_method must be one of fir, nearest, got 'linear'",
         )
         for factor in FACTORS
     },
