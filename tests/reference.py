@@ -158,25 +158,6 @@ def modulated_conv2d(
     return y if noise is None else y + noise
 
 
-def grouped_modulated_conv2d(
-    conv: Callable[..., Tensor],
-    x: Tensor,
-    weight: Tensor,
-    style: Tensor,
-    *,
-    noise: Tensor,
-    demodulate: bool,
-    eps: float = 1e-8,
-    **options: Any,
-) -> Tensor:
-    """Differentiable: one grouped convolution `conv` over a weight for each sample."""
-    weights = weight * style[:, None, :, None, None]
-    if demodulate:
-        weights = weights * (weights.square().sum((2, 3, 4), keepdim=True) + eps).rsqrt()
-    y = conv(x.reshape(1, -1, *x.shape[2:]), weights.flatten(0, 1), groups=len(x), **options)
-    return y.reshape(len(x), -1, *y.shape[2:]) + noise
-
-
 def seed_layer(
     x: Tensor,
     style: Tensor,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -193,22 +192,21 @@ def test_resample_conv2d_is_its_reference(x: Tensor, options: dict[str, Any], he
 
 @few
 @given(images(least=6), resamplings(), st.tuples(lengths, lengths), st.booleans())
-def test_modulated_conv2d_is_its_references(
+def test_both_forms_of_modulated_conv2d_are_their_reference(
     x: Tensor, options: dict[str, Any], size: tuple[int, int], demodulate: bool
 ) -> None:
-    """Values by a loop over samples; gradients, and gradients of gradients, by a grouped convolution."""
+    """Values, gradients, and gradients of gradients of the fused form are those of the shared one."""
     weight, style = randn(3, 2, *size), 1 + randn(x.shape[0], 2)
     options = {**options, "demodulate": demodulate, "eps": 1e-2}
     expected = reference.modulated_conv2d(x, weight, style, **options)
     noise = randn(x.shape[0], 1, *expected.shape[2:])
     results = []
-    functions: Any = (modulated_conv2d, partial(reference.grouped_modulated_conv2d, resample_conv2d))
-    for function in functions:
+    for fused in (True, False):
         tensors = [tensor.clone().requires_grad_() for tensor in (x, weight, style, noise)]
-        y = function(*tensors[:3], noise=tensors[3], **options)
+        y = modulated_conv2d(*tensors[:3], noise=tensors[3], fused=fused, **options)
         assert_same(y, expected + noise)
         first = torch.autograd.grad(y.sin().sum(), tensors, create_graph=True)
         second = torch.autograd.grad(torch.stack([g.sin().sum() for g in first]).sum(), tensors)
         results.append([*first, *second])
-    for ours, grouped in zip(*results, strict=True):
-        assert_same(ours, grouped, 1e-7)
+    for of_fused, of_shared in zip(*results, strict=True):
+        assert_same(of_fused, of_shared, 1e-7)

@@ -169,7 +169,9 @@ class EqualConv2d(nn.Module):
         super().__init__()
         caller = "EqualConv2d"
         check_ints(caller, in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
-        check_activation(caller, activation, gain=activation_gain, clamp=clamp)
+        if activation_gain is not None:
+            check_number(caller, above=0, activation_gain=activation_gain)
+        check_activation(caller, activation, clamp=clamp)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.activation, self.activation_gain, self.clamp, self.gain = activation, activation_gain, clamp, gain
         self.resampling = Resampling.from_arguments(caller, resample, resample_method, resample_filter, padding_mode)

@@ -1,4 +1,4 @@
-"""modulated_conv2d: against loops over samples and a grouped form, the laws of demodulation, derivatives, bad input."""
+"""modulated_conv2d: both forms against loops over samples, the laws of demodulation, derivatives, bad input."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ RESAMPLINGS: dict[str, dict[str, Any]] = {
     "nearest zeros": {"up": 2, "resample_method": "nearest"},
 }
 every_resampling = pytest.mark.parametrize("options", RESAMPLINGS.values(), ids=RESAMPLINGS.keys())
+every_form = pytest.mark.parametrize("fused", [None, True, False])
 
 
 def operands(kernel_size: int = 3, batch: int = 3, size: tuple[int, int] = (6, 7)) -> tuple[Tensor, Tensor, Tensor]:
@@ -37,51 +38,54 @@ def test_numbers(options: dict[str, Any], demodulate: bool, kernel_size: int) ->
     near, far = (kernel_size - 1) // 2, kernel_size // 2
     options = {"padding": (near, far, near, far), "demodulate": demodulate, "eps": 1e-3, **options}
     expected = reference.modulated_conv2d(*tensors, **options)
-    assert_same(modulated_conv2d(*tensors, **options), expected)
+    for fused in (None, True, False):
+        assert_same(modulated_conv2d(*tensors, fused=fused, **options), expected)
 
 
+@every_form
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("shape", [(3, 1, 6, 7), (1, 1, 6, 7), (3, 4, 6, 7), (6, 7)], ids=str)
-def test_noise_is_added(demodulate: bool, shape: tuple[int, ...]) -> None:
+def test_noise_is_added(fused: bool | None, demodulate: bool, shape: tuple[int, ...]) -> None:
     tensors, noise = operands(), randn(*shape)
-    function = partial(modulated_conv2d, *tensors, padding=1, demodulate=demodulate)
+    function = partial(modulated_conv2d, *tensors, padding=1, demodulate=demodulate, fused=fused)
     assert_same(function(noise=noise), function() + noise)
 
 
 @every_resampling
 @pytest.mark.parametrize("demodulate", [True, False])
-def test_derivatives_are_those_of_the_grouped_form(options: dict[str, Any], demodulate: bool) -> None:
+def test_both_forms_have_the_same_derivatives(options: dict[str, Any], demodulate: bool) -> None:
     tensors = [tensor.requires_grad_() for tensor in (*operands(), randn(3, 1, 1, 1))]
     results = []
-    *inputs, noise = tensors
-    functions: Any = (modulated_conv2d, partial(reference.grouped_modulated_conv2d, resample_conv2d))
-    for function in functions:
-        y = function(*inputs, noise=noise, padding=1, demodulate=demodulate, **options)
+    for fused in (True, False):
+        *inputs, noise = tensors
+        y = modulated_conv2d(*inputs, noise=noise, padding=1, demodulate=demodulate, fused=fused, **options)
         first = torch.autograd.grad(y.square().sum(), tensors, create_graph=True)
         second = torch.autograd.grad(torch.cat([gradient.flatten() for gradient in first]).square().sum(), tensors)
         results.append((y, *first, *second))
-    for ours, grouped in zip(*results, strict=True):
-        assert_same(ours, grouped, 1e-8)
+    for shared, per_sample in zip(*results, strict=True):
+        assert_same(shared, per_sample, 1e-8)
 
 
+@every_form
 @pytest.mark.parametrize("kernel_size", [1, 3])
-def test_demodulated_filters_have_unit_norm(kernel_size: int) -> None:
+def test_demodulated_filters_have_unit_norm(fused: bool | None, kernel_size: int) -> None:
     """The responses to an impulse in each input channel are a sample's filters."""
     _, weight, _ = operands(kernel_size)
     style = (1 + randn(1, 3)).expand(3, 3)
     impulses = torch.zeros(3, 3, 5, 5, dtype=torch.float64)
     impulses[torch.arange(3), torch.arange(3), 2, 2] = 1
-    responses = modulated_conv2d(impulses, weight, style, padding=kernel_size // 2)
+    responses = modulated_conv2d(impulses, weight, style, padding=kernel_size // 2, fused=fused)
     assert_same(responses.square().sum((0, 2, 3)), torch.ones(4, dtype=torch.float64), 1e-7)
 
 
-def test_scale_of_style_and_weight_is_demodulated() -> None:
+@every_form
+def test_scale_of_style_and_weight_is_demodulated(fused: bool | None) -> None:
     x, weight, style = operands()
-    y = modulated_conv2d(x, weight, style, eps=0.0)
-    assert_same(modulated_conv2d(x, weight, 1e3 * style, eps=0.0), y)
-    assert_same(modulated_conv2d(x, 1e-3 * weight, style, eps=0.0), y)
-    assert_same(modulated_conv2d(x, weight, -style, eps=0.0), -y)
-    assert_same(modulated_conv2d(2 * x, weight, style, eps=0.0), 2 * y)
+    y = modulated_conv2d(x, weight, style, eps=0.0, fused=fused)
+    assert_same(modulated_conv2d(x, weight, 1e3 * style, eps=0.0, fused=fused), y)
+    assert_same(modulated_conv2d(x, 1e-3 * weight, style, eps=0.0, fused=fused), y)
+    assert_same(modulated_conv2d(x, weight, -style, eps=0.0, fused=fused), -y)
+    assert_same(modulated_conv2d(2 * x, weight, style, eps=0.0, fused=fused), 2 * y)
 
 
 def test_unit_style_without_demodulation_is_a_convolution() -> None:
@@ -101,21 +105,23 @@ def test_derivatives(options: dict[str, Any], demodulate: bool) -> None:
     check_derivatives(function, *tensors, batched=False)
 
 
+@every_form
 @every_resampling
-def test_layouts_and_empty_batch(options: dict[str, Any]) -> None:
+def test_layouts_and_empty_batch(fused: bool | None, options: dict[str, Any]) -> None:
     x, weight, style = operands()
-    function: Any = partial(modulated_conv2d, padding=1, **options)
+    function: Any = partial(modulated_conv2d, padding=1, fused=fused, **options)
     y = function(x, weight, style)
     for layout in (strided, channels_last):
         assert_same(function(layout(x), layout(weight), layout(style)), y)
     assert function(x[:0], weight, style[:0]).shape == (0, *y.shape[1:])
 
 
+@every_form
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 3e4])
-def test_half_precision_styles_do_not_overflow(scale: float) -> None:
+def test_half_precision_styles_do_not_overflow(fused: bool | None, scale: float) -> None:
     x, weight, style = (tensor.half() for tensor in operands())
     style = (style * scale).clamp(-6e4, 6e4)
-    y = modulated_conv2d(x, weight, style, padding=1, eps=9 * scale**2)
+    y = modulated_conv2d(x, weight, style, padding=1, fused=fused, eps=9 * scale**2)
     assert y.dtype == torch.float16
     expected = modulated_conv2d(x.double(), weight.double(), style.double(), padding=1, eps=9 * scale**2)
     assert_same(y.double(), expected, 2e-2)
