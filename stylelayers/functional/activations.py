@@ -89,7 +89,9 @@ def register_activation(
 
 def get_activation(caller: str, name: str) -> Activation:
     """Look an activation up by name; an unknown name is a ValueError of `caller` that lists the known ones."""
-    return _ACTIVATIONS[check_choice(caller, "activation", name, _ACTIVATIONS)]
+    if name not in _ACTIVATIONS:  # without a call, which every bias_act would pay for
+        check_choice(caller, "activation", name, _ACTIVATIONS)
+    return _ACTIVATIONS[name]
 
 
 def activation_names() -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from .._checks import check_choice, is_int
+from .._checks import check_choice
 from .fir_kernel import Kernel, as_kernel, size_of
 from .resample import PADDING_MODES, blur2d, pad2d
 from .upfirdn2d import upfirdn2d
@@ -98,9 +98,10 @@ def resample_conv2d(
 
 def check_resampling(caller: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
     """Raise a ValueError that names the caller unless the options can be combined."""
-    check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
-    check_choice(caller, "resample_method", resample_method, RESAMPLE_METHODS)
-    if not (is_int(up) and is_int(down) and min(up, down) == 1):
+    if padding_mode not in PADDING_MODES or resample_method not in RESAMPLE_METHODS:  # no calls: small layers are fast
+        check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
+        check_choice(caller, "resample_method", resample_method, RESAMPLE_METHODS)
+    if not (type(up) is type(down) is int and min(up, down) == 1):
         raise ValueError(f"{caller}: up and down must be at least 1 and one of them 1, got {up} and {down}")
     if resample_method == "fir" and padding_mode != "zeros" and max(up, down) > 1:
         raise ValueError(
