@@ -72,7 +72,7 @@ def operator_rows(official: Official | None, port: Rosinality | None) -> list[Ro
     ]
     weight, style = torch.randn(64, 64, 3, 3), torch.randn(8, 64)
     for resample, up, down in ((None, 1, 1), ("up", 2, 1), ("down", 1, 2)):
-        zeros = partial(modulated_conv2d, up=up, down=down, padding=1, resample_filter=(1, 3, 3, 1))
+        zeros = partial(modulated_conv2d, up=up, down=down, padding=1, kernel=(1, 3, 3, 1))
         theirs = _official_convolution(official, up, down)
         name = f"modulated conv {resample or 'plain'}"
         rows.append(Row(name, zeros, _port_convolution(port, resample), theirs, (x, weight, style)))

@@ -1,9 +1,9 @@
-"""Checks of arguments: each raises a ValueError that names the caller and the argument, what it takes and what came."""
+"""Argument checks: each raises a ValueError with the caller, the argument, what it takes and what it got."""
 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from math import inf
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ _Choice = TypeVar("_Choice")
 
 
 def is_int(value: object) -> bool:
-    """Whether a value is an integer; a bool is none."""
+    """Whether a value is an int, not counting bools."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -31,7 +31,7 @@ def check_ints(caller: str, least: int = 1, **values: Any) -> None:
 
 
 def check_number(caller: str, *, above: float = -inf, least: float = -inf, most: float = inf, **values: Any) -> None:
-    """Check that all values are numbers within the bounds; nan never is.
+    """Check that all values are numbers within the bounds, not nan and not bools.
 
     Example:
         >>> check_number("Health", above=0, max_loss=-1.0)
@@ -44,7 +44,7 @@ def check_number(caller: str, *, above: float = -inf, least: float = -inf, most:
             raise ValueError(f"{caller}: {name} must be {_bounds(above, least, most)}, got {value!r}")
 
 
-def check_choice(caller: str, name: str, value: _Choice, choices: Iterable[_Choice]) -> _Choice:
+def check_choice(caller: str, name: str, value: _Choice, choices: Collection[_Choice]) -> _Choice:
     """Return the value if it is one of the choices.
 
     Example:
@@ -52,9 +52,8 @@ def check_choice(caller: str, name: str, value: _Choice, choices: Iterable[_Choi
         Traceback (most recent call last):
         ValueError: Blur: padding_mode must be one of zeros, reflect, got 'wrap'
     """
-    known = list(choices)
-    if value not in known:
-        raise ValueError(f"{caller}: {name} must be one of {', '.join(map(str, known))}, got {value!r}")
+    if value not in choices:
+        raise ValueError(f"{caller}: {name} must be one of {', '.join(map(str, choices))}, got {value!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["save_tensors", "whole_file"]
 def save_tensors(
     tensors: Mapping[str, Tensor], path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None
 ) -> Path:
-    """Write one safetensors file, whole or not at all, the same bytes for the same tensors and metadata.
+    """Write one safetensors file atomically, with the same bytes for the same tensors and metadata.
 
-    The library writes the metadata in an order that changes from call to call, and files that only their owner can
-    read; here the header is sorted, and the file has the permissions of any other.
+    The library writes metadata in an order that changes from call to call, and files that only their owner can read.
+    Here the header is sorted and the file has the usual permissions.
     """
     path = Path(path)
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -37,14 +37,14 @@ def _with_sorted_header(file: bytes) -> bytes:
 
 @contextmanager
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
-    """A name to write under; afterwards the file is flushed to the disk and renamed to `path`, whatever was there.
+    """Yield a temporary path to write to; afterwards the file is flushed to disk and replaces `path`.
 
-    An exception leaves `path` as it was, and nothing else behind. Missing folders are made.
+    After an exception `path` is unchanged and the temporary file removed. Missing folders are created.
 
     Args:
-        path: of the whole file.
-        flush: wait for the disk, so that the file is whole even if the machine fails; without, only the process may
-            fail, which is enough, and much faster, for what can be made again.
+        path: of the finished file.
+        flush: wait for the disk, so that the file is whole even after a power failure. Without, it is whole after any
+            failure of the process, and writing is much faster.
     """
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, to the disk; Windows cannot do so for folders."""
+    """Flush a file, or the entries of a folder, to disk; Windows cannot do so for folders."""
     if os.name == "nt" and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

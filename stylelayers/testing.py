@@ -1,8 +1,8 @@
-"""Checks that users run on their own operators and layers: is it right to differentiate them, and twice?
+"""Checks of first and second derivatives, for users' own operators and layers.
 
-A gradient penalty differentiates a gradient. An operator can be right in every forward and backward pass and
-still be silently wrong there: a backward that detaches, a bias that drops out of the second order, a Function that
-``torch.func`` refuses. :func:`check_double_backward` tries all of it and says in plain words what fails.
+A gradient penalty differentiates a gradient. An operator whose forward and backward passes are correct can still be
+silently wrong there: a backward that detaches, a bias missing from the second order, a Function that ``torch.func``
+refuses. :func:`check_double_backward` tries all of them and reports what fails.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HINT = " (once_differentiable, detach, or values kept on ctx that forward compu
 
 
 class DerivativeError(AssertionError):
-    """What :func:`check_double_backward` found; `failures` has one sentence each."""
+    """Failures that :func:`check_double_backward` found, as the sentences `failures`."""
 
     def __init__(self, name: str, failures: Sequence[str]) -> None:
         self.failures = tuple(failures)
@@ -43,22 +43,21 @@ def check_double_backward(
     atol: float = 1e-5,
     rtol: float = 1e-3,
 ) -> None:
-    """Check first and second derivatives of a function or module, and the modes in which they are taken.
+    """Check first and second derivatives of a function or module, also under autocast and ``torch.func``.
 
-    Numbers are compared with finite differences in float64, on a copy; autocast is bfloat16 against float32.
+    Numbers are compared with finite differences in float64, on a copy; bfloat16 autocast with float32.
     Every floating-point input is differentiated, and every parameter of a module.
 
     Args:
-        fn_or_module: maps `inputs` to one tensor, the same one at every call (fix its noise); samples of a batch
-            may depend on each other.
-        inputs: small tensors away from kinks; others are handed on as they are.
-        autocast: also under ``torch.autocast``.
-        func: also with ``torch.func.grad`` and ``vmap``.
+        fn_or_module: deterministic map of `inputs` to one tensor; samples of a batch may depend on each other.
+        inputs: small tensors away from kinks; other values are passed on unchanged.
+        autocast: check under ``torch.autocast`` too.
+        func: check ``torch.func.grad`` and ``vmap`` too.
         eps: step of the finite differences.
         atol, rtol: tolerances in float64.
 
     Raises:
-        DerivativeError: lists everything that fails.
+        DerivativeError: with everything that fails.
         ValueError: there is nothing to differentiate, or the output is not one tensor.
 
     Example:
@@ -67,22 +66,22 @@ def check_double_backward(
         >>> from stylelayers.testing import check_double_backward
         >>> check_double_backward(Blur(), torch.randn(1, 2, 4, 4))
     """
-    call, tensors, names = _prepared(fn_or_module, inputs)
+    call, tensors, names = _prepare(fn_or_module, inputs)
     failures = list(_graph_failures(call, tensors, names, eps))
     if not failures:
         failures += _order_failures(call, tensors, names, {"eps": eps, "atol": atol, "rtol": rtol})
     if autocast and call(*tensors).requires_grad:
-        failures += _autocast_failures(*_prepared(fn_or_module, inputs, torch.float32))
+        failures += _autocast_failures(*_prepare(fn_or_module, inputs, torch.float32))
     if func and call(*tensors).requires_grad:
         failures += _func_failures(call, tensors)
     if failures:
         raise DerivativeError(_name(fn_or_module), failures)
 
 
-def _prepared(
+def _prepare(
     fn_or_module: Callable[..., Tensor], inputs: tuple[Any, ...], dtype: torch.dtype = torch.float64
 ) -> tuple[_Function, list[Tensor], list[str]]:
-    """The call as a function of all tensors to differentiate, those tensors in `dtype`, and their names."""
+    """The call as a function of the tensors to differentiate, these tensors in `dtype`, and their names."""
     places = [i for i, value in enumerate(inputs) if isinstance(value, Tensor) and value.is_floating_point()]
     tensors = [inputs[i].detach().to(dtype).clone().requires_grad_() for i in places]
     names = [f"input {i}" for i in places]
@@ -114,17 +113,17 @@ def _prepared(
 
 
 def _graph_failures(call: _Function, tensors: list[Tensor], names: list[str], eps: float) -> Iterator[str]:
-    """Gradients that are missing, or that autograd takes for constants although they are none."""
+    """Gradients that are missing, or constants to autograd although they are not constant."""
     output = call(*tensors)
     if not output.requires_grad:
         yield "missing graph: the output does not require grad (detach, .data, numpy, or no_grad on the way?)"
         return
     weight = torch.randn_like(output)
-    free_weight = weight.clone().requires_grad_()  # every gradient depends on it, so that none may be a constant
+    free_weight = weight.clone().requires_grad_()  # every gradient depends on it, so none may be constant
     for k, name in enumerate(names):
         gradient = _gradient(call, tensors, k, weight)
         if gradient is None:
-            if _moves(lambda: call(*tensors).detach(), tensors[k], eps):
+            if _changes(lambda: call(*tensors).detach(), tensors[k], eps):
                 yield f"None for {name}: the output depends on it, but its gradient is None (detached, not returned?)"
         elif not gradient.requires_grad and _depends(partial(_gradient, call, tensors, k, weight), tensors, eps):
             yield f"missing graph: the gradient of {name} depends on the inputs but is a constant to autograd{_HINT}"
@@ -138,11 +137,11 @@ def _gradient(call: _Function, tensors: list[Tensor], k: int, weight: Tensor) ->
 
 
 def _depends(value: Callable[[], Tensor | None], tensors: list[Tensor], eps: float) -> bool:
-    return any(_moves(lambda: cast(Tensor, value()).detach(), tensor, eps) for tensor in tensors)
+    return any(_changes(lambda: cast(Tensor, value()).detach(), tensor, eps) for tensor in tensors)
 
 
-def _moves(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
-    """Whether `value` changes when `tensor` does, by more than rounding."""
+def _changes(value: Callable[[], Tensor], tensor: Tensor, eps: float) -> bool:
+    """Whether `value` changes with `tensor` by more than rounding."""
     before, step = value(), torch.randn_like(tensor) * 1e3 * eps
     with torch.no_grad():
         tensor.add_(step)
@@ -168,7 +167,7 @@ def _order_failures(
 
 
 def _autocast_failures(call: _Function, tensors: list[Tensor], names: list[str]) -> Iterator[str]:
-    """Errors and large deviations of bfloat16 autocast, around forward and backward or around forward alone."""
+    """Errors and large deviations of bfloat16 autocast around forward and backward, or around forward alone."""
     lower = partial(torch.autocast, tensors[0].device.type, dtype=torch.bfloat16)
     exact = _penalty_and_gradients(call, tensors)
     for where, backward in (("", lower), ("with backward outside, ", nullcontext)):
@@ -178,11 +177,11 @@ def _autocast_failures(call: _Function, tensors: list[Tensor], names: list[str])
             yield f"dtype mismatch under autocast: {where}{_first_line(error)}"
             continue
         for what, ours, theirs in zip(["the penalty", *names], lowered, exact, strict=True):
-            if ours is not None and theirs is not None and _far(ours, theirs):
+            if ours is not None and theirs is not None and _differs(ours, theirs):
                 yield f"wrong under autocast: {where}{what} differs from float32 by more than bfloat16 explains"
 
 
-def _far(ours: Tensor, theirs: Tensor) -> bool:
+def _differs(ours: Tensor, theirs: Tensor) -> bool:
     scale = float(theirs.abs().max()) + 1e-3
     return not torch.isfinite(ours).all() or float((ours - theirs).abs().max()) > 0.25 * scale
 
@@ -193,7 +192,7 @@ def _penalty_and_gradients(
     forward: Callable[[], AbstractContextManager[Any]] = nullcontext,
     backward: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> list[Tensor | None]:
-    """Squared norm of the first gradients of a fixed projection, and its gradients: what a penalty trains on."""
+    """The squared norm of the gradients of a fixed projection, as in a penalty, and its gradients."""
     with forward():
         output = call(*tensors)
     weight = torch.linspace(0.5, 1.5, output.numel(), device=output.device).reshape(output.shape)
@@ -206,7 +205,7 @@ def _penalty_and_gradients(
 
 
 def _func_failures(call: _Function, tensors: list[Tensor]) -> Iterator[str]:
-    """Errors of ``grad``, ``grad(grad)`` and ``vmap(grad)``, and numbers that differ from autograd's."""
+    """Errors of ``grad``, ``grad(grad)`` and ``vmap(grad)``, and differences from autograd."""
     values = [tensor.detach() for tensor in tensors]
     everything = tuple(range(len(values)))
 

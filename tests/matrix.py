@@ -156,11 +156,11 @@ def painter(w: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def convolved(x: Tensor, weight: Tensor, **options: Any) -> Tensor:
-    return functional.resample_conv2d(x, weight, padding=(1, 0, 0, 2), resample_filter=TAPS, **options)
+    return functional.resample_conv2d(x, weight, padding=(1, 0, 0, 2), kernel=TAPS, **options)
 
 
 def modulated(x: Tensor, style: Tensor, noise: Tensor, weight: Tensor, **options: Any) -> Tensor:
-    return functional.modulated_conv2d(x, weight, style, noise=noise, up=2, padding=1, resample_filter=TAPS, **options)
+    return functional.modulated_conv2d(x, weight, style, noise=noise, up=2, padding=1, kernel=TAPS, **options)
 
 
 def of_live_images(penalty: Callable[[Tensor, Tensor], Tensor], x: Tensor, *weights: Tensor) -> Tensor:

@@ -88,12 +88,12 @@ def resample_conv2d(
     down: int = 1,
     padding: int | tuple[int, ...] = 0,
     padding_mode: str = "zeros",
-    resample_filter: Taps | None = None,
+    kernel: Taps | None = None,
     resample_method: str = "fir",
     groups: int = 1,
 ) -> Tensor:
     sides = (padding,) * 4 if isinstance(padding, int) else padding
-    taps = (1.0,) if resample_filter is None else resample_filter
+    taps = (1.0,) if kernel is None else kernel
     if up == down == 1:
         return F.conv2d(pad_images(x, sides, padding_mode), weight, groups=groups)
     if resample_method == "fir":

@@ -125,10 +125,10 @@ def test_resampling_is_its_reference_and_shrinks_what_it_enlarged(x: Tensor, ker
     """Resampling is convolution by an impulse and resampling, whatever the kernel."""
     impulse = torch.ones(1, 1, 1, 1, dtype=torch.float64)
     enlarged = upsample2d(x, kernel, factor=factor)
-    assert_same(enlarged, reference.resample_conv2d(x, impulse, up=factor, resample_filter=kernel))
+    assert_same(enlarged, reference.resample_conv2d(x, impulse, up=factor, kernel=kernel))
     shrunk = downsample2d(enlarged, kernel, factor=factor)
     assert shrunk.shape == x.shape
-    assert_same(shrunk, reference.resample_conv2d(enlarged, impulse, down=factor, resample_filter=kernel))
+    assert_same(shrunk, reference.resample_conv2d(enlarged, impulse, down=factor, kernel=kernel))
 
 
 # Bias, activation, gain, clamp -------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def resamplings(draw: st.DrawFn) -> dict[str, Any]:
     margin = draw(st.tuples(*[st.integers(-1 if mode == "zeros" else 0, 2)] * 4))
     factor = draw(st.sampled_from([{}, {"up": 2}, {"up": 3}, {"down": 2}, {"down": 3}]))
     options = {"resample_method": method, "padding_mode": mode, "padding": margin, **factor}
-    return {**options, "resample_filter": draw(kernels(positive=True))}
+    return {**options, "kernel": draw(kernels(positive=True))}
 
 
 @few

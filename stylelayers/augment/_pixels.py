@@ -1,4 +1,4 @@
-"""What the augmentations share: arguments that are checked, and picking pixels by index."""
+"""Argument checks and pixel indexing that the augmentations share."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._checks import check_choice
+from ..functional.resample import PADDING_MODES
+
 __all__ = [
-    "PADDING_MODES",
+    "AUGMENT_PADDING_MODES",
     "change_colors",
     "check_choices",
     "check_images",
     "check_padding",
     "check_per_sample",
-    "extended",
     "fold",
+    "pad_any",
     "take_pixels",
 ]
 
-PADDING_MODES = ("reflect", "replicate", "constant")
-COLOR_CHANNELS = {1: 1, 2: 1, 3: 3, 4: 3}  # of images of so many channels, the last of 2 and 4 being alpha
+AUGMENT_PADDING_MODES = (*PADDING_MODES, "constant")
+COLOR_CHANNELS = {1: 1, 2: 1, 3: 3, 4: 3}  # image channels → colour channels; the last of 2 or 4 is alpha
 
 
 def check_images(caller: str, images: Tensor) -> None:
@@ -41,12 +44,12 @@ def check_per_sample(caller: str, name: str, value: Tensor, images: Tensor, *sha
 
 
 def change_colors(caller: str, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Images whose colour channels, one or three, went through `change`, and whose alpha is as it was.
+    """Apply `change` to the colour channels, one or three, of images and leave alpha alone.
 
     Raises:
         ValueError: images of other channels than grey or RGB, with or without alpha.
     """
-    channels = int(images.shape[1])  # which is a tensor in a trace
+    channels = int(images.shape[1])  # a tensor in a trace
     count = COLOR_CHANNELS.get(channels)
     if count is None:
         raise ValueError(
@@ -58,21 +61,21 @@ def change_colors(caller: str, images: Tensor, change: Callable[[Tensor], Tensor
 
 
 def check_choices(caller: str, name: str, got: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """The names in `got`, each of which must be known."""
+    """Return the names in `got` as a tuple; all of them must be known."""
     names = (got,) if isinstance(got, str) else tuple(got)
     if not set(names) <= set(known):
         raise ValueError(f"{caller}: {name} must be among {', '.join(known)}, got {', '.join(map(str, names))}")
     return names
 
 
-def check_padding(caller: str, padding_mode: str) -> None:
-    """Raise a ValueError that names the caller unless the mode is one of `PADDING_MODES`."""
-    if padding_mode not in PADDING_MODES:
-        raise ValueError(f"{caller}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+def check_padding(caller: str, padding_mode: str, fill: float = 0.0) -> tuple[str, float]:
+    """Check a padding mode; return it and `fill`, with ``"zeros"`` as ``"constant"`` of 0."""
+    check_choice(caller, "padding_mode", padding_mode, AUGMENT_PADDING_MODES)
+    return ("constant", 0.0) if padding_mode == "zeros" else (padding_mode, fill)
 
 
 def fold(index: Tensor, size: int, padding_mode: str) -> Tensor:
-    """Bring pixel coordinates, whole or fractional, into ``[0, size - 1]``: by reflection, else to the nearest."""
+    """Bring pixel coordinates into ``[0, size - 1]``, by reflection or else to the nearest pixel."""
     if padding_mode == "reflect":
         period = max(2 * (size - 1), 1)
         index = index.remainder(period)
@@ -80,8 +83,8 @@ def fold(index: Tensor, size: int, padding_mode: str) -> Tensor:
     return index.clamp(0, size - 1)
 
 
-def extended(x: Tensor, margin: int, padding_mode: str, fill: float) -> Tensor:
-    """`margin` more pixels on each side, of which there may be more than the image has."""
+def pad_any(x: Tensor, margin: int, padding_mode: str, fill: float) -> Tensor:
+    """Pad by `margin` pixels on each side, which may be more than the image has."""
     if padding_mode == "constant":
         return F.pad(x, (margin,) * 4, value=fill)
     for dim in (2, 3):
@@ -91,7 +94,7 @@ def extended(x: Tensor, margin: int, padding_mode: str, fill: float) -> Tensor:
 
 
 def take_pixels(images: Tensor, rows: Tensor, columns: Tensor, padding_mode: str, fill: float) -> Tensor:
-    """Pixels at whole coordinates, each sample its own: linear in the images (up to `fill`), so derivable at will.
+    """Gather pixels at integer coordinates of each sample; linear in the images, up to `fill`.
 
     Shape:
         `images` ``(N, C, H, W)``, `rows` and `columns` broadcast to ``(N, h, w)`` → ``(N, C, h, w)``.

@@ -1,12 +1,14 @@
-"""The probability of augmentations, led by how far the discriminator overfits (arXiv:2006.06676, section 3)."""
+"""Augmentation with a probability that follows the discriminator's overfitting (arXiv:2006.06676, section 3)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints, check_number
+from .._ranks import sum_over_ranks
 from ..functional._buffers import move_buffer
-from ._draws import is_zero
+from ._random_draws import is_known_zero
 from .pipeline import AugmentPipeline
 
 __all__ = ["AdaptiveAugment"]
@@ -15,16 +17,17 @@ __all__ = ["AdaptiveAugment"]
 class AdaptiveAugment(nn.Module):
     r"""Augmentations whose probability follows the discriminator's overfitting (arXiv:2006.06676, section 3.1).
 
-    Overfitting is measured by :math:`r_t = E[\operatorname{sign} D(real)]`: 0 while real images cannot be told, 1 where
-    the discriminator knows all of them. Every `interval` calls of :meth:`observe`, `p` goes up if it was above `target`
-    and else down, by the share of `speed` that the images since then are. In evaluation mode images are left alone.
+    Overfitting is measured by :math:`r_t = E[\operatorname{sign} D(real)]`: 0 if the discriminator cannot tell real
+    images from generated ones, 1 if it recognises all of them. Every `interval` calls of :meth:`update`, `p` increases
+    if :math:`r_t` is above `target` and decreases otherwise, by the number of images since then over `speed`. In
+    evaluation mode images are unchanged.
 
     Args:
         pipeline: called as ``pipeline(images, p)``; None is :class:`AugmentPipeline` with the paper's operations.
-        p: the probability at the start, in [0, 1].
-        target: of the mean sign, in [-1, 1]; None leaves `p` as it is.
-        interval: calls of :meth:`observe`, one an iteration, from one adjustment to the next.
-        speed: images in which `p` can go from 0 to 1; counted over all ranks.
+        p: initial probability, in [0, 1].
+        target: of the mean sign, in [-1, 1]; None keeps `p` fixed.
+        interval: calls of :meth:`update` (one per iteration) between adjustments, at least 1.
+        speed: number of images, over all ranks, in which `p` can go from 0 to 1; above 0.
 
     Shape:
         `images` ``(N, C, H, W)`` → the same.
@@ -32,7 +35,7 @@ class AdaptiveAugment(nn.Module):
     Attributes:
         p: scalar buffer.
         sign: scalar buffer, the latest mean sign.
-        totals: buffer of three, what was observed since: sum of signs, images, calls.
+        totals: buffer of three numbers since the last adjustment: sum of signs, images, calls.
 
     Raises:
         ValueError: a value out of range.
@@ -41,7 +44,7 @@ class AdaptiveAugment(nn.Module):
         >>> import torch
         >>> from stylelayers.augment import AdaptiveAugment
         >>> augment = AdaptiveAugment(interval=1, speed=100)
-        >>> augment.observe(torch.full((10, 1), 3.0))  # all images known as real: p goes up by 10 / 100
+        >>> augment.update(torch.full((10, 1), 3.0))  # all recognised as real: p grows by 10 / 100
         >>> augment.p
         tensor(0.1000)
     """
@@ -60,14 +63,11 @@ class AdaptiveAugment(nn.Module):
         speed: float = 500_000,
     ) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"AdaptiveAugment: p must be in [0, 1], got {p!r}")
-        if target is not None and not -1 <= target <= 1:
-            raise ValueError(f"AdaptiveAugment: target must be in [-1, 1], or None for a fixed p, got {target!r}")
-        if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
-            raise ValueError(f"AdaptiveAugment: interval must be an int of at least 1, got {interval!r}")
-        if not speed > 0:
-            raise ValueError(f"AdaptiveAugment: speed must be above 0 images, got {speed!r}")
+        check_number("AdaptiveAugment", least=0, most=1, p=p)
+        if target is not None:
+            check_number("AdaptiveAugment", least=-1, most=1, target=target)
+        check_ints("AdaptiveAugment", interval=interval)
+        check_number("AdaptiveAugment", above=0, speed=speed)
         self.pipeline = AugmentPipeline() if pipeline is None else pipeline
         self.start, self.target, self.interval, self.speed = float(p), target, interval, speed
         for name, size in (("p", ()), ("sign", ()), ("totals", (3,))):
@@ -80,21 +80,21 @@ class AdaptiveAugment(nn.Module):
         nn.init.zeros_(self.totals)
 
     def forward(self, images: Tensor) -> Tensor:
-        if not self.training or is_zero(self.p):
+        if not self.training or is_known_zero(self.p):
             return images
         result: Tensor = self.pipeline(images, self.p)
         return result
 
     @torch.no_grad()
-    def observe(self, real_logits: Tensor) -> None:
-        """Take account of the discriminator's logits of a batch of augmented real images; never waits for a device.
+    def update(self, real_logits: Tensor) -> None:
+        """Update the statistics, and `p` when it is due, from logits of augmented real images, without device sync.
 
-        In a process group every rank calls it equally often; signs are averaged and images counted over all ranks.
+        Signs are averaged and images counted over ranks, which must call this equally often.
         """
         signs = real_logits.detach().sign().nan_to_num().to(self.totals.dtype)
         images = torch.full_like(signs.sum(), signs.numel())
         calls = torch.ones_like(images)
-        totals = self.totals + torch.cat([_sum_over_ranks(torch.stack([signs.sum(), images])), calls.unsqueeze(0)])
+        totals = self.totals + torch.cat([sum_over_ranks(torch.stack([signs.sum(), images])), calls.unsqueeze(0)])
         total, images, calls = totals.unbind()
         due = calls >= self.interval
         move_buffer(self, "sign", torch.where(due, total / images.clamp(min=1), self.sign))
@@ -105,9 +105,3 @@ class AdaptiveAugment(nn.Module):
 
     def extra_repr(self) -> str:
         return f"start={self.start}, target={self.target}, interval={self.interval}, speed={self.speed}"
-
-
-def _sum_over_ranks(values: Tensor) -> Tensor:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(values)
-    return values

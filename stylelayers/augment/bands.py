@@ -1,7 +1,7 @@
 """Amplifying frequency bands of images, linear in the image (arXiv:2006.06676, appendix B, image-space filtering).
 
-The bands are an undecimated wavelet transform's: a half-band low-pass filter, spread by 1, 2 and 4 pixels, splits
-frequencies at pi/2, pi/4 and pi/8 along each axis; what passes and what does not sum to the image.
+The bands are those of an undecimated wavelet transform: a half-band low-pass filter, dilated by 1, 2 and 4 pixels,
+splits frequencies at pi/2, pi/4 and pi/8 along each axis. The bands sum to the image.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..functional._autocast import without_autocast
-from ._pixels import check_padding, check_per_sample, extended
+from ._pixels import check_padding, check_per_sample, pad_any
 
 __all__ = ["BANDS", "amplify_bands"]
 
@@ -25,16 +25,15 @@ MARGIN = sum(len(HALF_BAND) // 2 * spread for spread in SPREADS)
 
 
 def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
-    """Scale each image's frequencies, by rows and by columns.
+    """Scale frequency bands of each image along both axes.
 
     Args:
         images: ``(N, C, H, W)``.
-        gains: ``(N, 4)`` factors of the frequencies up to pi/8, from there to pi/4, to pi/2, and to pi a pixel. Along
-            both axes: a frequency that is in one band across and in another one down is scaled by the product. All
-            ones change nothing but the last digits. They get no gradient.
-        padding_mode: what lies outside the image: ``"reflect"`` and ``"replicate"`` continue it, ``"constant"`` is
-            `fill`.
-        fill: value outside the image under ``"constant"``.
+        gains: ``(N, 4)`` factors of the frequencies up to pi/8, pi/4, pi/2 and pi per pixel, along each axis: a
+            frequency in one band across and another one down is scaled by the product. Ones change images by rounding
+            only. They get no gradient.
+        padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
+        fill: value of ``"constant"`` padding.
 
     Raises:
         ValueError: shapes that do not fit, or an unknown mode.
@@ -47,10 +46,10 @@ def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect
         tensor(2.)
     """
     check_per_sample("amplify_bands", "gains", gains, images, BANDS)
-    check_padding("amplify_bands", padding_mode)
+    padding_mode, fill = check_padding("amplify_bands", padding_mode, fill)
     if not len(images):
         return images
-    x = extended(images.to(torch.promote_types(images.dtype, torch.float32)), MARGIN, padding_mode, fill)
+    x = pad_any(images.to(torch.promote_types(images.dtype, torch.float32)), MARGIN, padding_mode, fill)
     with without_autocast(x):
         taps = (gains.detach().to(x.dtype) @ _band_filters(x)).repeat_interleave(x.shape[1], 0).unsqueeze(1)
         y = x.reshape(1, -1, *x.shape[2:])

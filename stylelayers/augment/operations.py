@@ -1,8 +1,8 @@
-"""Simple augmentations as functions of the images and of one number (or pair) a sample.
+"""Simple augmentations as deterministic functions of the images and of parameters for each sample.
 
-Nothing here draws random numbers, so each is a function that can be tested and differentiated any number of times with
-respect to the images. Images are ``(N, C, H, W)``, usually in [-1, 1]. Operations on colours take grey and RGB images,
-the latter of 3 channels, and leave a last channel of alpha (of 2 or 4) alone; the others take any channels, all alike.
+All can be differentiated any number of times with respect to the images, ``(N, C, H, W)`` and usually in [-1, 1].
+Operations on colours take grey (1 channel) and RGB (3 channels) images and do not change an alpha channel (the last of
+2 or 4); the others take any channels.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
-    """Map each colour ``(r, g, b, 1)`` by `matrix` ``(N, 4, 4)``; of grey images, the grey that it stands for.
+    """Map each colour ``(r, g, b, 1)`` by `matrix` ``(N, 4, 4)``; grey becomes the mean of the three channels.
 
     Raises:
         ValueError: shapes that do not fit, or images of more than 4 channels.
@@ -74,7 +74,7 @@ def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
 
     def change(colors: Tensor) -> Tensor:
         rows = matrix[:, :3].to(images.dtype)
-        if colors.shape[1] == 1:  # what the three channels have in common
+        if colors.shape[1] == 1:  # the mean of the three channels
             rows = rows.mean(1, keepdim=True)
             rows = torch.cat([rows[..., :3].sum(2, keepdim=True), rows[..., 3:]], 2)
         *columns, offset = rows.unsqueeze(-1).unsqueeze(-1).unbind(2)  # each (N, 1 or 3, 1, 1)
@@ -87,14 +87,13 @@ def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
 
 
 def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
-    """Move each image by whole pixels.
+    """Shift each image by whole pixels.
 
     Args:
         images: ``(N, C, H, W)``.
-        shift: ``(N, 2)`` whole numbers of pixels, down and right.
-        padding_mode: what comes in at the border: ``"reflect"`` and ``"replicate"`` continue the image, ``"constant"``
-            is `fill`.
-        fill: value outside the image under ``"constant"``.
+        shift: ``(N, 2)`` integers, pixels down and right.
+        padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
+        fill: value of ``"constant"`` padding.
 
     Raises:
         ValueError: shapes that do not fit, a fractional shift, or an unknown mode.
@@ -106,7 +105,7 @@ def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "refl
         tensor([[[[0., 0., 1., 2.]]]])
     """
     check_per_sample("translate_pixels", "shift", shift, images, 2)
-    check_padding("translate_pixels", padding_mode)
+    padding_mode, fill = check_padding("translate_pixels", padding_mode, fill)
     if shift.is_floating_point():
         raise ValueError(
             f"translate_pixels: shift must hold integers, got {shift.dtype}; use affine_warp for fractions"
@@ -116,13 +115,13 @@ def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "refl
 
 
 def flip_and_turn(images: Tensor, flip: Tensor, turns: Tensor) -> Tensor:
-    """Mirror left and right where `flip`, then turn by quarters; exact.
+    """Mirror horizontally where `flip` is true, then rotate by quarter turns.
 
     Args:
         images: ``(N, C, H, W)``.
         flip: ``(N,)`` booleans.
-        turns: ``(N,)`` integers, quarter turns counterclockwise as ``torch.rot90`` makes them. Images that are not
-            square turn by halves only: an odd number is taken for the even one below.
+        turns: ``(N,)`` integers, counterclockwise quarter turns, as of ``torch.rot90``. Images that are not square make
+            half turns only: an odd number counts as the even one below.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -146,7 +145,7 @@ def cutout(images: Tensor, corner: Tensor, size: tuple[int, int], *, fill: float
         images: ``(N, C, H, W)``.
         corner: ``(N, 2)``, row and column of the rectangle's first pixel, which may lie outside.
         size: height and width of the rectangle in pixels.
-        fill: the value inside of it.
+        fill: the value inside it.
 
     Raises:
         ValueError: shapes that do not fit.

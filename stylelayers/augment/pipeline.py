@@ -2,23 +2,24 @@
 
 Differences from the published pipeline:
 
-- images that are not square turn by 180 degrees and not by 90, and integer and fractional shifts follow each side;
-- frequency bands are split by symmetric filters; images continue beyond their border as `padding_mode` says;
-- noise and cutout are the group ``"corrupt"``, off like ``"filter"``, as in the paper's default ``"bgc"``.
+- images that are not square rotate by 180 degrees but not by 90, and shifts are relative to each side;
+- frequency bands are split by symmetric filters; `padding_mode` decides what lies outside the image;
+- noise and cutout are the group ``"corrupt"``, off by default like ``"filter"``, as in the paper's ``"bgc"``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import pi
+from math import inf, pi
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_number
 from . import matrices
-from ._draws import chosen, integers, is_zero, keep_or_change, normal, random_cutout, uniform
 from ._pixels import check_choices, check_images, check_padding
+from ._random_draws import bernoulli, change_where, integers, is_known_zero, normal, random_cutout, uniform
 from .bands import amplify_bands
 from .operations import color_transform, flip_and_turn, translate_pixels
 from .warp import affine_warp
@@ -36,41 +37,41 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 STRENGTHS: Mapping[str, float] = MappingProxyType(
     {
-        "translate": 0.125,  # largest shift, in shares of each side
-        "scale": 0.2,  # deviation of the binary logarithm
+        "translate": 0.125,  # largest shift, as a fraction of each side
+        "scale": 0.2,  # standard deviation of log2
         "rotate": 1.0,  # largest angle, in half turns
-        "stretch": 0.2,  # deviation of the binary logarithm for the width; the height gets the inverse
-        "shift": 0.125,  # deviation, in shares of each side
-        "brightness": 0.2,  # deviation
-        "contrast": 0.5,  # deviation of the binary logarithm
+        "stretch": 0.2,  # standard deviation of log2 for the width; the height gets the inverse
+        "shift": 0.125,  # standard deviation, as a fraction of each side
+        "brightness": 0.2,  # standard deviation
+        "contrast": 0.5,  # standard deviation of log2
         "hue": 1.0,  # largest angle, in half turns
-        "saturation": 1.0,  # deviation of the binary logarithm
-        **dict.fromkeys(("band_0", "band_1", "band_2", "band_3"), 1.0),  # deviations of the binary logarithm
-        "noise": 0.1,  # deviation of the deviation
-        "cutout": 0.5,  # side, in shares of each side
+        "saturation": 1.0,  # standard deviation of log2
+        **dict.fromkeys(("band_0", "band_1", "band_2", "band_3"), 1.0),  # standard deviations of log2
+        "noise": 0.1,  # standard deviation of the noise level
+        "cutout": 0.5,  # size, as a fraction of each side
     }
 )
-BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # shares of natural images, low frequencies first
+BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # fractions in natural images, low frequencies first
 
 
 class AugmentPipeline(nn.Module):
-    """Random flips, turns, warps and colours of images, each with probability `p` (arXiv:2006.06676, appendix B).
+    """Random flips, rotations, warps and colour changes, each with probability `p` (arXiv:2006.06676, appendix B).
 
-    Geometric operations are one affine warp, colours one matrix. Each sample has draws of its own from torch's global
-    generator; samples of which nothing was chosen stay as they are, bit for bit. In evaluation mode all do.
+    Geometric operations are one affine warp, colour operations one matrix. Random numbers are drawn per sample from
+    torch's global generator. Samples to which nothing is applied, and all in evaluation mode, are unchanged.
 
     Args:
-        groups: which of ``"blit"`` (flip, turn, translate), ``"geometric"`` (scale, rotate, stretch, shift),
+        groups: any of ``"blit"`` (flip, turn, translate), ``"geometric"`` (scale, rotate, stretch, shift),
             ``"color"`` (brightness, contrast, luma_flip, hue, saturation), ``"filter"`` (band_0 to band_3, from low to
             high frequencies), ``"corrupt"`` (noise, cutout).
-        probabilities: of single operations of these groups, in [0, 1], as factors of `p`; 1 unless named here.
-        strengths: of single operations, where they are not the paper's (`STRENGTHS`).
-        padding_mode: what lies outside the image: ``"reflect"``, ``"replicate"``, or ``"constant"``, which is `fill`.
-        fill: value of what is cut out, and of what lies outside under ``"constant"``.
+        probabilities: of single operations of these groups, in [0, 1], as factors of `p`; default 1.
+        strengths: of single operations; default `STRENGTHS`, those of the paper.
+        padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
+        fill: value in the cut-out rectangle, and of ``"constant"`` padding.
 
     Shape:
         `images` ``(N, C, H, W)`` → the same; `p` is a number or a scalar tensor. ``"color"`` takes 1 (grey) or 3 (RGB)
-        channels, and 2 or 4 with alpha, which it leaves alone; the others take any channels, all alike.
+        channels, and 2 or 4 with alpha, which it does not change; the others take any channels.
 
     Raises:
         ValueError: an unknown name, a value out of range, or other channels under ``"color"``.
@@ -97,30 +98,30 @@ class AugmentPipeline(nn.Module):
         names = [name for group in self.groups for name in GROUPS[group]]
         self.probabilities = dict.fromkeys(names, 1.0)
         self.probabilities |= _checked("probabilities", probabilities, names, 1.0)
-        self.strengths = {**STRENGTHS, **_checked("strengths", strengths, STRENGTHS, float("inf"))}
+        self.strengths = {**STRENGTHS, **_checked("strengths", strengths, STRENGTHS, inf)}
         check_padding("AugmentPipeline", padding_mode)
         self.padding_mode, self.fill = padding_mode, fill
 
     def forward(self, images: Tensor, p: Tensor | float = 1.0) -> Tensor:
         check_images("AugmentPipeline", images)
-        if not self.training or is_zero(p):
+        if not self.training or is_known_zero(p):
             return images
         for group in GROUPS:
             if group in self.groups:
                 images = getattr(self, f"_{group}")(images, p)
         return images
 
-    def _chosen(self, name: str, images: Tensor, p: Tensor | float) -> Tensor:
-        return chosen(images, p * self.probabilities[name])
+    def _bernoulli(self, name: str, images: Tensor, p: Tensor | float) -> Tensor:
+        return bernoulli(images, p * self.probabilities[name])
 
     def _value(self, name: str, images: Tensor, p: Tensor | float, draw: Callable[[Tensor], Tensor]) -> Tensor:
-        """``(N,)`` draws times the strength, and 0 where the operation was not chosen."""
-        return self._chosen(name, images, p) * draw(images) * self.strengths[name]
+        """``(N,)`` random numbers times the strength, or 0 if the operation is not applied."""
+        return self._bernoulli(name, images, p) * draw(images) * self.strengths[name]
 
     def _blit(self, images: Tensor, p: Tensor | float) -> Tensor:
-        flip = self._chosen("flip", images, p) & (integers(images, 0, 2) == 1)
-        images = flip_and_turn(images, flip, integers(images, 0, 4) * self._chosen("turn", images, p))
-        apply = self._chosen("translate", images, p)
+        flip = self._bernoulli("flip", images, p) & (integers(images, 0, 2) == 1)
+        images = flip_and_turn(images, flip, integers(images, 0, 4) * self._bernoulli("turn", images, p))
+        apply = self._bernoulli("translate", images, p)
         limits = [self.strengths["translate"] * side for side in images.shape[2:]]
         shift = torch.stack([(_symmetric(images) * limit).round() * apply for limit in limits], 1).long()
         return translate_pixels(images, shift, padding_mode=self.padding_mode, fill=self.fill)
@@ -129,7 +130,7 @@ class AugmentPipeline(nn.Module):
         height, width = images.shape[2:]
         scale = self._value("scale", images, p, normal).exp2()
         stretch = self._value("stretch", images, p, normal).exp2()
-        apply = self._chosen("shift", images, p) * self.strengths["shift"]
+        apply = self._bernoulli("shift", images, p) * self.strengths["shift"]
         inverse = matrices.chain(
             matrices.scaling(scale, scale),
             self._rotation(images, p),
@@ -138,17 +139,17 @@ class AugmentPipeline(nn.Module):
             matrices.translation(normal(images) * apply * width, normal(images) * apply * height),
         )
         warped = affine_warp(images, inverse, padding_mode=self.padding_mode, fill=self.fill)
-        return keep_or_change(_not_identity(inverse), images, warped)
+        return change_where(_not_identity(inverse), images, warped)
 
     def _rotation(self, images: Tensor, p: Tensor | float) -> Tensor:
-        """One of two, so that a sample is turned with probability `p` in all."""
+        """One of two rotations, of which at least one is applied with probability `p`."""
         share = 1 - (1 - p * self.probabilities["rotate"]) ** 0.5
-        return matrices.rotation(chosen(images, share) * _symmetric(images) * (pi * self.strengths["rotate"]))
+        return matrices.rotation(bernoulli(images, share) * _symmetric(images) * (pi * self.strengths["rotate"]))
 
     def _color(self, images: Tensor, p: Tensor | float) -> Tensor:
         brightness = self._value("brightness", images, p, normal)
         contrast = self._value("contrast", images, p, normal).exp2()
-        luma_flip = self._chosen("luma_flip", images, p) & (integers(images, 0, 2) == 1)
+        luma_flip = self._bernoulli("luma_flip", images, p) & (integers(images, 0, 2) == 1)
         matrix = matrices.chain(
             matrices.saturation(self._value("saturation", images, p, normal).exp2()),
             matrices.hue(self._value("hue", images, p, _symmetric) * pi),
@@ -156,21 +157,21 @@ class AugmentPipeline(nn.Module):
             matrices.scaling(contrast, contrast, contrast),
             matrices.translation(brightness, brightness, brightness),
         )
-        return keep_or_change(_not_identity(matrix), images, color_transform(images, matrix))
+        return change_where(_not_identity(matrix), images, color_transform(images, matrix))
 
     def _filter(self, images: Tensor, p: Tensor | float) -> Tensor:
-        """Each band that is amplified takes its part of the power that images usually have from all of them."""
+        """Gains are normalised to keep the total power of an image with a natural spectrum."""
         factors = torch.stack([self._value(name, images, p, normal).exp2() for name in GROUPS["filter"]], 1)
         power = 1 + factors.new_tensor(BAND_POWER) * (factors.square() - 1)
         gains = factors / power.prod(1, keepdim=True).sqrt()
         filtered = amplify_bands(images, gains, padding_mode=self.padding_mode, fill=self.fill)
-        return keep_or_change((gains != 1).any(1), images, filtered)
+        return change_where((gains != 1).any(1), images, filtered)
 
     def _corrupt(self, images: Tensor, p: Tensor | float) -> Tensor:
         deviation = self._value("noise", images, p, normal).abs().to(images.dtype).view(-1, 1, 1, 1)
         images = images + deviation * torch.randn_like(images)
         cut = random_cutout(images, self.strengths["cutout"], self.fill)
-        return keep_or_change(self._chosen("cutout", images, p), images, cut)
+        return change_where(self._bernoulli("cutout", images, p), images, cut)
 
     def extra_repr(self) -> str:
         changed = {name: share for name, share in self.probabilities.items() if share != 1}
@@ -182,7 +183,7 @@ def _symmetric(images: Tensor) -> Tensor:
 
 
 def _not_identity(matrix: Tensor) -> Tensor:
-    """``(N,)``: whether the sample's matrix does anything."""
+    """``(N,)``: whether the sample's matrix differs from the identity."""
     return (matrix != torch.eye(matrix.shape[-1], device=matrix.device, dtype=matrix.dtype)).flatten(1).any(1)
 
 
@@ -191,8 +192,5 @@ def _checked(
 ) -> dict[str, float]:
     values = dict(values or {})
     check_choices("AugmentPipeline", name, values, known)
-    for key, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
-            bounds = "at least 0" if most == float("inf") else "in [0, 1]"
-            raise ValueError(f"AugmentPipeline: {name}.{key} must be {bounds}, got {value!r}")
+    check_number("AugmentPipeline", least=0, most=most, **{f"{name}.{key}": value for key, value in values.items()})
     return {key: float(value) for key, value in values.items()}

@@ -1,12 +1,12 @@
 """Affine warps of images, by inverse mapping with a wavelet filter, linear in the image.
 
-As in arXiv:2006.06676, appendix B: twice as many pixels by an orthogonal wavelet's low-pass filter, bilinear samples
-of them, and back by the same filter reversed, so that a warp by nothing gives the image back. Differences:
+As in arXiv:2006.06676, appendix B: double the resolution with an orthogonal wavelet's low-pass filter, sample
+bilinearly, and halve it with the reversed filter, so that the identity returns the image. Differences:
 
-- images continue to infinity when they are sampled, so that no margin has to be found from the transforms, which
-  would make the host wait for the device;
-- pixels are gathered by index and weighted: derivatives of every order with respect to the images exist in every
-  version of torch, which those of ``grid_sample`` do not.
+- images are padded without limit when they are sampled, so that no margin has to be computed from the transforms,
+  for which the host would wait for the device;
+- pixels are gathered by index and weighted, which has derivatives of every order with respect to the images in every
+  version of torch, unlike ``grid_sample``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..functional import fir_kernel, upfirdn2d
-from ._pixels import check_padding, check_per_sample, extended, fold
+from ._pixels import check_padding, check_per_sample, fold, pad_any
 
 __all__ = ["SYM6", "affine_warp"]
 
@@ -39,17 +39,16 @@ def affine_warp(
     fill: float = 0.0,
     kernel: Tensor | Sequence[float] = SYM6,
 ) -> Tensor:
-    r"""Images that show at position :math:`v` what `images` have at :math:`Mv` (arXiv:2006.06676, appendix B).
+    r"""Warp images: position :math:`v` of the result shows position :math:`Mv` of `images`.
 
     Positions are ``(x, y, 1)`` in pixels from the image's centre, x to the right and y down.
 
     Args:
         images: ``(N, C, H, W)``.
-        matrix: ``(N, 3, 3)``, of which the last row is not looked at; gets no gradient.
-        padding_mode: what lies outside the image: ``"reflect"`` and ``"replicate"`` continue it, ``"constant"`` is
-            `fill`.
-        fill: value outside the image under ``"constant"``.
-        kernel: 1-D low-pass filter by which pixels are doubled, and halved again.
+        matrix: ``(N, 3, 3)``, whose last row is ignored; gets no gradient.
+        padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
+        fill: value of ``"constant"`` padding.
+        kernel: 1-D low-pass filter for doubling and halving the resolution.
 
     Raises:
         ValueError: shapes that do not fit, an unknown mode, or a kernel of another rank.
@@ -62,14 +61,14 @@ def affine_warp(
         torch.Size([1, 3, 8, 12])
     """
     check_per_sample("affine_warp", "matrix", matrix, images, 3, 3)
-    check_padding("affine_warp", padding_mode)
+    padding_mode, fill = check_padding("affine_warp", padding_mode, fill)
     x = images.to(torch.promote_types(images.dtype, torch.float32))
     taps = fir_kernel(kernel, like=x)
     if taps.ndim != 1:
         raise ValueError(f"affine_warp: kernel must be 1-D, got {tuple(taps.shape)}")
-    doubled = _resampled(extended(x, len(taps) // 2, padding_mode, fill), taps, up=2, gain=4.0)
+    doubled = _resampled(pad_any(x, len(taps) // 2, padding_mode, fill), taps, up=2, gain=4.0)
     rows, columns = _positions(images, matrix.detach().to(x.dtype), taps, doubled.shape, padding_mode)
-    if padding_mode == "constant":  # a frame, which the nearest pixel is wherever there is none
+    if padding_mode == "constant":  # a frame of `fill`, the nearest pixel outside the image
         doubled, rows, columns = F.pad(doubled, (1, 1, 1, 1), value=fill), rows + 1, columns + 1
     return _resampled(_bilinear(doubled, rows, columns), taps, down=2, flip_kernel=True).to(images.dtype)
 
@@ -77,10 +76,10 @@ def affine_warp(
 def _positions(
     images: Tensor, matrix: Tensor, taps: Tensor, doubled: torch.Size, padding_mode: str
 ) -> tuple[Tensor, Tensor]:
-    """Fractional rows and columns of the doubled image, for all that the last filter needs; each ``(N, h, w)``."""
+    """Fractional rows and columns of the doubled image that the last filter needs; each ``(N, h, w)``."""
     count = len(taps)
-    centre = (taps * torch.arange(count, device=taps.device)).sum()  # of mass: where a pixel is after its filter
-    start = count - 1 - 2 * (count // 2)  # the number of the doubled image's first pixel, 0 being that of pixel 0
+    centre = (taps * torch.arange(count, device=taps.device)).sum()  # of mass: position of a pixel after the filter
+    start = count - 1 - 2 * (count // 2)  # index of the doubled image's first pixel, relative to pixel 0
     y, x = (
         (torch.arange(2 * (size - 1) + count, device=taps.device, dtype=taps.dtype) - centre) / 2 - (size - 1) / 2
         for size in images.shape[2:]
@@ -99,7 +98,7 @@ def _positions(
 
 
 def _bilinear(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Samples between pixels at coordinates ``(N, h, w)``, the nearest beyond the last ones."""
+    """Sample bilinearly at coordinates ``(N, h, w)``; outside, take the nearest pixel."""
     height, width = x.shape[2:]
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     top, left = rows.floor().clamp(max=height - 2), columns.floor().clamp(max=width - 2)
@@ -118,7 +117,7 @@ def _bilinear(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _resampled(x: Tensor, taps: Tensor, **options: Any) -> Tensor:
-    """`upfirdn2d` with the samples as channels, which a depthwise convolution does several times as fast."""
+    """`upfirdn2d` with samples as channels, for which depthwise convolutions are several times as fast."""
     if not len(x):
         return upfirdn2d(x, taps, **options)
     return upfirdn2d(x.reshape(1, -1, *x.shape[2:]), taps, **options).unflatten(1, x.shape[:2]).squeeze(0)

@@ -1,4 +1,4 @@
-"""Networks from arguments and tensors that a file holds, and what StyleGAN2's projects store otherwise than we do."""
+"""Building networks from the arguments and tensors of a file, and conversion of StyleGAN2's tensors."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from ..models import Discriminator, Generator
 __all__ = [
     "Layout",
     "arguments_of",
-    "assembled",
-    "fits",
+    "build_network",
+    "build_on_meta",
     "from_stylegan2",
-    "listed",
-    "on_meta",
-    "renamed",
+    "has_shape",
+    "join_names",
     "to_stylegan2",
+    "with_current_names",
 ]
 
-_LISTED = 8
-_RENAMED = {"latent_dim": "z_dim", "style_dim": "w_dim"}  # arguments, as files before version 3 have them
+_SHOWN = 8
+_CURRENT_NAMES = {"latent_dim": "z_dim", "style_dim": "w_dim"}  # of arguments in files before version 3
 _DEPTHS = ("mapping_layers", "label_layers")
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How tensors are stored: as they are, unless told otherwise.
+    """Names and form of the tensors in a file; by default those of our networks.
 
     Attributes:
         name: our name of a tensor → its name in the file.
         write: our name, our tensor → the tensor in the file.
-        read: our name, the tensor of the file → our tensor, but for dimensions of size 1.
+        read: our name, the tensor in the file → our tensor, up to dimensions of size 1.
     """
 
     name: Callable[[str], str] = lambda name: name
@@ -48,21 +48,21 @@ class Layout:
 
 
 def arguments_of(network: Generator | Discriminator) -> dict[str, Any]:
-    """The constructor's arguments, which are plain values, without device and dtype."""
+    """The arguments of the constructor, which are plain values, without device and dtype."""
     names = inspect.signature(Generator if isinstance(network, Generator) else Discriminator).parameters
     return {name: getattr(network, name) for name in names if name not in ("device", "dtype")}
 
 
-def renamed(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A network's arguments with the names of today, from a file of any version."""
-    return {_RENAMED.get(name, name): value for name, value in arguments.items()}
+def with_current_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor arguments from a file of any version, under their current names."""
+    return {_CURRENT_NAMES.get(name, name): value for name, value in arguments.items()}
 
 
-def on_meta(build: Callable[..., _Network], arguments: Mapping[str, Any], tensors: int) -> _Network:
-    """The network without memory.
+def build_on_meta(build: Callable[..., _Network], arguments: Mapping[str, Any], tensors: int) -> _Network:
+    """Build the network on the meta device, without memory.
 
     Raises:
-        ValueError: arguments that make no network, or one deeper than a file of so many `tensors` can be.
+        ValueError: invalid arguments, or a network deeper than a file with that number of `tensors` can hold.
     """
     depth = next((name for name in _DEPTHS if isinstance(d := arguments.get(name), int) and d > max(8, tensors)), None)
     if depth is not None:
@@ -77,7 +77,7 @@ def on_meta(build: Callable[..., _Network], arguments: Mapping[str, Any], tensor
         raise ValueError(f"{reprlib.repr(dict(arguments))} make no {build.__name__}: {error}") from None
 
 
-def assembled(
+def build_network(
     build: Callable[..., _Network],
     arguments: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
@@ -85,21 +85,21 @@ def assembled(
     *,
     dtype: torch.dtype | None = None,
 ) -> _Network:
-    """The network with the tensors in it, in evaluation mode; it takes memory only once every shape is known to fit.
+    """Build the network with these tensors, in evaluation mode; memory is allocated only after all shapes are checked.
 
     Raises:
-        ValueError: tensors that are missing, not understood, of other shapes or no floats.
+        ValueError: tensors that are missing, unknown, of other shapes or not floating-point.
     """
     layout = layout or Layout()
-    ours = on_meta(build, arguments, len(tensors)).state_dict()
+    ours = build_on_meta(build, arguments, len(tensors)).state_dict()
     names = {name: layout.name(name) for name in ours}
     if missing := [name for name in names.values() if name not in tensors]:
-        raise ValueError(f"the network lacks {listed(missing)}")
+        raise ValueError(f"the network lacks {join_names(missing)}")
     if unknown := tensors.keys() - set(names.values()):
-        raise ValueError(f"the network has tensors that are not understood: {listed(unknown)}")
+        raise ValueError(f"the network has tensors that are not understood: {join_names(unknown)}")
     for name, tensor in ours.items():
         found, shape = tensors[names[name]], layout.write(name, tensor).shape
-        if not fits(found, shape) or not found.is_floating_point():
+        if not has_shape(found, shape) or not found.is_floating_point():
             raise ValueError(f"{names[name]} must be floats {tuple(shape)}, got {found.dtype} {tuple(found.shape)}")
     network = build(**arguments, dtype=dtype)
     network.load_state_dict(
@@ -108,25 +108,25 @@ def assembled(
     return network.eval()
 
 
-def fits(found: Tensor, shape: tuple[int, ...]) -> bool:
-    """Whether a stored tensor has a shape; a scalar, which a noise strength was in earlier versions, is one number."""
+def has_shape(found: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether a stored tensor has a shape; scalars (noise strengths of earlier versions) count as ``(1,)``."""
     return found.shape == shape or (found.ndim == 0 and tuple(shape) == (1,))
 
 
-def listed(names: Any) -> str:
-    """Names for a message, but not too many."""
-    return ", ".join(sorted(names)[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+def join_names(names: Any) -> str:
+    """Join the first names for a message."""
+    return ", ".join(sorted(names)[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def to_stylegan2(name: str, tensor: Tensor) -> Tensor:
-    """Our tensor as StyleGAN2 has it: the 1 of the style in the affine bias, kernels of doubling layers flipped."""
+    """Convert our tensor: StyleGAN2 adds 1 to affine biases and flips the weights of up-sampling convolutions."""
     if name.endswith(".affine.bias"):
         return tensor + 1
     return tensor.flip(2, 3) if re.search(r"\.conv0\.conv\.weight$", name) else tensor
 
 
 def from_stylegan2(name: str, tensor: Tensor) -> Tensor:
-    """The inverse of :func:`to_stylegan2`; leading dimensions do not matter."""
+    """The inverse of :func:`to_stylegan2`, for any leading dimensions."""
     if name.endswith(".affine.bias"):
         return tensor - 1
     return tensor.flip(-2, -1) if re.search(r"\.conv0\.conv\.weight$", name) else tensor

@@ -1,4 +1,4 @@
-"""One official StyleGAN2 network: what its tensors and attributes say about how it was built."""
+"""One official StyleGAN2 network: constructor arguments from its tensors and attributes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class OfficialNetwork:
 
     Args:
         record: the network in the file.
-        trunk: prefix of the module that has the levels ``b4``, ``b8`` …
+        trunk: prefix of the module with the levels ``b4``, ``b8`` …
         conv: pattern of the convolutions of all levels.
 
     Attributes:
-        tensors: by their official names, without the resampling filters, which must be StyleGAN2's.
+        tensors: by official name, without the resampling filters, which must be StyleGAN2's.
         resolutions: of the levels, smallest first.
     """
 
@@ -38,14 +38,14 @@ class OfficialNetwork:
         self.tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("resample_filter")}
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
-        """The shape of a tensor that must be there."""
+        """The shape of a required tensor."""
         found = tuple(self.tensors[name].shape) if name in self.tensors else "no such tensor"
         if isinstance(found, str) or len(found) != rank:
             raise ValueError(f"{name} must be a {rank}-D tensor, got {found}")
         return found
 
     def option(self, layers: str, name: str, default: Any, *kinds: type) -> Any:
-        """The one value that an attribute has in all modules whose full names match the pattern `layers`."""
+        """The value of an attribute, which must be the same in all modules whose full names match `layers`."""
         values = [r.state.get(name, default) for full, r in self.records.items() if re.fullmatch(layers, full)]
         if any(type(value) not in kinds or value != values[0] for value in values):
             names = ", ".join(kind.__name__ for kind in kinds)
@@ -53,7 +53,7 @@ class OfficialNetwork:
         return values[0] if values else default
 
     def options(self, channels: dict[int, int]) -> dict[str, Any]:
-        """The arguments that both networks have; `channels` are those of every level."""
+        """The arguments that both networks have, from the channels of each level."""
         return {
             "resolution": self.resolutions[-1],
             "num_labels": self.shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in self.tensors else 0,
@@ -65,7 +65,7 @@ class OfficialNetwork:
         }
 
     def mapping_layers(self) -> int:
-        """How many layers ``fc0``, ``fc1`` … the mapping network has."""
+        """The number of layers ``fc0``, ``fc1`` … of the mapping network."""
         return sum(re.fullmatch(r"mapping\.fc\d+\.weight", name) is not None for name in self.tensors)
 
     def mapping_lr_multiplier(self) -> float:
@@ -85,7 +85,7 @@ class OfficialNetwork:
 
 
 def check_filters(filters: dict[str, Tensor], gain: float = 1.0) -> None:
-    """Raise a ValueError unless all are StyleGAN2's filter, whose taps sum to `gain`."""
+    """Raise a ValueError unless all are StyleGAN2's filter with taps that sum to `gain`."""
     taps = fir_kernel(_FILTER)
     expected = torch.outer(taps, taps) * gain
     for name, found in filters.items():

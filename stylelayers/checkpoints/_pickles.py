@@ -1,9 +1,9 @@
-"""A pickle machine that can make plain data and nothing else.
+"""A pickle machine that makes plain data only.
 
-Python's own unpickler, its ``find_class`` restricted, still calls ``__setstate__`` and ``__new__``, allocates a memo of
-whatever size the file names (five bytes ask for 32 GiB), and hashes tuples nested a million deep, which ends the
-process. This one knows few opcodes (`_LITERALS` to `_ACTIONS`), takes only scalars as keys, and calls a function only
-if it was admitted under the name that the file gives. Whatever else a file holds is a ValueError.
+Python's own unpickler, even with a restricted ``find_class``, calls ``__setstate__`` and ``__new__``, allocates a memo
+of any size that the file names (five bytes can ask for 32 GiB), and hashes tuples nested a million deep, which crashes
+the process. This one has few opcodes (`_LITERALS` to `_ACTIONS`), takes only scalars as keys, and calls only functions
+that are admitted under the name in the file. Anything else is a ValueError.
 """
 
 from __future__ import annotations
@@ -55,10 +55,9 @@ class PickleMachine:
     """Runs one pickle of protocol 2 to 5; `stream` is left behind its last byte.
 
     Args:
-        stream: in memory, such as ``io.BytesIO``, so that it returns no more bytes than there are.
-        admitted: the names ``module.name`` that the file may use, and what each of them stands for: a
-            :class:`Constructor` to be called, or any constant.
-        persistent: makes an object of a persistent id; None refuses them.
+        stream: in memory, such as ``io.BytesIO``, so that a read cannot allocate more bytes than there are.
+        admitted: the names ``module.name`` that the file may use → a :class:`Constructor` to call, or a constant.
+        persistent: makes an object from a persistent id; None refuses them.
     """
 
     def __init__(
@@ -73,10 +72,10 @@ class PickleMachine:
         self.memo: dict[int, Any] = {}
 
     def run(self) -> object:
-        """The object that the pickle stands for.
+        """Return the unpickled object.
 
         Raises:
-            ValueError: a name, an opcode or a nesting that is refused, or bytes that are no pickle.
+            ValueError: a refused name, opcode or nesting, or bytes that are not a pickle.
         """
         for name, argument, position in _opcodes(self.stream):
             try:
@@ -143,7 +142,7 @@ class PickleMachine:
     def _get(self, index: int) -> None:
         self.stack.append(self.memo[index])
 
-    # What a common unpickler would execute
+    # Names and calls, which a common unpickler executes
 
     def _protocol(self, version: int) -> None:
         if version > _NEWEST_PROTOCOL:
@@ -195,7 +194,7 @@ def _opcodes(stream: BinaryIO) -> Iterator[tuple[str, Any, int | None]]:
 
 
 def checked_keys(keys: list[Any]) -> list[Any]:
-    """The keys of a dict or members of a set, unless one of them is more than a scalar."""
+    """Return dict keys or set members, all of which must be scalars."""
     for key in keys:
         if not isinstance(key, _SCALARS):
             raise ValueError(f"refused a key that is a {type(key).__name__}: keys are text or numbers")

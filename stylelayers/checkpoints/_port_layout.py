@@ -1,4 +1,4 @@
-"""Names and shapes of the PyTorch port's state dicts (see `pytorch_port`), made from ours."""
+"""Names and shapes in the PyTorch port's state dicts (see `pytorch_port`), derived from ours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DISCRIMINATOR_NAMES: dict[str, str | Callable[[re.Match[str]], str]] = {
 
 
 def without_filters(key: str, tensors: Any) -> dict[str, Tensor]:
-    """The tensors of the entry `key` of a checkpoint but for the filters, which must be StyleGAN2's."""
+    """The tensors of checkpoint entry `key` without the filters, which must be StyleGAN2's."""
     if not isinstance(tensors, Mapping) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise ValueError(f"{key} must be a state dict, got {type(tensors).__name__}")
     found = {name: tensor for name, tensor in tensors.items() if re.fullmatch(_FILTER, name)}
@@ -45,7 +45,7 @@ def without_filters(key: str, tensors: Any) -> dict[str, Tensor]:
 
 
 def filters(layers: list[str], gain: float) -> dict[str, Tensor]:
-    """The filters of the named layers, whose taps sum to `gain`."""
+    """Filters with taps that sum to `gain`, for each of the layers."""
     taps = fir_kernel((1, 3, 3, 1))
     return {f"{layer}.kernel": torch.outer(taps, taps) * gain for layer in layers}
 
@@ -59,7 +59,7 @@ def _generator_name(name: str) -> str:
     if block is None:
         return name
     level, layer, rest = int(block["level"]), block["layer"], block["rest"]
-    index = 2 * level - (layer == "conv0")  # of the noise; the convolution's is one less
+    index = 2 * level - (layer == "conv0")  # of the noise map; the convolution's is one less
     if rest == "noise.const":
         return f"noises.noise_{index}"
     many, first = ("to_rgbs", level - 1) if layer == "to_rgb" else ("convs", index - 1)

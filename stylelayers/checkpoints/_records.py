@@ -1,4 +1,4 @@
-"""Official network pickles as data: records of modules with their tensors, whose stored source never runs."""
+"""Official network pickles as records of modules and tensors; the source stored in them never runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Record:
     """One module of the file.
 
     Attributes:
-        class_name: what the file calls its class.
+        class_name: of the module, in the file.
         state: attributes of the module, and its `_parameters`, `_buffers` and `_modules`.
     """
 
@@ -55,7 +55,7 @@ class Record:
     state: dict[str, Any]
 
     def tree(self) -> dict[str, Record]:
-        """This module and all below it by their names: ``""``, ``"mapping."``, ``"mapping.fc0."`` …"""
+        """This module and its descendants by name: ``""``, ``"mapping."``, ``"mapping.fc0."`` …"""
         records: dict[str, Record] = {}
         pending = [("", self)]
         while pending:
@@ -67,7 +67,7 @@ class Record:
         return records
 
     def tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers of all modules by their names."""
+        """Parameters and buffers of all modules by name."""
         tensors: dict[str, Tensor] = {}
         for prefix, record in self.tree().items():
             for kind in ("_parameters", "_buffers"):
@@ -93,7 +93,7 @@ def read_records(data: bytes) -> dict[object, object]:
     """The top level of an official file: ``"G_ema"``, ``"D"`` and others.
 
     Raises:
-        ValueError: anything that is not such a file, or that asks for more than plain data.
+        ValueError: not such a file, or one with more than plain data.
     """
     if data.startswith(b"PK"):
         raise ValueError("expected an official network pickle, got a zip file (a torch.save checkpoint?)")
@@ -106,7 +106,7 @@ def read_records(data: bytes) -> dict[object, object]:
 
 
 def _shortened(text: str, limit: int = 80) -> str:
-    """Text of an unknown file, made fit for a message."""
+    """Shorten and quote text of an unknown file for a message."""
     return repr(text if len(text) <= limit else text[:limit] + "…")
 
 
@@ -116,7 +116,7 @@ class _Storage:
 
 
 class _Ignored(Buildable):
-    """A NumPy array: networks have none, and nothing reads it."""
+    """A NumPy array, which networks do not have and nothing reads."""
 
     def build(self, state: object) -> None:
         pass
@@ -135,10 +135,10 @@ class _NumberType(Buildable):
 
 
 class _Constructors:
-    """What the names in a file stand for; `size` of the file bounds the memory that all of them may take."""
+    """The functions that a file may call; `size` of the file limits the memory that they may allocate in total."""
 
     def __init__(self, size: int) -> None:
-        self.budget = 2 * size  # every byte once in a storage, once in a tensor
+        self.budget = 2 * size  # each byte once in a storage and once in a tensor
 
     def admitted(self) -> dict[str, object]:
         functions: dict[str, Callable[..., object]] = {
@@ -156,7 +156,7 @@ class _Constructors:
         return {"numpy.ndarray": None, **{name: Constructor(function) for name, function in functions.items()}}
 
     def storage(self, data: object) -> _Storage:
-        """A storage in torch's format before zip files: five pickles, a length and the numbers."""
+        """A storage in torch's pre-zip format: five pickles, a length and the numbers."""
         if not isinstance(data, bytes):
             raise ValueError(f"a storage must be bytes, got {type(data).__name__}")
         self._spend(len(data))
@@ -165,7 +165,7 @@ class _Constructors:
         if magic != _STORAGE_MAGIC or version != _STORAGE_VERSION or not isinstance(system, dict):
             raise ValueError("a storage is not in torch's format of five pickles")
         dtype, length = _checked_entry(PickleMachine(stream, _STORAGE_TYPES, persistent=lambda entry: entry).run())
-        PickleMachine(stream, {}).run()  # the name of the storage, once more
+        PickleMachine(stream, {}).run()  # repeats the name of the storage
         numbers = memoryview(data)[stream.tell() :]
         size = length * dtype.itemsize
         if len(numbers) != 8 + size or numbers[:8] != length.to_bytes(8, "little") or not system.get("little_endian"):
@@ -177,7 +177,7 @@ class _Constructors:
     def tensor(
         self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
     ) -> Tensor:
-        """A view of a storage that stays inside it and repeats nothing; gradients and hooks are ignored."""
+        """A view inside a storage that repeats no element; gradients and hooks are ignored."""
         if not isinstance(storage, _Storage) or type(size) is not tuple or type(stride) is not tuple:
             raise ValueError("a tensor must be made of a storage, an offset, a size and a stride")
         if not len(size) == len(stride) <= _MOST_DIMENSIONS:
@@ -192,7 +192,7 @@ class _Constructors:
         return values.as_strided(size, stride, offset)
 
     def members(self, members: object) -> set[object]:
-        """A set, as protocol 3 writes it."""
+        """A set as pickle protocol 3 writes it."""
         if not isinstance(members, list):
             raise ValueError(f"a set must be made of a list, got {type(members).__name__}")
         checked_keys(members)

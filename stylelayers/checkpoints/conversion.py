@@ -1,4 +1,4 @@
-"""Files of trained networks in another form."""
+"""Conversion between file formats of trained networks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _OURS, _PORT = (".safetensors",), (".pt", ".pth")
 
 @dataclass(frozen=True)
 class Conversion:
-    """What :func:`convert` returns.
+    """Result of :func:`convert`.
 
     Attributes:
         target: the file that was written.
-        kind: what `source` was, in words.
-        networks: what was written of it.
-        notes: what of it was not understood or not kept, a sentence each.
+        kind: of `source`, in words.
+        networks: names of the networks that were written.
+        notes: what was not understood or not kept, in sentences.
     """
 
     target: Path
@@ -33,14 +33,14 @@ class Conversion:
 
 
 def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> Conversion:
-    """Write the networks of `source` to `target`, in the form that the suffix of `target` names.
+    """Write the networks of `source` to `target`, in the format of the suffix of `target`.
 
     Args:
         source: anything that :func:`load_generator` reads.
-        target: ``.safetensors`` for our generator file; ``.pt`` or ``.pth`` for a checkpoint of the PyTorch port.
+        target: ``.safetensors`` for a generator file; ``.pt`` or ``.pth`` for a checkpoint of the PyTorch port.
 
     Raises:
-        ValueError: a source that cannot be read, networks that the target's form does not have, another suffix.
+        ValueError: an unreadable source, networks that the format cannot hold, or another suffix.
     """
     target = Path(target)
     check_target(Path(source), target)
@@ -58,7 +58,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
 
 
 def check_target(source: Path, target: Path) -> None:
-    """Raise a ValueError unless the ending of `target` names a form, and it is another file than `source`."""
+    """Raise a ValueError unless the suffix of `target` names a format and it is another file than `source`."""
     if target.suffix not in _OURS + _PORT:
         raise ValueError(f"convert: target must end in one of {', '.join(_OURS + _PORT)}, got {str(target)!r}")
     if source.resolve() == target.resolve():

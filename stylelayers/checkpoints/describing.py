@@ -1,4 +1,4 @@
-"""What a file of a trained network is and holds, in plain values."""
+"""Descriptions of files of trained networks in plain values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from torch import nn
 
 from ..models import Generator
-from ._building import arguments_of, on_meta
+from ._building import arguments_of, build_on_meta
 from .generator_file import read_header
-from .loading import kind_of, load_networks, named, network_file, read_torch_file
+from .loading import kind_of, load_networks, network_file, read_torch_file, with_file_name
 from .training_checkpoint import CLASS_NAMES, stored_arguments, training_summary
 
 __all__ = ["Description", "describe"]
@@ -21,18 +21,18 @@ __all__ = ["Description", "describe"]
 
 @dataclass(frozen=True)
 class Description:
-    """What :func:`describe` returns.
+    """Result of :func:`describe`.
 
     Attributes:
-        path: the file; of a folder, the one that was found there.
-        kind: what the file is, in words.
-        version: of the format; None for files of other projects and of training.
-        writer: what wrote the file, empty where it does not say.
+        path: the file, or the one that was found in the folder.
+        kind: of the file, in words.
+        version: of the format; None for checkpoints and files of other projects.
+        writer: the program that wrote the file; empty if the file does not say.
         arguments: of the generator's constructor.
-        parameters: how many numbers are learned in ``mapping``, ``synthesis`` and ``generator`` as a whole.
-        class_names: in the order of their numbers; empty where they are not known.
+        parameters: number of parameters in ``mapping``, ``synthesis`` and the whole ``generator``.
+        class_names: in class order; empty if they are not known.
         summary: of the training, such as ``images_seen``.
-        notes: what of the file is not understood or would not be kept, a sentence each.
+        notes: what is not understood or would not be kept, in sentences.
     """
 
     path: Path
@@ -47,9 +47,9 @@ class Description:
 
 
 def describe(path: str | os.PathLike[str]) -> Description:
-    """Tell what a file or a run's folder holds; nothing in it is executed.
+    """Describe a file or a run's folder; nothing in it is executed.
 
-    Tensors are not read, but for files of other projects, which say nothing about themselves.
+    Tensors are read only from files of other projects, which have no metadata.
 
     Args:
         path: as for :func:`load_generator`.
@@ -62,17 +62,17 @@ def describe(path: str | os.PathLike[str]) -> Description:
         kind = kind_of(file)
         if kind == "generator file":
             header = read_header(file)
-            generator = on_meta(Generator, header.arguments, len(header.tensors))
+            generator = build_on_meta(Generator, header.arguments, len(header.tensors))
             generator.class_names = header.class_names
             return _description(file, kind, generator, header.summary, version=header.version, writer=header.writer)
         contents = read_torch_file(file, device="meta") if kind == "torch file" else {}
         if "state_dict" in contents:
             arguments = stored_arguments(contents, file)["generator"]
-            generator = on_meta(Generator, arguments, len(contents["state_dict"]))
+            generator = build_on_meta(Generator, arguments, len(contents["state_dict"]))
             generator.class_names = contents.get(CLASS_NAMES, ())
             return _description(file, "training checkpoint", generator, training_summary(contents))
     except ValueError as error:
-        raise ValueError(f"describe: {named(file, str(error))}") from error
+        raise ValueError(f"describe: {with_file_name(file, str(error))}") from error
     networks = load_networks(file, caller="describe")
     return _description(file, networks.kind, networks.generator, networks.summary, notes=networks.notes)
 

@@ -1,13 +1,12 @@
-"""A trained generator as one safetensors file, whose metadata hold what rebuilds it: no code, no pickle.
+"""A trained generator as one safetensors file with the constructor's arguments in its metadata: no code, no pickle.
 
 Metadata, all text, the last four as JSON: ``format``, ``version``, ``writer`` (this package and its version),
-``arguments`` (of the constructor), ``class_names`` (a list, empty where they are not known), ``resolution`` (height and
-width), ``summary`` (of the training). A version stays readable for ever; an argument that a file lacks, because it is
-younger than the file, has its default.
+``arguments`` (of the constructor), ``class_names`` (a list, empty if they are not known), ``resolution`` (height and
+width), ``summary`` (of the training). Every version stays readable; arguments newer than a file have their defaults.
 
-- Version 3 has ``z_dim`` and ``w_dim``, which were ``latent_dim`` and ``style_dim``.
-- Version 2 lacks ``class_names`` in early files, and has noise strengths that are scalars rather than ``(1,)``.
-- Version 1 has neither ``writer`` nor ``resolution``.
+- Version 3: ``z_dim`` and ``w_dim`` were ``latent_dim`` and ``style_dim`` before.
+- Version 2: early files lack ``class_names`` and have scalar noise strengths rather than ``(1,)``.
+- Version 1: no ``writer`` and no ``resolution``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from .._version import __version__
 from .._whole_files import save_tensors
 from ..models import Generator
-from ._building import arguments_of, assembled, renamed
+from ._building import arguments_of, build_network, with_current_names
 from .networks import Networks
 
 __all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "save_generator"]
@@ -35,14 +34,14 @@ _READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
 
 
 class Header(NamedTuple):
-    """What a generator file says about itself.
+    """Metadata of a generator file.
 
     Attributes:
         version: of the format.
-        writer: what wrote the file; empty for version 1.
+        writer: the program that wrote the file; empty for version 1.
         arguments: of the constructor.
         summary: of the training.
-        class_names: in the order of their numbers; empty where they are not known.
+        class_names: in class order; empty if they are not known.
         tensors: names of the tensors.
     """
 
@@ -57,12 +56,12 @@ class Header(NamedTuple):
 def save_generator(
     generator: Generator, path: str | os.PathLike[str], *, summary: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write `generator` to one file, whole or not at all.
+    """Write `generator` to one file, atomically.
 
     Args:
         generator: its constructor's arguments, its state and the names of its classes are stored.
-        path: the file; missing folders are made, an existing file is replaced at the end.
-        summary: anything JSON-like to keep beside it, such as images seen in training.
+        path: the file; missing folders are created, an existing file is replaced at the end.
+        summary: any JSON values to store with it, such as the images seen in training.
 
     Returns:
         The path.
@@ -80,7 +79,7 @@ def save_generator(
 
 
 def read_generator_file(path: Path) -> Networks:
-    """The generator of a file that :func:`save_generator` wrote.
+    """Read the generator from a file of :func:`save_generator`.
 
     Raises:
         ValueError: another kind of file, a newer format, or tensors that do not fit.
@@ -89,7 +88,7 @@ def read_generator_file(path: Path) -> Networks:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in header.tensors}
     try:
-        generator = assembled(Generator, header.arguments, tensors)
+        generator = build_network(Generator, header.arguments, tensors)
         generator.class_names = header.class_names
     except ValueError as error:
         raise ValueError(f"tensors of {str(path)!r} do not fit its arguments: {error}") from None
@@ -97,7 +96,7 @@ def read_generator_file(path: Path) -> Networks:
 
 
 def read_header(path: Path) -> Header:
-    """Metadata and names of the tensors, which are not read.
+    """Read the metadata and the names of the tensors.
 
     Raises:
         ValueError: another kind of file, or a newer format.
@@ -114,9 +113,8 @@ def read_header(path: Path) -> Header:
         )
     arguments, summary = (_json(path, name, metadata.get(name, ""), dict, "an object") for name in _OBJECTS)
     class_names = _json(path, "class_names", metadata.get("class_names", "[]"), list, "a list")
-    return Header(
-        int(metadata["version"]), metadata.get("writer", ""), renamed(arguments), summary, class_names, tensors
-    )
+    version, writer = int(metadata["version"]), metadata.get("writer", "")
+    return Header(version, writer, with_current_names(arguments), summary, class_names, tensors)
 
 
 def _json(path: Path, name: str, text: str, kind: type, what: str) -> Any:

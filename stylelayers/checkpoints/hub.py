@@ -1,8 +1,8 @@
 """Generators on the Hugging Face hub, through the mixin of ``huggingface_hub``. Needs the extra ``hub``.
 
-A repository holds the same ``generator.safetensors`` that :func:`stylelayers.checkpoints.save_generator` writes, so
-that :func:`stylelayers.checkpoints.load_generator` reads a downloaded folder without that package; beside it are
-``config.json`` (the constructor's arguments) and a model card.
+A repository holds the ``generator.safetensors`` of :func:`stylelayers.checkpoints.save_generator`, ``config.json`` (the
+constructor's arguments) and a model card. :func:`stylelayers.checkpoints.load_generator` reads a downloaded folder
+without ``huggingface_hub``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class HubGenerator(
 
     @classmethod
     def of(cls, generator: Generator, *, summary: Mapping[str, Any] | None = None) -> HubGenerator:
-        """A copy of `generator`, in its mode, that can be published."""
+        """A copy of `generator`, in the same mode, that can be published."""
         published = cls(**arguments_of(generator))
         published.load_state_dict(generator.state_dict())
         published.class_names = generator.class_names
@@ -71,7 +71,7 @@ class HubGenerator(
         strict: bool = False,
         **arguments: Any,
     ) -> HubGenerator:
-        """Read the one file; what `config.json` says is in it too, and tensors always have to fit."""
+        """Read the generator file, which repeats `config.json`; tensors must always fit."""
         path: str | Path = Path(model_id) / GENERATOR_FILE
         if not Path(model_id).is_dir():
             path = hf_hub_download(

@@ -1,4 +1,4 @@
-"""Networks from whatever file has them; what a file is, its bytes say, not its name."""
+"""Reading networks from any kind of file, which is recognised by its content rather than its name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import torch
 from ..models import Generator
 from .generator_file import GENERATOR_FILE, read_generator_file
 from .networks import Networks
-from .other_files import what_else
+from .other_files import describe_other_file
 from .pytorch_port import read_pytorch_port
 from .stylegan2 import read_stylegan2
 from .training_checkpoint import read_training_checkpoint
 
-__all__ = ["KINDS", "kind_of", "load_generator", "load_networks", "named", "network_file", "read_torch_file"]
+__all__ = ["KINDS", "kind_of", "load_generator", "load_networks", "network_file", "read_torch_file", "with_file_name"]
 
 KINDS = (
     "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 pickle or a checkpoint of "
@@ -31,27 +31,27 @@ _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 def load_generator(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Generator:
-    """Read a generator, in evaluation mode, from any file that has one; nothing in the file is executed.
+    """Read a generator, in evaluation mode, from any supported file; nothing in the file is executed.
 
     Args:
-        path: a file of :func:`save_generator`, a run's folder (its averaged generator, or that of its last
-            checkpoint while it runs), a checkpoint of ``train.py``, an official StyleGAN2 pickle, or a checkpoint of
+        path: a file of :func:`save_generator`, a run's folder (its averaged generator, or during the run
+            that of its last checkpoint), a checkpoint of ``train.py``, an official StyleGAN2 pickle, or a checkpoint of
             the PyTorch port.
         device: where its tensors go.
 
-    A warning tells what images depend on and is not in the file.
+    A warning names anything that images depend on and that the file lacks.
 
     Raises:
-        ValueError: no such file, another kind of file, a newer format, or tensors that do not fit.
+        ValueError: no such file, an unsupported kind, a newer format, or tensors that do not fit.
     """
     found = load_networks(path, caller="load_generator")
-    for sentence in found.made:
+    for sentence in found.substitutes:
         warnings.warn(f"{os.fspath(path)}: {sentence}", stacklevel=2)
     return found.generator.to(device)
 
 
 def load_networks(path: str | os.PathLike[str], *, caller: str = "load_networks") -> Networks:
-    """Generator, discriminator where there is one, and what was left out; see :func:`load_generator`."""
+    """Read the generator, the discriminator if there is one, and notes on the rest; see :func:`load_generator`."""
     file = network_file(path, caller)
     try:
         kind = kind_of(file)
@@ -64,14 +64,14 @@ def load_networks(path: str | os.PathLike[str], *, caller: str = "load_networks"
             return read_training_checkpoint(contents, file)
         return read_pytorch_port(contents)
     except ValueError as error:
-        raise ValueError(f"{caller}: {named(file, str(error))}") from error
+        raise ValueError(f"{caller}: {with_file_name(file, str(error))}") from error
 
 
 def network_file(path: str | os.PathLike[str], caller: str) -> Path:
-    """The file itself, or of a folder its generator file, or else its newest checkpoint.
+    """The file itself, or in a folder the generator file or else the newest checkpoint.
 
     Raises:
-        ValueError: there is none, or it is a file of another kind; the message says which, and what to do.
+        ValueError: there is none, or it is another kind of file; the message says which and what to do.
     """
     path = Path(path)
     candidates = [path]
@@ -81,7 +81,7 @@ def network_file(path: str | os.PathLike[str], caller: str) -> Path:
     if found is None:
         what = f"a folder without {GENERATOR_FILE} or checkpoints" if path.is_dir() else "which is no file"
         raise ValueError(f"{caller}: path must be {KINDS}, got {str(path)!r}, {what}")
-    if (other := what_else(found)) is not None:
+    if (other := describe_other_file(found)) is not None:
         raise ValueError(
             f"{caller}: {str(found)!r} is not a readable safetensors file, checkpoint or pickle but {other}"
         )
@@ -89,7 +89,7 @@ def network_file(path: str | os.PathLike[str], caller: str) -> Path:
 
 
 def kind_of(path: Path) -> str:
-    """``"generator file"``, ``"official pickle"`` or ``"torch file"``, by the first bytes."""
+    """``"generator file"``, ``"official pickle"`` or ``"torch file"``, from the first bytes."""
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith((_ZIP, _OLD_TORCH)):
@@ -99,10 +99,10 @@ def kind_of(path: Path) -> str:
 
 
 def read_torch_file(path: Path, *, device: str = "cpu") -> Mapping[str, Any]:
-    """A dict of tensors and plain values that ``torch.save`` wrote; the port's own options are plain values too.
+    """Read a dict of tensors and plain values (and the port's options) that ``torch.save`` wrote.
 
     Raises:
-        ValueError: a file with anything else in it, or a damaged one.
+        ValueError: the file has other content or is damaged.
     """
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
@@ -116,6 +116,6 @@ def read_torch_file(path: Path, *, device: str = "cpu") -> Mapping[str, Any]:
     return contents
 
 
-def named(path: Path, message: str) -> str:
-    """A message that says which file it is about, once."""
+def with_file_name(path: Path, message: str) -> str:
+    """Prefix a message with the file name unless it has it already."""
     return message if repr(str(path)) in message else f"{str(path)!r}: {message}"

@@ -1,4 +1,4 @@
-"""What reading a file of trained networks gives, whatever kind of file it is."""
+"""The result of reading a file of trained networks of any kind."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Networks:
     """Networks of one file, in evaluation mode.
 
     Attributes:
-        kind: what the file is, in words.
-        generator: the averaged one.
-        discriminator: None where the file has none, or none that is understood (`notes` says so).
+        kind: of the file, in words.
+        generator: the averaged generator.
+        discriminator: None if the file has none, or none that is understood (`notes` says why).
         summary: of the training, such as ``images_seen``.
-        notes: what of the file was not understood or not kept, a sentence each.
-        made: what images depend on, is not in the file and was made, a sentence each.
+        notes: what was not understood or not kept, in sentences.
+        substitutes: what was generated because the file lacks it although images depend on it, in sentences.
     """
 
     kind: str
@@ -29,4 +29,4 @@ class Networks:
     discriminator: Discriminator | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    made: tuple[str, ...] = ()
+    substitutes: tuple[str, ...] = ()

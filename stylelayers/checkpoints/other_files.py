@@ -1,4 +1,4 @@
-"""What a file is that is given as a network and is none, and what to do then."""
+"""Recognising files that are not networks, with advice for the error message."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import zipfile
 from codecs import getincrementaldecoder
 from pathlib import Path
 
-__all__ = ["what_else"]
+__all__ = ["describe_other_file"]
 
-_Told = tuple[str, str] | None
+_Finding = tuple[str, str] | None
 _HEAD, _SHOWN = 4096, 40
 _ARCHIVE = "unpack it, and give the network that is in it"
 _AGAIN = "the download or the copy did not finish; fetch it again"
@@ -42,30 +42,30 @@ _TENSORFLOW = (
 )
 
 
-def what_else(path: Path) -> str | None:
-    """What kind of other file this is and the way out, or None if it may be a network."""
+def describe_other_file(path: Path) -> str | None:
+    """The kind of a file that is not a network, with advice; None if it may be a network."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    found = next((told for start, told in _STARTS.items() if head.startswith(start)), None)
+    found = next((finding for start, finding in _STARTS.items() if head.startswith(start)), None)
     for kind in (_empty, _cut_safetensors, _zip, _of_content):
         found = found or kind(head, path)
     return None if found is None else f"{found[0]}: {found[1]}"
 
 
-def _empty(head: bytes, path: Path) -> _Told:
+def _empty(head: bytes, path: Path) -> _Finding:
     if not head:
         return "an empty file", _AGAIN
     return None if head.strip(b"\0") else ("a file of zeros", _AGAIN)
 
 
-def _cut_safetensors(head: bytes, path: Path) -> _Told:
+def _cut_safetensors(head: bytes, path: Path) -> _Finding:
     length = int.from_bytes(head[:8], "little")
     is_header = head[8:9] == b"{" and length < 1 << 40
     return ("a safetensors file that was cut off", _AGAIN) if is_header and 8 + length > path.stat().st_size else None
 
 
-def _zip(head: bytes, path: Path) -> _Told:
-    """An archive that is whole and that ``torch.save`` did not write."""
+def _zip(head: bytes, path: Path) -> _Finding:
+    """A whole archive that ``torch.save`` did not write."""
     if not head.startswith(b"PK\x03\x04") or not zipfile.is_zipfile(path):
         return None
     try:
@@ -73,13 +73,13 @@ def _zip(head: bytes, path: Path) -> _Told:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError):
         return None
-    told = next((told for end, told in _IN_ZIP.items() if any(name.endswith(end) for name in names)), None)
-    if told is not None or any(name.endswith("data.pkl") for name in names):
-        return told
+    finding = next((finding for end, finding in _IN_ZIP.items() if any(name.endswith(end) for name in names)), None)
+    if finding is not None or any(name.endswith("data.pkl") for name in names):
+        return finding
     return "a zip archive", _ARCHIVE
 
 
-def _of_content(head: bytes, path: Path) -> _Told:
+def _of_content(head: bytes, path: Path) -> _Finding:
     bitmap = head.startswith(b"BM") and int.from_bytes(head[2:6], "little") == path.stat().st_size
     if bitmap or (head.startswith(b"RIFF") and head[8:12] == b"WEBP"):
         return _PICTURE
@@ -94,9 +94,9 @@ def _of_content(head: bytes, path: Path) -> _Told:
     return _text(head)
 
 
-def _text(head: bytes) -> _Told:
+def _text(head: bytes) -> _Finding:
     try:
-        text = getincrementaldecoder("utf-8")().decode(head)  # the last letter may be cut
+        text = getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off
     except UnicodeDecodeError:
         return None
     if not all(letter.isprintable() or letter.isspace() for letter in text):

@@ -1,13 +1,13 @@
-"""Checkpoints of the widely used PyTorch port of StyleGAN2, github.com/rosinality/stylegan2-pytorch, there and back.
+"""Reading and writing checkpoints of the PyTorch port of StyleGAN2, github.com/rosinality/stylegan2-pytorch.
 
-Written from the names and shapes of its state dicts. What tensors mean there, beyond the names:
+Written from the names and shapes in its state dicts. Differences from ours, beyond the names:
 
-- affine maps of styles hold the 1 of ``1 + affine(latent)`` in their bias;
-- doubling convolutions of the generator store their kernel flipped;
+- the bias of a style's affine map includes the 1 of ``1 + affine(latent)``;
+- up-sampling convolutions of the generator store their weight flipped;
 - modulated weights and biases have leading and trailing dimensions of size 1;
-- resampling filters are stored with every layer that resamples; ours are made by the layers;
-- the mean of w is a tensor of its own, ``latent_avg``, which files of training runs lack;
-- the noise maps are buffers of their own, ``noises.*``, which files of its earlier versions lack.
+- resampling filters are stored with every layer that resamples;
+- the mean of w is the separate tensor ``latent_avg``, which files of training runs lack;
+- the noise maps are the separate buffers ``noises.*``, which files of earlier versions lack.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .._whole_files import whole_file
 from ..models import Discriminator, Generator
-from ._building import arguments_of, assembled, listed
+from ._building import arguments_of, build_network, join_names
 from ._port_layout import DISCRIMINATOR, GENERATOR, filters, without_filters
 from .networks import Networks
 
@@ -48,38 +48,37 @@ _ONLY_DISCRIMINATOR = {**_ONLY, "architecture": ("resnet",), "mbstd_group_size":
 def read_pytorch_port(contents: Mapping[str, Any]) -> Networks:
     """The networks of a checkpoint that ``torch.load(weights_only=True)`` has read.
 
-    A mean of w that is not there is estimated from 4096 latents of a fixed seed; noise maps, if there are none at all,
-    are drawn from a fixed seed.
+    A missing mean of w is estimated from 4096 latents, and missing noise maps are drawn, from a fixed seed.
 
     Raises:
-        ValueError: tensors that are missing, not understood or of other shapes, or other filters.
+        ValueError: tensors that are missing, unknown or of other shapes, or other filters.
     """
     tensors = without_filters("g_ema", contents.get("g_ema"))
-    arguments, made = _generator_arguments(tensors), list[str]()
+    arguments, substitutes = _generator_arguments(tensors), list[str]()
     if not any(name.startswith("noises.") for name in tensors):
         tensors |= _noise_maps(arguments["resolution"])
-        made.append("no noises in the file: the noise maps were drawn from a fixed seed")
+        substitutes.append("no noises in the file: the noise maps were drawn from a fixed seed")
     known = contents.get("latent_avg")
     tensors["latent_avg"] = torch.zeros(arguments["w_dim"]) if known is None else _tensor("latent_avg", known)
-    generator = assembled(Generator, arguments, tensors, GENERATOR, dtype=torch.float32)
+    generator = build_network(Generator, arguments, tensors, GENERATOR, dtype=torch.float32)
     if known is None:
         _estimate_mean(generator)
-        made.append(f"no latent_avg in the file: the mean of w was estimated from {_MEAN_SAMPLES} latents")
+        substitutes.append(f"no latent_avg in the file: the mean of w was estimated from {_MEAN_SAMPLES} latents")
     rest = contents.keys() - {"g_ema", "d", "latent_avg"}
-    notes = (*([f"not kept: {listed(rest)}"] if rest else []), *made)
+    notes = (*([f"not kept: {join_names(rest)}"] if rest else []), *substitutes)
     discriminator = _discriminator(contents["d"]) if "d" in contents else None
-    return Networks("PyTorch port", generator, discriminator, notes=notes, made=tuple(made))
+    return Networks("PyTorch port", generator, discriminator, notes=notes, substitutes=tuple(substitutes))
 
 
 def pytorch_port_state(generator: Generator, discriminator: Discriminator | None = None) -> dict[str, Any]:
-    """Our networks as that port's checkpoint: ``g_ema``, ``latent_avg`` and, where given, ``d``.
+    """Our networks as a checkpoint of the port: ``g_ema``, ``latent_avg`` and, if given, ``d``.
 
-    Its ``Generator(size, style_dim, n_mlp, channel_multiplier)`` loads ``g_ema`` if the channels are those that it
-    has: 512 up to 32 pixels, above that ``channel_multiplier * 16384 / pixels``, which is ``channel_base=32768`` and
-    ``channel_max=512`` for its usual multiplier of 2.
+    The port's ``Generator(size, style_dim, n_mlp, channel_multiplier)`` loads ``g_ema`` if the channels agree: 512 up
+    to 32 pixels, above that ``channel_multiplier * 16384 / pixels``, which is ``channel_base=32768`` and
+    ``channel_max=512`` for the usual multiplier of 2.
 
     Raises:
-        ValueError: networks with what the port does not have.
+        ValueError: networks with options that the port does not have.
     """
     _check("generator", generator, _ONLY_GENERATOR)
     if generator.z_dim != generator.w_dim or generator.mapping.w_mean is None:
@@ -106,7 +105,7 @@ def pytorch_port_state(generator: Generator, discriminator: Discriminator | None
 def save_pytorch_port(
     path: str | os.PathLike[str], generator: Generator, discriminator: Discriminator | None = None
 ) -> Path:
-    """Write :func:`pytorch_port_state` with ``torch.save``, whole or not at all."""
+    """Write :func:`pytorch_port_state` with ``torch.save``, atomically."""
     state, path = pytorch_port_state(generator, discriminator), Path(path)
     with whole_file(path) as unfinished:
         torch.save(state, unfinished)
@@ -115,11 +114,11 @@ def save_pytorch_port(
 
 def _discriminator(state: Any) -> Discriminator:
     tensors = without_filters("d", state)
-    return assembled(Discriminator, _discriminator_arguments(tensors), tensors, DISCRIMINATOR, dtype=torch.float32)
+    return build_network(Discriminator, _discriminator_arguments(tensors), tensors, DISCRIMINATOR, dtype=torch.float32)
 
 
 def _noise_maps(resolution: int) -> dict[str, Tensor]:
-    """Random maps for all layers, whose memory a small file must not be able to ask for."""
+    """Random maps for all layers; the limit keeps a small file from allocating much memory."""
     if resolution > _LARGEST_WITHOUT_NOISE:
         raise ValueError(
             f"a network without noises must have at most {_LARGEST_WITHOUT_NOISE} pixels, got {resolution}"
@@ -152,7 +151,7 @@ def _discriminator_arguments(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _sizes(widths: list[int]) -> dict[str, int]:
-    """Resolution and channel rule of levels with so many channels, smallest first."""
+    """Resolution and channel arguments from the channels of each level, smallest first."""
     base = max((4 << level) * width for level, width in enumerate(widths))
     return {"resolution": 2 << len(widths), "channel_base": base, "channel_max": max(widths)}
 

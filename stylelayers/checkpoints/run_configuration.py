@@ -1,4 +1,4 @@
-"""The ``config.yaml`` of a run as plain data: whatever class or function it names, none is looked at."""
+"""The ``config.yaml`` of a run as plain data; classes and functions that it names are not imported."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 __all__ = ["CONFIGURATION", "read_configuration"]
 
 CONFIGURATION = "config.yaml"
-_MOST_CHARACTERS = 1 << 20  # some hundred times those of a run
+_MOST_CHARACTERS = 1 << 20  # some hundred times a run's
 
 
 def read_configuration(file: Path) -> dict[str, Any]:
-    """The sections of a configuration by their names; interpolations stay text.
+    """Read the sections of a configuration by name; interpolations stay text.
 
     Raises:
-        ValueError: PyYAML is missing, or the file is no YAML of plain values by name; the file is not named.
+        ValueError: PyYAML is missing, or the file is not a YAML mapping of plain values; the caller adds the file name.
     """
     try:
         import yaml
@@ -26,7 +26,13 @@ def read_configuration(file: Path) -> dict[str, Any]:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise ValueError("it has aliases (*name), which train.py never writes")
         sections = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:  # all of PyYAML's
+    except (
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # all of PyYAML's
         raise ValueError(" ".join(str(error).split())) from None
     if not isinstance(sections, dict):
         raise ValueError(f"expected sections by their names, got {type(sections).__name__}")

@@ -1,10 +1,10 @@
 """Networks of official StyleGAN2 pickles, in the layout of the StyleGAN2-ADA and StyleGAN3 projects.
 
-Such files hold Python source that their own loader executes; here they are read as data. What tensors mean there:
+Such files hold Python source that the official loader executes; here they are read as data. Differences from ours:
 
-- affine maps of styles hold the 1 of ``1 + affine(latent)`` in their bias;
-- up-sampling convolutions of the synthesis network store their kernel flipped;
-- resampling filters are stored with every layer; ours are made by the layers.
+- the bias of a style's affine map includes the 1 of ``1 + affine(latent)``;
+- up-sampling convolutions of the synthesis network store their weight flipped;
+- resampling filters are stored with every layer.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import TypedDict
 import torch
 
 from ..models import Discriminator, Generator
-from ._building import Layout, assembled, from_stylegan2, listed, to_stylegan2
+from ._building import Layout, build_network, from_stylegan2, join_names, to_stylegan2
 from ._official import OfficialNetwork
 from ._records import Record, read_records
 from .networks import Networks
-from .other_files import what_else
+from .other_files import describe_other_file
 
 __all__ = ["StyleGAN2", "load_stylegan2", "read_stylegan2"]
 
 _WHOLE_BATCH = 1 << 30
-# Patterns in our names and what official ones have there, applied in this order.
+# Patterns in our names → replacements for official names, applied in this order.
 _GENERATOR_NAMES = {
     r"^synthesis\.input\.": "synthesis.b4.",
     r"\.(conv|act)\.(?=weight|bias|affine)": ".",
@@ -48,7 +48,7 @@ _DISCRIMINATOR_NAMES = {
 
 
 class StyleGAN2(TypedDict):
-    """What :func:`load_stylegan2` returns."""
+    """Result of :func:`load_stylegan2`."""
 
     generator: Generator
     discriminator: Discriminator
@@ -58,15 +58,15 @@ def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
     """Read an official StyleGAN2 network pickle without running any of its code.
 
     The generator is the averaged one, ``G_ema``. Any resolution, channels, labels, depth of the mapping network and
-    architecture (skip, resnet, orig) will do; settings of float16 are ignored. Both networks come in float32, on
-    the CPU and in evaluation mode.
+    architecture (skip, resnet, orig) is supported; float16 settings are ignored. Both networks are returned in float32,
+    on the CPU and in evaluation mode.
 
     Args:
-        path: the file, from a source of any trust.
+        path: the file, which need not be trusted.
 
     Raises:
-        ValueError: not such a file, anything in it beyond plain data, tensors that are missing, not understood or of
-            other shapes, and options that our networks do not have.
+        ValueError: not such a file, content beyond plain data, tensors that are missing, unknown or of other shapes,
+            or options that our networks do not have.
     """
     path = Path(path)
     if not path.is_file():
@@ -76,15 +76,15 @@ def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
         generator, discriminator = (_record(networks, key) for key in ("G_ema", "D"))
         return {"generator": _generator(generator), "discriminator": _discriminator(discriminator)}
     except ValueError as error:
-        hint = "" if (other := what_else(path)) is None else f"; it is {other}"
+        hint = "" if (other := describe_other_file(path)) is None else f"; it is {other}"
         raise ValueError(f"load_stylegan2: {str(path)!r}: {error}{hint}") from error
 
 
 def read_stylegan2(data: bytes) -> Networks:
-    """The generator of a pickle, the discriminator if it is there and one of ours, and what was left out.
+    """Read the generator, and the discriminator if possible; otherwise the generator still loads and `notes` says why.
 
     Raises:
-        ValueError: as :func:`load_stylegan2`, but not for the discriminator.
+        ValueError: as :func:`load_stylegan2`, except for the discriminator.
     """
     contents = read_records(data)
     generator, notes = _generator(record := _record(contents, "G_ema")), []
@@ -93,7 +93,7 @@ def read_stylegan2(data: bytes) -> Networks:
     except ValueError as error:
         discriminator, notes = None, [f"the discriminator was not understood: {error}"]
     if ignored := [str(key) for key in contents if key not in ("G_ema", "D")]:
-        notes.append(f"not kept: {listed(ignored)}")
+        notes.append(f"not kept: {join_names(ignored)}")
     if any(part.state.get("use_fp16") is True for part in record.tree().values()):
         notes.append("settings of float16 are ignored: everything is float32")
     return Networks("official pickle", generator, discriminator, notes=tuple(notes))
@@ -120,7 +120,7 @@ def _generator(record: Record) -> Generator:
         "mapping_lr_multiplier": source.mapping_lr_multiplier(),
         "w_mean_decay": source.option(r"mapping\.", "w_avg_beta", 0.998, float),
     }
-    return assembled(Generator, options, source.tensors, _layout(_GENERATOR_NAMES, levels), dtype=torch.float32)
+    return build_network(Generator, options, source.tensors, _layout(_GENERATOR_NAMES, levels), dtype=torch.float32)
 
 
 def _discriminator(record: Record) -> Discriminator:
@@ -140,7 +140,7 @@ def _discriminator(record: Record) -> Discriminator:
         "label_layers": source.mapping_layers() or 8,
     }
     layout = _layout(_DISCRIMINATOR_NAMES, levels[:0:-1])
-    return assembled(Discriminator, options, source.tensors, layout, dtype=torch.float32)
+    return build_network(Discriminator, options, source.tensors, layout, dtype=torch.float32)
 
 
 def _layout(patterns: Mapping[str, str], levels: list[int]) -> Layout:

@@ -1,4 +1,4 @@
-"""Which dtype a product computes in: that of its weight, unless autocast says another; and how to keep autocast out."""
+"""The dtype in which a layer computes: that of its weight unless autocast chooses another."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["in_dtype_of", "without_autocast"]
 
 
 def in_dtype_of(weight: Tensor, x: Tensor, caller: str) -> Tensor:
-    """The input of a layer in the dtype of its weight; as it is where autocast casts both.
+    """Cast the input of a layer to the dtype of its weight, unless autocast casts both.
 
-    Autocast leaves float64 alone, so that a layer of float64 computes in float64 under autocast too.
+    Autocast ignores float64, so a float64 layer computes in float64 under autocast too.
 
     Raises:
-        ValueError: an input that is not floating-point, named after the layer `caller`.
+        ValueError: the input is not floating-point.
     """
     if x.dtype == weight.dtype:
         return x

@@ -1,4 +1,4 @@
-"""How a module moves its running statistics, and how it reads them where there may be no number to read."""
+"""Updating the running statistics of a module, and reading scalars without waiting for a device."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._function import known_signature
+from ._function import cache_signature
 
-__all__ = ["known_number", "move_buffer"]
+__all__ = ["move_buffer", "number_without_sync"]
 
 
 def move_buffer(module: nn.Module, name: str, value: Tensor) -> None:
-    """Give a buffer a new value, which has no graph: in place, or bound anew under ``torch.compile``.
+    """Set a buffer to a value without a graph: in place, or under ``torch.compile`` by assigning the attribute.
 
-    A compiled backward pass computes again what the forward pass did not save, from the buffers as they are by then:
-    after a change in place its gradients would be those of a buffer that moved twice. A tensor of inference mode is
-    bound anew too, since nothing may change it afterwards.
+    A compiled backward pass recomputes what the forward pass did not save, from the buffers as they are then: after
+    an in-place update its gradients would be those of a buffer updated twice. Inference tensors cannot be changed in
+    place outside inference mode, so they are assigned too.
 
     Raises:
-        ValueError: a value for each sample of a `vmap` and one buffer for all.
+        ValueError: under `vmap`, a value per sample for a buffer that the samples share.
     """
     buffer: Tensor = getattr(module, name)
     if torch.compiler.is_compiling() or (buffer.is_inference() and not value.is_inference()):
         setattr(module, name, value)
-    elif torch.jit.is_tracing():  # a trace would hold a Function as a call of Python
+    elif torch.jit.is_tracing():  # a trace would store a Function as a Python call
         buffer.copy_(value)
     else:
         _Copy.apply(f"{type(module).__name__}: {name}", buffer, value)
 
 
 class _Copy(torch.autograd.Function):
-    """``buffer.copy_(value)``, also of a buffer that is no argument of the function that `torch.func` transforms."""
+    """``buffer.copy_(value)``, also for a buffer that a function under `torch.func` closes over."""
 
     @staticmethod
-    @known_signature
+    @cache_signature
     def forward(caller: str, buffer: Tensor, value: Tensor) -> Tensor:
         buffer.copy_(value)
         return buffer.new_empty(0)
@@ -55,16 +55,16 @@ class _Copy(torch.autograd.Function):
         _, dim, value_dim = in_dims
         if dim is None:
             raise ValueError(
-                f"{caller} is one for all that vmap maps over and cannot move by each; call eval() on the module, "
-                "or map over its buffers too, as torch.func.stack_module_state stacks them"
+                f"{caller} is shared by all samples of vmap and cannot take a value from each; call eval() on the "
+                "module, or map over its buffers too, as torch.func.stack_module_state stacks them"
             )
         rows = buffer.movedim(dim, 0)
         values = value.expand_as(rows) if value_dim is None else value.movedim(value_dim, 0)
         return _Copy.apply(caller, rows, values), None
 
 
-def known_number(scalar: Tensor) -> float | None:
-    """The number in a tensor; None where the host would have to wait for it, break a graph for it, or has none."""
+def number_without_sync(scalar: Tensor) -> float | None:
+    """The number in a scalar tensor; None if reading it would wait for a device or break a graph, or is impossible."""
     if scalar.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The activations that `bias_act` knows by name, their derivatives, and the way to add one's own.
+"""The activations that `bias_act` knows by name, their derivatives, and how to add one.
 
 A derivative is written through the activation's *output* where it can be (one saved tensor serves forward
 and backward, and nothing overflows: tanh' = 1 - y², softplus' = 1 - exp(-y)), else through its input.
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .._checks import check_choice
 
 __all__ = ["Activation", "activation_names", "get_activation", "register_activation"]
 
@@ -30,6 +32,7 @@ class Activation:
         backward: ``backward(grad, value[, alpha])`` = grad times the derivative; None leaves it to autograd.
         through: whether `value` is the function's ``"output"`` or its ``"input"``.
         alpha: default of the function's shape parameter; None if it has none.
+        least_alpha: lower bound of `alpha`.
         gain: default gain of `bias_act`, which keeps unit variance.
         homogeneous: scaling the input by c > 0 scales the output by c; `backward` then sees the output's sign.
         in_place: `function`, overwriting its input; None if there is none.
@@ -39,6 +42,7 @@ class Activation:
     backward: Callable[..., Tensor] | None = None
     through: str = "output"
     alpha: float | None = None
+    least_alpha: float = -inf
     gain: float = 1.0
     homogeneous: bool = False
     in_place: Callable[..., Tensor] | None = None
@@ -51,6 +55,7 @@ def register_activation(
     derivative: Callable[..., Tensor] | None = None,
     through: str = "output",
     alpha: float | None = None,
+    least_alpha: float = -inf,
     gain: float = 1.0,
 ) -> None:
     """Add an activation under a new name, which then works wherever an activation is named.
@@ -62,6 +67,7 @@ def register_activation(
             function, made of differentiable torch operators; None has autograd derive it.
         through: what `derivative` is a function of, ``"output"`` (saves memory) or ``"input"``.
         alpha: default of the shape parameter, which `bias_act` takes under the same name.
+        least_alpha: lower bound that `bias_act` checks it against.
         gain: default gain; choose it so that normal input gives output of unit mean square.
 
     Raises:
@@ -76,21 +82,20 @@ def register_activation(
     """
     if not name or name in _ACTIVATIONS:
         raise ValueError(f"register_activation: name must be new, got {name!r}, which is taken or empty")
-    if through not in ("output", "input"):
-        raise ValueError(f"register_activation: through must be 'output' or 'input', got {through!r}")
+    check_choice("register_activation", "through", through, ("output", "input"))
     backward = None if derivative is None else _times(derivative)
-    _ACTIVATIONS[name] = Activation(function, backward, through, alpha, gain)
+    _ACTIVATIONS[name] = Activation(function, backward, through, alpha, least_alpha, gain)
 
 
 def get_activation(caller: str, name: str) -> Activation:
     """Look an activation up by name; an unknown name is a ValueError of `caller` that lists the known ones."""
-    if name not in _ACTIVATIONS:
-        raise ValueError(f"{caller}: activation must be one of {', '.join(_ACTIVATIONS)}, got {name!r}")
+    if name not in _ACTIVATIONS:  # without a call, which every bias_act would pay for
+        check_choice(caller, "activation", name, _ACTIVATIONS)
     return _ACTIVATIONS[name]
 
 
 def activation_names() -> tuple[str, ...]:
-    """The names that `bias_act` and the layers accept now."""
+    """The names that `bias_act` and the layers accept."""
     return tuple(_ACTIVATIONS)
 
 
@@ -124,13 +129,14 @@ _ACTIVATIONS = {
         F.leaky_relu,
         lambda grad, y, alpha: _aten.leaky_relu_backward(grad, y, alpha, True),
         alpha=0.2,
+        least_alpha=0.0,
         gain=sqrt(2),
         homogeneous=True,
         in_place=_aten.leaky_relu_,
     ),
     "tanh": Activation(torch.tanh, lambda grad, y: grad * (1 - y.square()), in_place=torch.tanh_),
     "sigmoid": Activation(torch.sigmoid, lambda grad, y: grad * (y * (1 - y)), in_place=torch.sigmoid_),
-    "elu": Activation(F.elu, _elu_backward, alpha=1.0, in_place=_aten.elu_),
+    "elu": Activation(F.elu, _elu_backward, alpha=1.0, least_alpha=1e-12, in_place=_aten.elu_),
     "selu": Activation(F.selu, _selu_backward, in_place=torch.selu_),
     "softplus": Activation(lambda x: F.softplus(x, threshold=40.0), lambda grad, y: grad * -torch.expm1(-y)),
     "swish": Activation(F.silu, _times(_swish_derivative), through="input", gain=sqrt(2), in_place=_aten.silu_),

@@ -14,7 +14,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ._function import differentiates, known_signature, plain_operators
+from .._checks import check_number
+from ._function import cache_signature, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
 __all__ = ["bias_act", "check_activation"]
@@ -40,7 +41,7 @@ def bias_act(
         bias: one number an index of `dim`; cast to `x`'s dtype.
         dim: dimension that `bias` runs along.
         activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish or a registered name.
-        alpha: slope of lrelu (0.2, at least 0) or scale of elu (1.0, above 0); other activations have none.
+        alpha: slope of lrelu (0.2, at least 0) or scale of elu (1.0, above 0); the other built-in ones have none.
         gain: factor on the result, above 0; default sqrt(2) for relu, lrelu and swish, else 1.
         clamp: the result's largest magnitude, above 0; None for no limit. The derivative is 0 beyond it.
 
@@ -56,7 +57,7 @@ def bias_act(
         >>> bias_act(torch.tensor([[-1.0, 1.0]]), activation="lrelu", gain=1.0)
         tensor([[-0.2000,  1.0000]])
     """
-    spec = _Spec.of("bias_act", activation, alpha, gain, clamp)
+    settings = _make_settings("bias_act", activation, alpha, gain, clamp)
     if not x.is_floating_point() or not -x.ndim <= dim < x.ndim:
         raise ValueError(f"bias_act: x must be floating-point with a dimension {dim}, got {x.dtype} {tuple(x.shape)}")
     if bias is not None:
@@ -65,13 +66,13 @@ def bias_act(
         shape = [1] * x.ndim
         shape[dim] = -1
         bias = bias.to(x.dtype).reshape(shape)
-        if spec.activation.through == "input":
-            bias = bias.clone()  # the graph shall hold no parameter: FSDP frees them between two backward passes
-    if plain_operators() or spec.activation.backward is None:
-        return _forward(x, bias, spec)
-    if not differentiates(x, bias):
-        return _forward(x, bias, spec, in_place=True)
-    return cast(Tensor, _BiasAct.apply(x, bias, dim % x.ndim, spec))
+        if settings.activation.through == "input":
+            bias = bias.clone()  # keep the parameter out of the graph: FSDP frees it between two backward passes
+    if needs_plain_operators() or settings.activation.backward is None:
+        return _forward(x, bias, settings)
+    if not records_gradients(x, bias):
+        return _forward(x, bias, settings, in_place=True)
+    return cast(Tensor, _BiasAct.apply(x, bias, dim % x.ndim, settings))
 
 
 def check_activation(
@@ -82,29 +83,16 @@ def check_activation(
     gain: float | None = None,
     clamp: float | None = None,
 ) -> None:
-    """Raise the ValueError that `bias_act` would raise, named after a layer, when the layer is built."""
-    _Spec.of(caller, activation, alpha, gain, clamp)
+    """Check the constants of a layer when it is built, as `bias_act` would when it is called."""
+    _make_settings(caller, activation, alpha, gain, clamp)
 
 
 @dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
-class _Spec:
+class _Settings:
     activation: Activation
     alpha: tuple[float, ...]  # empty for activations without one
     gain: float
     clamp: float | None
-
-    @staticmethod
-    def of(caller: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Spec:
-        activation = get_activation(caller, name)
-        if alpha is not None and activation.alpha is None:
-            raise ValueError(f"{caller}: activation {name!r} takes no alpha, got {alpha}")
-        alpha = activation.alpha if alpha is None else alpha
-        if name in ("lrelu", "elu") and not cast(float, alpha) >= (0.0 if name == "lrelu" else 1e-12):
-            raise ValueError(f"{caller}: alpha of {name} must not be negative (elu: must be above 0), got {alpha}")
-        gain = activation.gain if gain is None else gain
-        if not gain > 0 or (clamp is not None and not clamp > 0):
-            raise ValueError(f"{caller}: gain and clamp must be above 0, got gain={gain} and clamp={clamp}")
-        return _Spec(activation, () if alpha is None else (alpha,), gain, clamp)
 
     def scale_by_derivative(self, grad: Tensor, y: Tensor, biased: Tensor | None) -> Tensor:
         """`grad` times d output / d input, from the output `y` or from the `biased` input."""
@@ -117,20 +105,33 @@ class _Spec:
         return _scale(grad, self.gain, in_place=not torch.is_grad_enabled())
 
 
+def _make_settings(caller: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Settings:
+    activation = get_activation(caller, name)
+    if alpha is not None and activation.alpha is None:
+        raise ValueError(f"{caller}: activation {name!r} takes no alpha, got {alpha}")
+    alpha = activation.alpha if alpha is None else alpha
+    gain = activation.gain if gain is None else gain
+    if alpha is not None and not alpha >= activation.least_alpha:
+        check_number(caller, least=activation.least_alpha, alpha=alpha)
+    if not gain > 0 or (clamp is not None and not clamp > 0):
+        check_number(caller, above=0, gain=gain, clamp=1 if clamp is None else clamp)
+    return _Settings(activation, () if alpha is None else (alpha,), gain, clamp)
+
+
 class _BiasAct(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    @known_signature
-    def forward(x: Tensor, bias: Tensor | None, dim: int, spec: _Spec) -> Tensor:
-        return _forward(x, bias, spec, in_place=True)
+    @cache_signature
+    def forward(x: Tensor, bias: Tensor | None, dim: int, settings: _Settings) -> Tensor:
+        return _forward(x, bias, settings, in_place=True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, bias, dim, ctx.spec = inputs
+        x, bias, dim, ctx.settings = inputs
         ctx.summed_dims = [d for d in range(x.ndim) if d != dim]
-        if ctx.spec.activation.through == "input":
-            ctx.save_for_backward(output if ctx.spec.clamp is not None else None, x, bias)
+        if ctx.settings.activation.through == "input":
+            ctx.save_for_backward(output if ctx.settings.clamp is not None else None, x, bias)
         else:
             ctx.save_for_backward(output, None, None)
 
@@ -138,7 +139,7 @@ class _BiasAct(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         y, x, bias = ctx.saved_tensors
         biased = None if x is None else x if bias is None else x + bias
-        grad = ctx.spec.scale_by_derivative(grads[0], y, biased)
+        grad = ctx.settings.scale_by_derivative(grads[0], y, biased)
         wants_bias = ctx.needs_input_grad[1]
         return grad, _sum(grad, ctx.summed_dims) if wants_bias else None, None, None
 
@@ -147,17 +148,17 @@ def _sum(grad: Tensor, dims: list[int]) -> Tensor:
     return grad.sum(dims, keepdim=True) if dims else grad
 
 
-def _forward(x: Tensor, bias: Tensor | None, spec: _Spec, in_place: bool = False) -> Tensor:
+def _forward(x: Tensor, bias: Tensor | None, settings: _Settings, in_place: bool = False) -> Tensor:
     """`in_place` overwrites what is made on the way, for calls that leave no graph."""
-    activation = spec.activation
-    early, late = (spec.gain, 1.0) if activation.homogeneous else (1.0, spec.gain)
+    activation = settings.activation
+    early, late = (settings.gain, 1.0) if activation.homogeneous else (1.0, settings.gain)
     y = _scale(x, early) if bias is None else _scaled_sum(x, bias, early)
     in_place = in_place and y is not x and activation.in_place is not None
     function = cast(Any, activation.in_place if in_place else activation.function)
-    y = function(y, *spec.alpha)
+    y = function(y, *settings.alpha)
     y = _scale(y, late, in_place)
-    if spec.clamp is not None:
-        y = y.clamp(-spec.clamp, spec.clamp)
+    if settings.clamp is not None:
+        y = y.clamp(-settings.clamp, settings.clamp)
     return y
 
 

@@ -1,7 +1,6 @@
-"""FIR kernels: numbers until an operator needs a tensor, which is then made once a dtype and device.
+"""FIR kernels: plain numbers until an operator needs a tensor, which is cached for each dtype and device.
 
-Numbers cannot be lost: not on the meta device, not by a cast to half precision, not with a buffer that no file holds.
-Layers therefore keep their taps as tuples, and hand these to the operators.
+Layers keep their taps as tuples, which the meta device, a cast to half precision or loading a file cannot lose.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ._buffers import known_number
+from ._buffers import number_without_sync
 
 __all__ = [
     "Kernel",
@@ -34,8 +33,8 @@ Numbers = tuple[float, ...] | _Rows
 """Taps of a separable kernel, or the rows of a 2-D one."""
 Kernel = Tensor | Numbers
 
-_LEAST_SUM = 1e-6  # of the sum of magnitudes, below which a sum is rounding
-_NO_SUM = "fir_kernel: taps that sum to 0, or to no number, cannot be normalized; pass normalize=False"
+_LEAST_SUM = 1e-6  # relative to the sum of magnitudes; a smaller sum is rounding error
+_ZERO_SUM = "fir_kernel: taps that sum to 0, or to no number, cannot be normalized; pass normalize=False"
 
 
 def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Tensor | None = None) -> Tensor:
@@ -43,12 +42,12 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
 
     Args:
         taps: numbers or a tensor, 1-D or 2-D, at least one tap.
-        normalize: divide by the sum, so that a constant image stays what it was.
+        normalize: divide by the sum, so that a constant image is unchanged.
         like: a floating-point tensor whose dtype and device the kernel takes.
 
     Raises:
-        ValueError: wrong rank, no taps, taps that are no finite numbers, that sum to 0 (but for rounding) under
-            `normalize`, or that require grad.
+        ValueError: wrong rank, no taps, taps that are not finite numbers or require grad, or a sum of 0 (up to
+            rounding) under `normalize`.
     """
     if like is not None and not like.is_floating_point():
         raise ValueError(f"fir_kernel: like must be a floating-point tensor, got {like.dtype}")
@@ -60,17 +59,17 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
 
 
 def as_kernel(taps: Tensor | Sequence[Any], *, normalize: bool, like: Tensor | None = None) -> Kernel:
-    """Checked taps: a tensor stays one, in the dtype and on the device of `like`; everything else becomes `Numbers`."""
+    """Check taps. A tensor stays one, in the dtype and on the device of `like`; all else becomes `Numbers`."""
     if not isinstance(taps, Tensor):
         return normalized(numbers_of(taps)) if normalize else numbers_of(taps)
     _check_tensor(taps)
     kernel = taps if like is None else taps.to(like.device)
     dtype = like.dtype if like is not None else kernel.dtype
-    return _over_sum(kernel, dtype) if normalize else kernel.to(dtype)
+    return _divide_by_sum(kernel, dtype) if normalize else kernel.to(dtype)
 
 
 def numbers_of(taps: Tensor | Sequence[Any]) -> Numbers:
-    """Taps as plain numbers, read from a tensor or an array if they are in one; errors are those of `fir_kernel`."""
+    """Taps as plain numbers, also from a tensor or an array, with the errors of `fir_kernel`."""
     if isinstance(taps, Tensor):
         _check_tensor(taps)
         if taps.is_meta:
@@ -90,23 +89,23 @@ def numbers_of(taps: Tensor | Sequence[Any]) -> Numbers:
 
 
 def normalized(numbers: Numbers) -> Numbers:
-    """The taps over their sum."""
+    """The taps divided by their sum."""
     taps = [tap for row in _rows(numbers) for tap in row]
     total, magnitudes = sum(taps), sum(map(abs, taps))
     if not isfinite(magnitudes) or abs(total) <= _LEAST_SUM * magnitudes:
-        raise ValueError(_NO_SUM)
+        raise ValueError(_ZERO_SUM)
     rows = tuple(tuple(tap / total for tap in row) for row in _rows(numbers))
     return rows[0] if is_separable(numbers) else rows
 
 
-def _over_sum(kernel: Tensor, dtype: torch.dtype) -> Tensor:
-    """A tensor over its sum, which is taken in float32 at least: one of large taps overflows float16."""
+def _divide_by_sum(kernel: Tensor, dtype: torch.dtype) -> Tensor:
+    """Divide a tensor by its sum, computed in float32 at least, since large taps overflow float16."""
     dtype = dtype if dtype.is_floating_point else torch.get_default_dtype()
     taps = kernel.to(torch.promote_types(torch.promote_types(kernel.dtype, dtype), torch.float32))
     total = taps.sum()
-    share = known_number(total.abs() / taps.abs().sum())
+    share = number_without_sync(total.abs() / taps.abs().sum())
     if share is not None and not share > _LEAST_SUM:
-        raise ValueError(_NO_SUM)
+        raise ValueError(_ZERO_SUM)
     return (taps / total).to(dtype)
 
 
@@ -122,25 +121,25 @@ def size_of(kernel: Kernel) -> tuple[int, int]:
 
 
 def correlation_taps(kernel: Kernel, *, flip: bool, gain: float, like: Tensor) -> Tensor:
-    """Taps ``(height, width)`` to correlate images `like` with: the kernel times `gain`, flipped for a convolution."""
+    """Taps ``(height, width)`` to correlate `like` with: the kernel times `gain`, flipped to convolve."""
     if isinstance(kernel, Tensor):
         taps = torch.outer(kernel, kernel) if kernel.ndim == 1 else kernel
         return (taps.flip(0, 1) if flip else taps) * gain
-    if type(like) not in (Tensor, nn.Parameter):  # fake tensors and other kinds compute among themselves
+    if type(like) not in (Tensor, nn.Parameter):  # fake tensors and other subclasses do not mix with plain tensors
         return like.new_tensor(_matrix(kernel, flip, gain))
     if torch.compiler.is_compiling():
-        return _of_scalars(_matrix(kernel, flip, gain), like)
-    return _made(kernel, flip, gain, like.dtype, like.device)
+        return _stack_scalars(_matrix(kernel, flip, gain), like)
+    return _cached_taps(kernel, flip, gain, like.dtype, like.device)
 
 
-def _of_scalars(rows: list[list[float]], like: Tensor) -> Tensor:
-    """For a compiler, which makes them on the device of `like`; it would copy a constant tensor there at each call."""
+def _stack_scalars(rows: list[list[float]], like: Tensor) -> Tensor:
+    """Build the taps on the device; the compiler would copy a constant tensor there at every call."""
     return torch.stack([like.new_full((), tap) for row in rows for tap in row]).view(len(rows), -1)
 
 
 @lru_cache(maxsize=256)
-def _made(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """In a thread of its own, for it outlives the mode of the caller: inference, a transform of `torch.func`, …"""
+def _cached_taps(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Made in another thread, outside the caller's mode (inference, `torch.func`), since the tensor outlives it."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(torch.tensor, _matrix(kernel, flip, gain), dtype=dtype, device=device).result()
 

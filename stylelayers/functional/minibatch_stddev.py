@@ -1,7 +1,7 @@
 """Minibatch standard deviation of ProgressiveGAN (arXiv:1710.10196, section 3).
 
-Difference from published implementations: any batch size. A batch that the group size does not divide is
-dealt out in groups whose sizes differ by at most one; where it does divide, the result is the usual one.
+Difference from published implementations: any batch size. If the group size does not divide it, group sizes
+differ by at most one; if it does, the result is the usual one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .._checks import check_ints
+
 __all__ = ["minibatch_stddev"]
 
 
 def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> Tensor:
-    """Append `num_channels` channels that tell how much the images of a group differ.
+    """Append `num_channels` channels with the standard deviation over the images of a group.
 
     With ``M = ceil(N / group_size)`` groups, image ``n`` belongs to group ``n % M``. The standard deviation
     over a group is averaged over pixels and over each of `num_channels` blocks of channels. The output of
@@ -23,7 +25,7 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
 
     Args:
         x: feature maps.
-        group_size: images a group, at least 1; a smaller batch is one group.
+        group_size: images per group, at least 1; a smaller batch is one group.
         num_channels: channels to append; must divide ``C``.
 
     Shape:
@@ -41,12 +43,10 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"minibatch_stddev: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
     batch, channels, height, width = x.shape
-    if group_size < 1 or num_channels < 1 or channels % num_channels:
-        raise ValueError(
-            f"minibatch_stddev: group_size must be at least 1 and num_channels divide the {channels} channels, "
-            f"got {group_size} and {num_channels}"
-        )
-    groups = -(-(batch or 1) // group_size)  # no `max`, which a trace would decide for all batches
+    check_ints("minibatch_stddev", group_size=group_size, num_channels=num_channels)
+    if channels % num_channels:
+        raise ValueError(f"minibatch_stddev: num_channels must divide the {channels} channels, got {num_channels}")
+    groups = -(-(batch or 1) // group_size)  # no `max`, which a trace would fix for all batch sizes
     members = -(-(batch or 1) // groups)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))  # 1e-8 is 0 in float16
     y = pad(wide, (0, 0, 0, 0, 0, 0, 0, groups * members - batch))
@@ -59,6 +59,6 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> T
 
 
 def _weights(batch: int, members: int, groups: int, like: Tensor) -> Tensor:
-    """One over the size of its group for every image, 0 for the padding; (members, groups, 1, 1, 1, 1)."""
+    """1 / group size for each image and 0 for padding; (members, groups, 1, 1, 1, 1)."""
     present = (torch.arange(members * groups, device=like.device).view(members, groups) < batch).to(like.dtype)
     return (present / present.sum(0).clamp(min=1))[..., None, None, None, None]

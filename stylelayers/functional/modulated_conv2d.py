@@ -2,8 +2,8 @@
 
 Differences from published implementations:
 
-- the shared form is the default: demodulation needs only ``style² @ (weight² summed over the kernel)ᵀ``,
-  so no per-sample weights exist, forward or backward;
+- the shared form is the default: demodulation needs only ``style² @ (weight² summed over the kernel)ᵀ``, so there
+  are no per-sample weights, forward or backward;
 - demodulation is computed in float32 under autocast, and float16 styles are brought to unit magnitude first,
   exactly (`eps` is scaled along), so that nothing overflows;
 - all paddings and both orders of resampling of :func:`stylelayers.functional.resample_conv2d`.
@@ -33,14 +33,14 @@ def modulated_conv2d(
     up: int = 1,
     down: int = 1,
     padding: int | tuple[int, int, int, int] = 0,
-    resample_filter: Tensor | Sequence[Any] | None = None,
+    kernel: Tensor | Sequence[Any] | None = None,
     noise: Tensor | None = None,
     fused: bool | None = None,
     eps: float = 1e-8,
     padding_mode: str = "zeros",
     resample_method: str = "fir",
 ) -> Tensor:
-    r"""Convolve every sample with a kernel whose input channels its style scales.
+    r"""Convolve each sample with a weight whose input channels are scaled by the sample's style.
 
     .. math::
         w'_{oik} = style_i \, w_{oik}, \qquad
@@ -50,21 +50,22 @@ def modulated_conv2d(
 
     Args:
         x: feature maps.
-        weight: the convolution kernel, shared by all samples.
-        style: one factor a sample and input channel.
+        weight: of the convolution, shared by all samples.
+        style: one factor for each sample and input channel.
         demodulate: normalise each output filter of each sample to unit norm (equation 3).
-        up, down, padding, resample_filter, padding_mode, resample_method: as in
+        up, down, padding, kernel, padding_mode, resample_method: as in
             :func:`stylelayers.functional.resample_conv2d`.
         noise: added to the result; anything that broadcasts to it, usually ``(N, 1, H', W')``.
-        fused: True for one grouped convolution over per-sample weights, False to scale activations around
-            one shared convolution, None for the faster, which is the shared one. The results are equal.
+        fused: True for one grouped convolution over per-sample weights, False or None to scale activations around
+            one shared convolution. The results are equal. On a CPU, fused takes 1.0 to 12 times as long, but 0.75 to
+            0.96 for one image of 64 channels and 64x64 pixels under ``torch.compile``.
         eps: added to the squared norms.
 
     Shape:
         ``(N, I, H, W)``, ``(O, I, k, k)``, ``(N, I)`` → ``(N, O, H', W')``.
 
     Raises:
-        ValueError: shapes that do not fit, or options that do not belong together.
+        ValueError: shapes that do not fit, or options that cannot be combined.
 
     Example:
         >>> import torch
@@ -86,7 +87,7 @@ def modulated_conv2d(
         down=down,
         padding=padding,
         padding_mode=padding_mode,
-        resample_filter=resample_filter,
+        kernel=kernel,
         resample_method=resample_method,
     )
     floor: float | Tensor = eps
@@ -129,16 +130,16 @@ def _per_sample(
 
 
 def _demodulation(weight: Tensor, style: Tensor, eps: float | Tensor) -> Tensor:
-    """One over the norm of every sample's output filters, ``(N, O)``, at least in float32."""
+    """1 / norm of each sample's output filters, ``(N, O)``, in float32 at least."""
     wide = torch.promote_types(weight.dtype, torch.float32)
     with without_autocast(style):
         squares = weight.to(wide).square().flatten(2)
-        power = squares @ squares.new_ones(squares.shape[-1])  # five times faster than a sum over so few
+        power = squares @ squares.new_ones(squares.shape[-1])  # five times faster than a sum over so few elements
         return (style.to(wide).square() @ power.t() + eps).rsqrt()
 
 
 def _unit_magnitude(style: Tensor, eps: float | Tensor, demodulate: bool) -> tuple[Tensor, float | Tensor]:
-    """Divide each sample's style by its largest magnitude; demodulation undoes it if `eps` goes along."""
+    """Divide each sample's style by its largest magnitude and `eps` by its square; demodulation undoes it."""
     if not demodulate:
         return style, eps
     wide = style.float()

@@ -1,20 +1,21 @@
 """Low-pass filtering and resampling of images by FIR kernels, as in StyleGAN2 (arXiv:1912.04958).
 
-All three are settings of :func:`stylelayers.functional.upfirdn2d`, which holds the derivatives.
+All three are special cases of :func:`stylelayers.functional.upfirdn2d`, which holds the derivatives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._checks import check_choice, check_ints
 from .fir_kernel import Kernel, as_kernel, size_of
 from .upfirdn2d import upfirdn2d
 
-__all__ = ["PADDING_MODES", "blur2d", "check_factor", "check_padding_mode", "downsample2d", "pad2d", "upsample2d"]
+__all__ = ["PADDING_MODES", "blur2d", "downsample2d", "pad2d", "upsample2d"]
 
 PADDING_MODES = ("zeros", "reflect", "replicate")
 
@@ -22,12 +23,12 @@ PADDING_MODES = ("zeros", "reflect", "replicate")
 def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mode: str = "zeros") -> Tensor:
     """Filter with the normalised `kernel`; the image keeps its size.
 
-    Even kernels look one pixel further to the left and top. Module: :class:`stylelayers.Blur`.
+    Even kernels reach one pixel further to the left and top. Module: :class:`stylelayers.Blur`.
 
     Args:
         x: floating-point images.
         kernel: 1-D (separable) or 2-D taps, normalised to sum 1.
-        padding_mode: what lies outside the image: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H, W)``.
@@ -42,7 +43,7 @@ def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mod
         tensor(1.)
     """
     taps = as_kernel(kernel, normalize=True, like=x)
-    x, sides = _bordered("blur2d", x, _aligned(taps, lambda k: (k // 2, (k - 1) // 2)), padding_mode)
+    x, sides = _pad_border("blur2d", x, _sides(taps, lambda k: (k // 2, (k - 1) // 2)), padding_mode)
     return upfirdn2d(x, taps, padding=sides)
 
 
@@ -51,7 +52,7 @@ def upsample2d(
 ) -> Tensor:
     """Enlarge images `factor` times: zero-insertion, then the normalised `kernel` with gain ``factor**2``.
 
-    What lies outside the image is as in :func:`blur2d`. Module: :class:`stylelayers.Upsample2d`.
+    Padding modes are those of :func:`blur2d`. Module: :class:`stylelayers.Upsample2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
@@ -66,9 +67,9 @@ def upsample2d(
         torch.Size([1, 3, 16, 16])
     """
     taps = as_kernel(kernel, normalize=True, like=x)
-    check_factor("upsample2d", factor)
-    sides = _aligned(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
-    x, sides = _bordered("upsample2d", x, sides, padding_mode, factor)
+    check_ints("upsample2d", factor=factor)
+    sides = _sides(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
+    x, sides = _pad_border("upsample2d", x, sides, padding_mode, factor)
     return upfirdn2d(x, taps, up=factor, padding=sides, gain=float(factor**2))
 
 
@@ -77,7 +78,7 @@ def downsample2d(
 ) -> Tensor:
     """Shrink images `factor` times: the normalised `kernel`, then every `factor`-th pixel.
 
-    What lies outside the image is as in :func:`blur2d`. Module: :class:`stylelayers.Downsample2d`.
+    Padding modes are those of :func:`blur2d`. Module: :class:`stylelayers.Downsample2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)`` for sizes that `factor` divides.
@@ -92,14 +93,14 @@ def downsample2d(
         torch.Size([1, 3, 4, 4])
     """
     taps = as_kernel(kernel, normalize=True, like=x)
-    check_factor("downsample2d", factor)
-    sides = _aligned(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
-    x, sides = _bordered("downsample2d", x, sides, padding_mode)
+    check_ints("downsample2d", factor=factor)
+    sides = _sides(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
+    x, sides = _pad_border("downsample2d", x, sides, padding_mode)
     return upfirdn2d(x, taps, down=factor, padding=sides)
 
 
 def pad2d(x: Tensor, sides: tuple[int, int, int, int], padding_mode: str) -> Tensor:
-    """Pad by `sides` ``(left, right, top, bottom)`` pixels; reflection needs larger images than that."""
+    """Pad by `sides` ``(left, right, top, bottom)`` pixels; reflection needs an image larger than that."""
     if not any(sides):
         return x
     if padding_mode == "zeros":
@@ -112,23 +113,11 @@ def pad2d(x: Tensor, sides: tuple[int, int, int, int], padding_mode: str) -> Ten
     return F.pad(x, sides, mode=padding_mode)
 
 
-def check_padding_mode(caller: str, padding_mode: str) -> None:
-    """Raise a ValueError that names the caller unless the mode is one of `PADDING_MODES`."""
-    if padding_mode not in PADDING_MODES:
-        raise ValueError(f"{caller}: padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
-
-
-def check_factor(caller: str, factor: int) -> None:
-    """Raise a ValueError that names the caller unless the factor is an int of at least 1."""
-    if not isinstance(factor, int) or isinstance(factor, bool) or factor < 1:
-        raise ValueError(f"{caller}: factor must be an int of at least 1, got {factor!r}")
-
-
-def _bordered(
+def _pad_border(
     caller: str, x: Tensor, sides: tuple[int, int, int, int], padding_mode: str, up: int = 1
 ) -> tuple[Tensor, tuple[int, int, int, int]]:
-    """Images with the border that a mode adds, and the padding of zeros that is left to do after zero-insertion."""
-    check_padding_mode(caller, padding_mode)
+    """Pad images as the mode says; return them and the zero padding that remains after zero-insertion."""
+    check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"{caller}: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
     if padding_mode == "zeros":
@@ -138,7 +127,7 @@ def _bordered(
     return pad2d(x, (left, right, top, bottom), padding_mode), rest
 
 
-def _aligned(taps: Kernel, near_and_far: Any) -> tuple[int, int, int, int]:
-    """``(left, right, top, bottom)`` from what one side of ``k`` taps wants."""
+def _sides(taps: Kernel, near_and_far: Callable[[int], tuple[int, int]]) -> tuple[int, int, int, int]:
+    """``(left, right, top, bottom)``, from the padding before and after that ``k`` taps need along one axis."""
     height, width = size_of(taps)
     return (*near_and_far(width), *near_and_far(height))

@@ -2,16 +2,16 @@
 
 ``resample_method="fir"`` is StyleGAN2's (arXiv:1912.04958): zero-padded; transposed convolution then FIR to
 enlarge, FIR then strided convolution to shrink. ``"nearest"`` is nearest-neighbour enlarging, pad, convolve,
-blur; or blur, pad, convolve, average. Inside the image both are the same linear operator when the FIR
+blur; or blur, pad, convolve, average. Inside the image both are the same linear operator if the FIR
 filter is the box convolved with the blur.
 
 Differences from published implementations:
 
 - both methods correlate with `weight` as ``conv2d`` does (StyleGAN2's up-sampling layers store it flipped);
 - nearest-neighbour enlarging + convolution, and convolution + averaging, are computed as one strided
-  (transposed) convolution with the kernel summed over the box: 2.25 times fewer multiplications at 3x3;
-- 1x1 kernels mix channels at the lower resolution;
-- even kernels and odd image sizes work.
+  (transposed) convolution with the weight summed over the box: 2.25 times fewer multiplications at 3x3;
+- 1x1 convolutions run at the lower resolution;
+- even weights and odd image sizes work.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from .._checks import check_choice
 from .fir_kernel import Kernel, as_kernel, size_of
-from .resample import blur2d, check_padding_mode, pad2d
+from .resample import PADDING_MODES, blur2d, pad2d
 from .upfirdn2d import upfirdn2d
 
 __all__ = ["RESAMPLE_METHODS", "check_resampling", "resample_conv2d"]
@@ -40,7 +41,7 @@ def resample_conv2d(
     down: int = 1,
     padding: int | _Sides = 0,
     padding_mode: str = "zeros",
-    resample_filter: Tensor | Sequence[Any] | None = None,
+    kernel: Tensor | Sequence[Any] | None = None,
     resample_method: str = "fir",
     groups: int = 1,
 ) -> Tensor:
@@ -48,13 +49,12 @@ def resample_conv2d(
 
     Args:
         x: images or feature maps.
-        weight: convolution kernel, odd or even, applied as ``conv2d`` applies it.
-        up: enlarge by this factor.
-        down: shrink by this factor; only one of `up` and `down` may differ from 1.
+        weight: odd or even in size, applied as ``conv2d`` applies it.
+        up, down: factors by which to enlarge or shrink; at least one of them must be 1.
         padding: pixels around the image before the convolution, an int or ``(left, right, top, bottom)``.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``; ``"fir"`` resampling needs zeros.
-        resample_filter: ``"fir"``: the whole low-pass kernel. ``"nearest"``: the blur beside the box.
-            Normalised here; None for no filter.
+        kernel: FIR taps of the low-pass, normalised here; None for no filter. ``"nearest"`` has a box filter
+            already and takes only the blur beside it.
         resample_method: ``"fir"`` or ``"nearest"``.
         groups: of the convolution.
 
@@ -69,7 +69,7 @@ def resample_conv2d(
         >>> import torch
         >>> from stylelayers.functional import resample_conv2d
         >>> x, weight = torch.randn(2, 3, 8, 8), torch.randn(5, 3, 3, 3)
-        >>> resample_conv2d(x, weight, up=2, padding=1, resample_filter=(1, 3, 3, 1)).shape
+        >>> resample_conv2d(x, weight, up=2, padding=1, kernel=(1, 3, 3, 1)).shape
         torch.Size([2, 5, 16, 16])
     """
     sides = _sides(padding)
@@ -83,13 +83,13 @@ def resample_conv2d(
     if up == 1 and down == 1:
         return _conv2d(x, weight, sides, padding_mode, groups)
     if resample_method == "fir":
-        taps = as_kernel((1.0,) if resample_filter is None else resample_filter, normalize=True, like=x)
+        taps = as_kernel((1.0,) if kernel is None else kernel, normalize=True, like=x)
         if weight.shape[2:] == (1, 1):
             return _fir_pointwise(x, weight, up, down, sides, taps, groups)
         return (
             _fir_up(x, weight, up, sides, taps, groups) if up > 1 else _fir_down(x, weight, down, sides, taps, groups)
         )
-    blur = (1.0,) if resample_filter is None else resample_filter
+    blur = (1.0,) if kernel is None else kernel
     if up > 1:
         return blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur)
     x = pad2d(blur2d(x, blur), sides, padding_mode)
@@ -97,11 +97,11 @@ def resample_conv2d(
 
 
 def check_resampling(caller: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
-    """Raise a ValueError that names the caller unless the options belong together."""
-    check_padding_mode(caller, padding_mode)
-    if resample_method not in RESAMPLE_METHODS:
-        raise ValueError(f"{caller}: resample_method must be 'fir' or 'nearest', got {resample_method!r}")
-    if not (isinstance(up, int) and isinstance(down, int) and min(up, down) == 1):
+    """Raise a ValueError that names the caller unless the options can be combined."""
+    if padding_mode not in PADDING_MODES or resample_method not in RESAMPLE_METHODS:  # no calls: small layers are fast
+        check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
+        check_choice(caller, "resample_method", resample_method, RESAMPLE_METHODS)
+    if not (type(up) is type(down) is int and min(up, down) == 1):
         raise ValueError(f"{caller}: up and down must be at least 1 and one of them 1, got {up} and {down}")
     if resample_method == "fir" and padding_mode != "zeros" and max(up, down) > 1:
         raise ValueError(
@@ -124,13 +124,13 @@ def _fir_pointwise(x: Tensor, weight: Tensor, up: int, down: int, sides: _Sides,
 
 
 def _fir(x: Tensor, taps: Kernel, sides: _Sides, *, up: int = 1, down: int = 1) -> Tensor:
-    """The filter alone, aligned as `upsample2d` and `downsample2d` are, with extra padding."""
+    """The filter without convolution, aligned as `upsample2d` and `downsample2d` are, with extra padding."""
     padding = _add(sides, _centred(taps, up, down))
     return upfirdn2d(x, taps, up=up, down=down, padding=padding, gain=float(up**2))
 
 
 def _fir_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
-    """Transposed convolution, then the filter, which also takes all of the padding."""
+    """Transposed convolution, then the filter, which also applies the padding."""
     kh, kw = weight.shape[2:]
     y = F.conv_transpose2d(x, _transposed(weight, groups), stride=up, groups=groups)
     spread = (1 - kw, up - kw, 1 - kh, up - kh)
@@ -149,7 +149,7 @@ def _centred(taps: Kernel, up: int, down: int) -> _Sides:
 
 
 def _nearest_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, padding_mode: str, groups: int) -> Tensor:
-    """Nearest-neighbour enlarging, pad, convolve: as one transposed convolution where the border allows."""
+    """Nearest-neighbour enlarging, pad, convolve: one transposed convolution if the border allows it."""
     kh, kw = weight.shape[2:]
     if min(sides) < 0 or (padding_mode == "reflect" and max(sides) >= up):
         x = x.repeat_interleave(up, dim=2).repeat_interleave(up, dim=3)
@@ -159,18 +159,18 @@ def _nearest_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, padding_mode:
     x = pad2d(x, outer, "zeros" if padding_mode == "zeros" else "replicate")
     box = _over_box(_transposed(weight, groups), up)
     y = F.conv_transpose2d(x, box, stride=up, groups=groups)
-    kernel = (kw - 1, kw - 1, kh - 1, kh - 1)
-    return F.pad(y, [side - up * out - k for side, out, k in zip(sides, outer, kernel, strict=True)])
+    spread = (kw - 1, kw - 1, kh - 1, kh - 1)
+    return F.pad(y, [side - up * out - k for side, out, k in zip(sides, outer, spread, strict=True)])
 
 
 def _over_box(weight: Tensor, factor: int) -> Tensor:
-    """The kernel convolved with a box of ones: k x k → (k + factor - 1) x (k + factor - 1)."""
+    """The weight convolved with a box of ones: k x k → (k + factor - 1) x (k + factor - 1)."""
     weight = F.pad(weight, (factor - 1,) * 4)
     return F.avg_pool2d(weight, factor, stride=1) * factor**2  # ONNX knows no other divisor
 
 
 def _transposed(weight: Tensor, groups: int) -> Tensor:
-    """The kernel that makes ``conv_transpose2d`` correlate with the zero-inserted image."""
+    """The weight with which ``conv_transpose2d`` correlates the zero-inserted image."""
     if groups > 1:
         weight = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     else:

@@ -7,7 +7,7 @@ saves nothing but the kernel. Used by StyleGAN2 (arXiv:1912.04958, section 4) fo
 Differences from published implementations:
 
 - no compiled extension: depthwise convolutions of torch, run channels-last, on every device;
-- one path for all `up`, `down`, paddings (negative ones crop) and kernels (odd, even, asymmetric);
+- one code path for all `up`, `down`, paddings (negative ones crop) and kernels (odd, even, asymmetric);
 - forward-mode derivatives, `torch.func` transforms and `torch.compile` work.
 """
 
@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._autocast import without_autocast
-from ._function import differentiates, known_signature, plain_operators
+from ._function import cache_signature, needs_plain_operators, records_gradients
 from .fir_kernel import as_kernel, correlation_taps
 
 __all__ = ["upfirdn2d"]
@@ -97,7 +97,7 @@ class _Geometry:
 
 
 def _apply(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
-    if plain_operators() or not differentiates(x):
+    if needs_plain_operators() or not records_gradients(x):
         return _filter(x, taps, geometry)
     return cast(Tensor, _UpFirDn2d.apply(x, taps, geometry))
 
@@ -106,7 +106,7 @@ class _UpFirDn2d(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    @known_signature
+    @cache_signature
     def forward(x: Tensor, taps: Tensor, geometry: _Geometry) -> Tensor:
         return _filter(x, taps, geometry)
 

@@ -1,12 +1,12 @@
-"""What the layers' `extra_repr` has in common."""
+"""Formatting for the layers' `extra_repr`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["changed"]
+__all__ = ["non_default_arguments"]
 
 
-def changed(**options: tuple[Any, Any]) -> str:
-    """``, name=value`` for every option ``name=(value, default)`` that is not at its default."""
+def non_default_arguments(**options: tuple[Any, Any]) -> str:
+    """``, name=value`` for each option ``name=(value, default)`` that differs from its default."""
     return "".join(f", {name}={value!r}" for name, (value, default) in options.items() if value != default)

@@ -1,4 +1,4 @@
-"""What arguments are called in other packages: the answer to a name that a constructor here does not have."""
+"""Answers to argument names of other packages: which argument here is meant."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "resample='up'": ("upsample", "up", "upscale", "upsampling"),
     "resample='down'": ("downsample", "down", "downscale", "stride"),
     "factor": ("up", "down", "scale", "scale_factor", "stride", "upscale", "downscale"),
-    "resample_filter": ("blur_kernel", "f", "fir_kernel", "resample_kernel"),
-    "kernel": ("blur_kernel", "f", "fir_kernel", "resample_filter", "resample_kernel", "taps"),
+    "resample_filter": ("blur_kernel", "f", "fir_kernel", "kernel", "resample_kernel", "taps"),
     "padding_mode": ("padding_type", "pad_type", "pad_mode"),
     "normalize_style": ("normalize_mlp",),
     "demodulate": ("demod",),
@@ -55,15 +54,15 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "mbstd_group_size": ("stddev_group", "group_size"),
     "mbstd_num_channels": ("stddev_feat",),
 }
-"""An argument here → its names elsewhere. Where a constructor has several with one such name, the first is meant."""
+"""An argument here → its names elsewhere. If several arguments of a constructor match, the first is meant."""
 
 
 class _UnknownArgumentError(TypeError, ValueError):
-    """As Python has it, and as this package raises whatever is wrong with an argument."""
+    """A TypeError, as Python raises it, and a ValueError, as this package raises for any wrong argument."""
 
 
 def answers_to_other_names(module: _Module) -> _Module:
-    """Class decorator: an argument that the constructor does not have is an error that names the one it does."""
+    """Class decorator: the error for an unknown argument names the argument that is meant."""
     construct: Callable[..., None] = module.__init__  # type: ignore[misc]
     known = tuple(signature(module).parameters)
 

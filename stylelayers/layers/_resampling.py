@@ -1,4 +1,4 @@
-"""The resampling options that convolution layers share: checked once, when the layer is built."""
+"""Resampling options of the convolution layers, checked when the layer is built."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from .._checks import check_choice, is_int
 from ..functional.fir_kernel import Numbers, is_separable, normalized, numbers_of
-from ..functional.resample import check_padding_mode
+from ..functional.resample import PADDING_MODES
 from ..functional.resample_conv2d import check_resampling
 
-__all__ = ["Resampling", "fir_taps", "same_padding", "shown"]
+__all__ = ["Resampling", "fir_taps", "format_taps", "same_padding"]
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """What a convolution layer does about resolution and borders.
+    """Resampling and padding of a convolution layer.
 
     Attributes:
         resample: ``"up"``, ``"down"`` or None.
         method: ``"fir"`` or ``"nearest"``.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
-        taps: normalised filter that `resample_conv2d` wants: the whole kernel for ``"fir"``, what remains of it
-            beside the box ``(1, 1)`` for ``"nearest"``; None without resampling.
+        taps: the normalised `kernel` of `resample_conv2d`: the whole filter for ``"fir"``, the filter without the
+            box ``(1, 1)`` for ``"nearest"``; None without resampling.
     """
 
     resample: str | None
@@ -33,10 +34,12 @@ class Resampling:
     taps: Numbers | None
 
     @staticmethod
-    def of(caller: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str) -> Resampling:
+    def from_arguments(
+        caller: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str
+    ) -> Resampling:
         if resample not in ("up", "down", None):
             raise ValueError(f"{caller}: resample must be 'up', 'down' or None, got {resample!r}")
-        check_padding_mode(caller, padding_mode)
+        check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
         method = method or ("fir" if padding_mode == "zeros" else "nearest")
         check_resampling(caller, 1 if resample is None else 2, 1, padding_mode, method)
         if resample is None:
@@ -60,9 +63,11 @@ class Resampling:
 
 
 def fir_taps(caller: str, taps: Tensor | Sequence[Any]) -> Numbers:
-    """Normalised taps of a layer; an int gets the error that other packages' users need."""
-    if isinstance(taps, int):
-        raise ValueError(f"{caller}: kernel must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed")
+    """Normalised taps of a layer; the error for an int says that no channel count is needed."""
+    if is_int(taps):
+        raise ValueError(
+            f"{caller}: resample_filter must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed"
+        )
     try:
         return normalized(numbers_of(taps))
     except ValueError as error:
@@ -70,7 +75,7 @@ def fir_taps(caller: str, taps: Tensor | Sequence[Any]) -> Numbers:
 
 
 def same_padding(kernel_size: int) -> tuple[int, int, int, int]:
-    """``(left, right, top, bottom)`` that keeps an image's size, even kernels included."""
+    """``(left, right, top, bottom)`` that keeps the image size, also for even kernels."""
     near, far = (kernel_size - 1) // 2, kernel_size // 2
     return near, far, near, far
 
@@ -86,10 +91,10 @@ def _without_box(caller: str, kernel: Numbers) -> Numbers:
             return normalized(tuple(quotient))
     raise ValueError(
         f"{caller}: resample_method='nearest' needs a 1-D resample_filter that contains the box (1, 1), such as "
-        f"(1, 1), (1, 2, 1) or (1, 3, 3, 1), got {shown(kernel)}"
+        f"(1, 1), (1, 2, 1) or (1, 3, 3, 1), got {format_taps(kernel)}"
     )
 
 
-def shown(kernel: Numbers) -> str:
-    """Taps as `repr` and messages show them, rounded."""
+def format_taps(kernel: Numbers) -> str:
+    """Rounded taps for `repr` and messages."""
     return str([round(cast(float, tap), 4) for tap in kernel]) if is_separable(kernel) else "2-D"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints
 from ..functional import bias_act
 from ..functional.bias_act import check_activation
-from ._describe import changed
+from ._describe import non_default_arguments
 from ._names import answers_to_other_names
-from .equalized import check_sizes
 
 __all__ = ["BiasAct"]
 
@@ -21,7 +21,7 @@ class BiasAct(nn.Module):
     Args:
         num_channels: length of the bias.
         activation: a name that `bias_act` knows.
-        alpha, gain, clamp: constants, None for the activation's own and no clamp.
+        alpha, gain, clamp: constants; None for the activation's own and for no clamp.
 
     Shape:
         ``(N, num_channels, *)``, unchanged.
@@ -48,7 +48,7 @@ class BiasAct(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_sizes("BiasAct", num_channels=num_channels)
+        check_ints("BiasAct", num_channels=num_channels)
         check_activation("BiasAct", activation, alpha=alpha, gain=gain, clamp=clamp)
         self.num_channels, self.activation = num_channels, activation
         self.alpha, self.gain, self.clamp = alpha, gain, clamp
@@ -62,5 +62,5 @@ class BiasAct(nn.Module):
         return bias_act(x, self.bias, activation=self.activation, alpha=self.alpha, gain=self.gain, clamp=self.clamp)
 
     def extra_repr(self) -> str:
-        options = changed(alpha=(self.alpha, None), gain=(self.gain, None), clamp=(self.clamp, None))
+        options = non_default_arguments(alpha=(self.alpha, None), gain=(self.gain, None), clamp=(self.clamp, None))
         return f"{self.num_channels}, {self.activation!r}{options}"

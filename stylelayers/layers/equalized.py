@@ -1,10 +1,10 @@
 """Layers with an equalised learning rate (ProgressiveGAN, arXiv:1710.10196, section 4.1).
 
-Weights are stored with unit variance and scaled at every use by the constant that He initialisation would
-have put into them, so that an optimiser which divides by the gradient's magnitude moves all layers alike.
+Weights are stored with unit variance and multiplied in ``forward`` by the constant of He initialisation, so that an
+optimiser that normalises gradients (Adam) changes all layers at the same relative rate.
 
-Differences from published implementations: the scale is an explicit product in ``forward`` (no hooks, so
-state-dict keys stay), and bias and activation are one operator.
+Differences from published implementations: the scale is an explicit product in ``forward`` (no hooks, which would
+rename state-dict keys), and bias and activation are one operator.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints, check_number
 from ..functional import bias_act, resample_conv2d
 from ..functional._autocast import in_dtype_of
 from ..functional.bias_act import check_activation
-from ._describe import changed
+from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 
@@ -33,7 +34,7 @@ class EqualLinear(nn.Module):
     Args:
         in_features, out_features: sizes, at least 1.
         bias: learn a bias.
-        bias_init: the bias's initial effect.
+        bias_init: initial value of the bias as it is used.
         lr_multiplier: learning-rate factor relative to the other layers, above 0.
         gain: factor on the weights; sqrt(2) is He scaling.
         activation: a name that :func:`stylelayers.functional.bias_act` knows, with its default gain.
@@ -43,8 +44,8 @@ class EqualLinear(nn.Module):
         ``(*, in_features)`` → ``(*, out_features)``.
 
     Attributes:
-        weight: ``(out_features, in_features)``, initially normal with deviation ``1 / lr_multiplier``, which the
-            scale undoes: a used weight starts with variance ``gain**2 / fan_in`` whatever the multiplier.
+        weight: ``(out_features, in_features)``, initially normal with standard deviation ``1 / lr_multiplier``,
+            which the scale undoes: the weight as used starts with variance ``gain**2 / fan_in``.
         bias: ``(out_features,)``, initially ``bias_init / lr_multiplier``.
 
     Example:
@@ -72,10 +73,9 @@ class EqualLinear(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_sizes("EqualLinear", in_features=in_features, out_features=out_features)
+        check_ints("EqualLinear", in_features=in_features, out_features=out_features)
         check_activation("EqualLinear", activation, clamp=clamp)
-        if not lr_multiplier > 0:
-            raise ValueError(f"EqualLinear: lr_multiplier must be above 0, got {lr_multiplier}")
+        check_number("EqualLinear", above=0, lr_multiplier=lr_multiplier)
         self.in_features, self.out_features = in_features, out_features
         self.bias_init, self.lr_multiplier, self.gain = bias_init, lr_multiplier, gain
         self.activation, self.clamp = activation, clamp
@@ -104,7 +104,7 @@ class EqualLinear(nn.Module):
         return bias_act(y, bias, dim=-1, activation=self.activation, clamp=self.clamp)
 
     def extra_repr(self) -> str:
-        return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}" + changed(
+        return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}" + non_default_arguments(
             activation=(self.activation, "linear"),
             bias_init=(self.bias_init, 0.0),
             lr_multiplier=(self.lr_multiplier, 1.0),
@@ -119,7 +119,7 @@ class EqualConv2d(nn.Module):
 
     Args:
         in_channels, out_channels: at least 1.
-        kernel_size: odd or even, at least 1; even kernels look one pixel further to the right and bottom.
+        kernel_size: odd or even, at least 1; even kernels reach one pixel further to the right and bottom.
         resample: ``"up"`` doubles the size, ``"down"`` halves it, None keeps it.
         resample_filter: FIR low-pass of the resampling, 1-D or 2-D.
         bias: learn a bias.
@@ -167,11 +167,14 @@ class EqualConv2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_sizes("EqualConv2d", in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
-        check_activation("EqualConv2d", activation, gain=activation_gain, clamp=clamp)
+        caller = "EqualConv2d"
+        check_ints(caller, in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
+        if activation_gain is not None:
+            check_number(caller, above=0, activation_gain=activation_gain)
+        check_activation(caller, activation, clamp=clamp)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.activation, self.activation_gain, self.clamp, self.gain = activation, activation_gain, clamp, gain
-        self.resampling = Resampling.of("EqualConv2d", resample, resample_method, resample_filter, padding_mode)
+        self.resampling = Resampling.from_arguments(caller, resample, resample_method, resample_filter, padding_mode)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         self.scale = gain / sqrt(prod(shape[1:]))
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
@@ -193,7 +196,7 @@ class EqualConv2d(nn.Module):
             down=self.resampling.down,
             padding=same_padding(self.kernel_size),
             padding_mode=self.resampling.padding_mode,
-            resample_filter=self.resampling.taps,
+            kernel=self.resampling.taps,
             resample_method=self.resampling.method,
         )
         return bias_act(y, self.bias, activation=self.activation, gain=self.activation_gain, clamp=self.clamp)
@@ -202,11 +205,6 @@ class EqualConv2d(nn.Module):
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}{self.resampling}, "
             f"bias={self.bias is not None}, activation={self.activation!r}"
-        ) + changed(gain=(self.gain, 1.0), activation_gain=(self.activation_gain, None), clamp=(self.clamp, None))
-
-
-def check_sizes(caller: str, **sizes: int) -> None:
-    """Raise a ValueError that names the layer and the argument unless all sizes are ints of at least 1."""
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{caller}: {name} must be an int of at least 1, got {size!r}")
+        ) + non_default_arguments(
+            gain=(self.gain, 1.0), activation_gain=(self.activation_gain, None), clamp=(self.clamp, None)
+        )

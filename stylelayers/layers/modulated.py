@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints
 from ..functional import modulated_conv2d, pixel_norm
 from ..functional._autocast import in_dtype_of
-from ._describe import changed
+from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
-from .equalized import EqualLinear, check_sizes
+from .equalized import EqualLinear
 
 __all__ = ["ModulatedConv2d"]
 
@@ -29,15 +30,15 @@ class ModulatedConv2d(nn.Module):
 
     Args:
         in_channels, out_channels: at least 1.
-        kernel_size: odd or even, at least 1; even kernels look one pixel further to the right and bottom.
+        kernel_size: odd or even, at least 1; even kernels reach one pixel further to the right and bottom.
         latent_dim: length of the latent.
         resample: ``"up"`` doubles the size, ``"down"`` halves it, None keeps it.
         resample_method: ``"fir"`` (default with zero padding, which it needs) is StyleGAN2's transposed convolution
             then FIR, or FIR then strided convolution. ``"nearest"`` (default with the other paddings) is nearest x2,
-            pad, convolve, blur; or blur, pad, convolve, 2x2 average. Both are the same linear operator but for
+            pad, convolve, blur; or blur, pad, convolve, 2x2 average. Both are the same linear operator except at
             the image's border.
-        resample_filter: low-pass of the resampling. For ``"nearest"`` it must contain the box ``(1, 1)``, which
-            nearest-neighbour and average are; the rest, ``(1, 2, 1)`` by default, is the blur.
+        resample_filter: low-pass of the resampling. For ``"nearest"`` it must contain the box ``(1, 1)``, the
+            filter of nearest-neighbour and average; the rest, ``(1, 2, 1)`` by default, is the blur.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
         demodulate: normalise output filters; None means yes, except for 1x1 kernels.
         normalize_style: normalise the affine map's output to unit mean square.
@@ -54,7 +55,7 @@ class ModulatedConv2d(nn.Module):
         affine: :class:`EqualLinear` from latents to styles, bias initially 0.
 
     Raises:
-        ValueError: options that do not belong together (at construction), shapes that do not fit (at call).
+        ValueError: options that cannot be combined (at construction), shapes that do not fit (at call).
 
     Example:
         >>> import torch
@@ -88,12 +89,12 @@ class ModulatedConv2d(nn.Module):
     ) -> None:
         super().__init__()
         caller = "ModulatedConv2d"
-        check_sizes(caller, in_channels=in_channels, out_channels=out_channels)
-        check_sizes(caller, kernel_size=kernel_size, latent_dim=latent_dim)
+        sizes = {"in_channels": in_channels, "out_channels": out_channels}
+        check_ints(caller, **sizes, kernel_size=kernel_size, latent_dim=latent_dim)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.latent_dim, self.normalize_style, self.gain, self.eps = latent_dim, normalize_style, gain, eps
         self.demodulate = kernel_size > 1 if demodulate is None else demodulate
-        self.resampling = Resampling.of(caller, resample, resample_method, resample_filter, padding_mode)
+        self.resampling = Resampling.from_arguments(caller, resample, resample_method, resample_filter, padding_mode)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         self.scale = gain / sqrt(prod(shape[1:]))
         self.weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
@@ -115,13 +116,13 @@ class ModulatedConv2d(nn.Module):
             raise ValueError(f"ModulatedConv2d: latent must be (N, {self.latent_dim}), got {tuple(latent.shape)}")
         y = modulated_conv2d(
             in_dtype_of(self.weight, x, "ModulatedConv2d"),
-            self.weight * self.scale,  # a graph holds the product: FSDP frees the parameter between two backward passes
+            self.weight * self.scale,  # the graph keeps the product: FSDP frees the parameter between two backwards
             self.style(latent),
             demodulate=self.demodulate,
             up=self.resampling.up,
             down=self.resampling.down,
             padding=same_padding(self.kernel_size),
-            resample_filter=self.resampling.taps,
+            kernel=self.resampling.taps,
             noise=noise,
             eps=self.eps,
             padding_mode=self.resampling.padding_mode,
@@ -138,7 +139,7 @@ class ModulatedConv2d(nn.Module):
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"latent_dim={self.latent_dim}{self.resampling}, demodulate={self.demodulate}"
-        ) + changed(
+        ) + non_default_arguments(
             normalize_style=(self.normalize_style, False),
             bias=(self.bias is not None, True),
             gain=(self.gain, 1.0),

@@ -1,6 +1,6 @@
-"""What a synthesis network starts from and is perturbed by: a learned constant, and per-pixel noise.
+"""The learned constant that a synthesis network starts from, and per-pixel noise.
 
-StyleGAN (arXiv:1812.04948, section 2): the constant input and the noise inputs of figure 1b; one strength a
+StyleGAN (arXiv:1812.04948, section 2): constant and noise inputs as in figure 1b; one noise strength per
 layer as in StyleGAN2 (arXiv:1912.04958, figure 2c).
 """
 
@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints
 from ._names import answers_to_other_names
-from .equalized import check_sizes
 
 __all__ = ["NOISE_MODES", "ConstantInput", "Noise", "NoiseInjection", "check_noise"]
 
 NOISE_MODES = ("random", "const", "none")
 Noise = str | Sequence[torch.Generator]
-"""One of `NOISE_MODES`, or a CPU generator a sample, which gives a sample the same noise in any batch."""
+"""One of `NOISE_MODES`, or one CPU generator per sample, with which a sample has the same noise in any batch."""
 
 
 @answers_to_other_names
@@ -33,7 +33,7 @@ class NoiseInjection(nn.Module):
         ``(N, C, H, W)``, unchanged.
 
     Attributes:
-        strength: ``(1,)``, initially 0; a scalar, as files of earlier versions have it, can be loaded.
+        strength: ``(1,)``, initially 0; scalars, as in files of earlier versions, can be loaded.
         const: ``(height, width)`` unit normal buffer, None without a resolution.
 
     Example:
@@ -55,7 +55,7 @@ class NoiseInjection(nn.Module):
         super().__init__()
         if resolution is not None:
             height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
-            check_sizes("NoiseInjection", height=height, width=width)
+            check_ints("NoiseInjection", height=height, width=width)
             resolution = (height, width)
         self.strength = nn.Parameter(torch.empty(1, device=device, dtype=dtype))
         const = None if resolution is None else torch.empty(resolution, device=device, dtype=dtype)
@@ -88,7 +88,7 @@ class NoiseInjection(nn.Module):
         if not x.is_floating_point():
             raise ValueError(f"NoiseInjection: x must be floating-point, got {x.dtype}")
         if not isinstance(noise, str):
-            return _drawn(noise, len(x), size).to(x) * self.strength.to(x.dtype)
+            return _noise_from_generators(noise, len(x), size).to(x) * self.strength.to(x.dtype)
         if noise == "random":
             return torch.randn(x.shape[0], 1, *size, dtype=x.dtype, device=x.device) * self.strength.to(x.dtype)
         if self.const is None or self.const.shape != torch.Size(size):
@@ -125,7 +125,7 @@ class ConstantInput(nn.Module):
     ) -> None:
         super().__init__()
         height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
-        check_sizes("ConstantInput", num_channels=num_channels, height=height, width=width)
+        check_ints("ConstantInput", num_channels=num_channels, height=height, width=width)
         self.const = nn.Parameter(torch.empty(num_channels, height, width, device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -145,10 +145,10 @@ def check_noise(caller: str, noise: Noise) -> None:
         raise ValueError(f"{caller}: noise must be one of {', '.join(NOISE_MODES)}, got {noise!r}")
 
 
-def _drawn(sources: Sequence[torch.Generator], count: int, size: Sequence[int]) -> Tensor:
-    """Unit normal maps ``(count, 1, *size)``, each from its own generator."""
+def _noise_from_generators(sources: Sequence[torch.Generator], count: int, size: Sequence[int]) -> Tensor:
+    """Unit normal maps ``(count, 1, *size)``, each drawn from its own generator."""
     if len(sources) != count:
-        raise ValueError(f"NoiseInjection: noise must be a generator a sample, {count}, got {len(sources)}")
+        raise ValueError(f"NoiseInjection: noise must be one generator per sample, {count}, got {len(sources)}")
     maps = torch.empty(count, 1, *size)
     for drawn, source in zip(maps, sources, strict=True):
         drawn.normal_(generator=source)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints
 from ..functional import minibatch_stddev, pixel_norm
 from ._names import answers_to_other_names
-from .equalized import check_sizes
 
 __all__ = ["MinibatchStdDev", "PixelNorm"]
 
@@ -38,7 +38,7 @@ class PixelNorm(nn.Module):
         self.dim, self.eps = dim, eps
 
     def reset_parameters(self) -> None:
-        """Nothing to reset: the layer has no state."""
+        """Do nothing: the layer has no state."""
 
     def forward(self, x: Tensor) -> Tensor:
         return pixel_norm(x, self.dim, self.eps)
@@ -70,11 +70,11 @@ class MinibatchStdDev(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        check_sizes("MinibatchStdDev", group_size=group_size, num_channels=num_channels)
+        check_ints("MinibatchStdDev", group_size=group_size, num_channels=num_channels)
         self.group_size, self.num_channels = group_size, num_channels
 
     def reset_parameters(self) -> None:
-        """Nothing to reset: the layer has no state."""
+        """Do nothing: the layer has no state."""
 
     def forward(self, x: Tensor) -> Tensor:
         return minibatch_stddev(x, self.group_size, self.num_channels)

@@ -1,6 +1,6 @@
 """Fixed FIR filters as layers: blur, up-sampling and down-sampling (StyleGAN2, arXiv:1912.04958).
 
-The taps are numbers, not a buffer: they are known to the constructor, and nothing that is done to tensors loses them.
+The taps are plain numbers rather than a buffer, so no cast, device move or loaded file changes them.
 """
 
 from __future__ import annotations
@@ -11,35 +11,39 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice, check_ints
 from ..functional import blur2d, downsample2d, upsample2d
-from ..functional.resample import check_factor, check_padding_mode
-from ._describe import changed
+from ..functional.resample import PADDING_MODES
+from ._describe import non_default_arguments
 from ._names import answers_to_other_names
-from ._resampling import fir_taps, shown
+from ._resampling import fir_taps, format_taps
 
 __all__ = ["Blur", "Downsample2d", "Upsample2d"]
 
 
-class _Fir(nn.Module):
-    """Holds normalised taps as the numbers `kernel`."""
+class _FIRLayer(nn.Module):
+    """Holds the normalised taps as numbers, and the padding mode."""
 
-    def __init__(self, kernel: Sequence[Any] | Tensor) -> None:
+    def __init__(self, resample_filter: Sequence[Any] | Tensor, padding_mode: str) -> None:
         super().__init__()
-        self.kernel = fir_taps(type(self).__name__, kernel)
+        caller = type(self).__name__
+        self.resample_filter = fir_taps(caller, resample_filter)
+        self.padding_mode = check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
 
     def reset_parameters(self) -> None:
-        """Nothing to reset: the layer has no state."""
+        """Do nothing: the layer has no state."""
 
     def extra_repr(self) -> str:
-        return f"kernel={shown(self.kernel)}"
+        options = non_default_arguments(padding_mode=(self.padding_mode, "zeros"))
+        return f"resample_filter={format_taps(self.resample_filter)}{options}"
 
 
 @answers_to_other_names
-class Blur(_Fir):
+class Blur(_FIRLayer):
     """Same-size low-pass filter; see :func:`stylelayers.functional.blur2d`.
 
     Args:
-        kernel: 1-D (separable) or 2-D taps, normalised here. No channel count is needed.
+        resample_filter: 1-D (separable) or 2-D taps, normalised here. No channel count is needed.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
 
     Shape:
@@ -54,76 +58,57 @@ class Blur(_Fir):
 
     def __init__(
         self,
-        kernel: Sequence[Any] | Tensor = (1, 2, 1),
+        resample_filter: Sequence[Any] | Tensor = (1, 2, 1),
         *,
         padding_mode: str = "zeros",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(kernel)
-        check_padding_mode("Blur", padding_mode)
-        self.padding_mode = padding_mode
+        super().__init__(resample_filter, padding_mode)
 
     def forward(self, x: Tensor) -> Tensor:
-        return blur2d(x, self.kernel, padding_mode=self.padding_mode)
+        return blur2d(x, self.resample_filter, padding_mode=self.padding_mode)
+
+
+class _ResamplingLayer(_FIRLayer):
+    """An :class:`_FIRLayer` with a factor."""
+
+    def __init__(
+        self,
+        resample_filter: Sequence[Any] | Tensor = (1, 3, 3, 1),
+        *,
+        factor: int = 2,
+        padding_mode: str = "zeros",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(resample_filter, padding_mode)
+        check_ints(type(self).__name__, factor=factor)
+        self.factor = factor
 
     def extra_repr(self) -> str:
-        return super().extra_repr() + changed(padding_mode=(self.padding_mode, "zeros"))
+        return super().extra_repr() + non_default_arguments(factor=(self.factor, 2))
 
 
 @answers_to_other_names
-class Upsample2d(_Fir):
+class Upsample2d(_ResamplingLayer):
     """Enlarge images `factor` times; see :func:`stylelayers.functional.upsample2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
     """
 
-    def __init__(
-        self,
-        kernel: Sequence[Any] | Tensor = (1, 3, 3, 1),
-        *,
-        factor: int = 2,
-        padding_mode: str = "zeros",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(kernel)
-        check_factor("Upsample2d", factor)
-        check_padding_mode("Upsample2d", padding_mode)
-        self.factor, self.padding_mode = factor, padding_mode
-
     def forward(self, x: Tensor) -> Tensor:
-        return upsample2d(x, self.kernel, factor=self.factor, padding_mode=self.padding_mode)
-
-    def extra_repr(self) -> str:
-        return super().extra_repr() + changed(factor=(self.factor, 2), padding_mode=(self.padding_mode, "zeros"))
+        return upsample2d(x, self.resample_filter, factor=self.factor, padding_mode=self.padding_mode)
 
 
 @answers_to_other_names
-class Downsample2d(_Fir):
+class Downsample2d(_ResamplingLayer):
     """Shrink images `factor` times; see :func:`stylelayers.functional.downsample2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)``.
     """
 
-    def __init__(
-        self,
-        kernel: Sequence[Any] | Tensor = (1, 3, 3, 1),
-        *,
-        factor: int = 2,
-        padding_mode: str = "zeros",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(kernel)
-        check_factor("Downsample2d", factor)
-        check_padding_mode("Downsample2d", padding_mode)
-        self.factor, self.padding_mode = factor, padding_mode
-
     def forward(self, x: Tensor) -> Tensor:
-        return downsample2d(x, self.kernel, factor=self.factor, padding_mode=self.padding_mode)
-
-    def extra_repr(self) -> str:
-        return super().extra_repr() + changed(factor=(self.factor, 2), padding_mode=(self.padding_mode, "zeros"))
+        return downsample2d(x, self.resample_filter, factor=self.factor, padding_mode=self.padding_mode)

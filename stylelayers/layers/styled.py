@@ -1,4 +1,4 @@
-"""The two layers that a StyleGAN2 synthesis block is made of (arXiv:1912.04958, figures 2c and 7)."""
+"""The two layers of a StyleGAN2 synthesis block (arXiv:1912.04958, figures 2c and 7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StyledConv(nn.Module):
     Args:
         in_channels, out_channels, kernel_size, latent_dim, resample, resample_method, resample_filter, padding_mode,
             normalize_style, gain, eps: as in :class:`ModulatedConv2d`, always demodulated.
-        noise_resolution: ``(height, width)`` of the output, for ``noise="const"``; None does without.
+        noise_resolution: ``(height, width)`` of the output, for ``noise="const"``; None if it is not used.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
         activation_gain: gain after the activation, None for the activation's own.
         clamp: the output's largest magnitude, None for no limit.

@@ -1,4 +1,4 @@
-"""Gradients of networks that can be differentiated again, with errors that say who asked for them."""
+"""Gradients that can be differentiated again, for the penalties, with errors that name the penalty."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _COMPILED_FORM = {
 
 
 def gradient_of(caller: str, output: Tensor, source: Tensor, source_name: str, output_name: str) -> Tensor:
-    """The gradient of a scalar, with a graph; errors name the penalty `caller` and the two tensors."""
+    """The gradient of a scalar by `source`, with a graph; errors name the penalty `caller` and both tensors."""
     if torch.compiler.is_compiling():
-        raise ValueError(_compiled(caller, output_name))
+        raise ValueError(_compiled_message(caller, output_name))
     if not source.requires_grad:
         raise ValueError(
             f"{caller}: {source_name} must require grad before the network is called, got a tensor that does not; "
@@ -32,8 +32,8 @@ def gradient_of(caller: str, output: Tensor, source: Tensor, source_name: str, o
     try:
         (gradient,) = torch.autograd.grad(output, source, create_graph=True, allow_unused=True)
     except RuntimeError as error:
-        if _passes_compiled_code(output):
-            raise ValueError(_compiled(caller, output_name)) from error
+        if _has_compiled_node(output):
+            raise ValueError(_compiled_message(caller, output_name)) from error
         raise
     if gradient is None:
         raise ValueError(f"{caller}: {output_name} were not computed from these {source_name}")
@@ -41,20 +41,20 @@ def gradient_of(caller: str, output: Tensor, source: Tensor, source_name: str, o
         raise ValueError(
             f"{caller}: the gradient overflows float16; compute {output_name} for the penalty in float32 or bfloat16"
         )
-    if _passes_compiled_code(gradient, "CompiledFunctionBackwardBackward"):
-        raise ValueError(_compiled(caller, output_name))
+    if _has_compiled_node(gradient, "CompiledFunctionBackwardBackward"):
+        raise ValueError(_compiled_message(caller, output_name))
     return gradient
 
 
-def _compiled(caller: str, output_name: str) -> str:
+def _compiled_message(caller: str, output_name: str) -> str:
     return (
         f"{caller}: {output_name} come from a network under torch.compile, whose gradients cannot be differentiated "
         f"again; use {_COMPILED_FORM[caller]} inside one torch.compile(fullgraph=True), or the network uncompiled"
     )
 
 
-def _passes_compiled_code(result: Tensor, node_name: str = "CompiledFunctionBackward") -> bool:
-    """Whether the graph of `result` has a node of compiled code, which torch tells only when it is too late."""
+def _has_compiled_node(result: Tensor, node_name: str = "CompiledFunctionBackward") -> bool:
+    """Whether the graph of `result` has a node of compiled code, which torch reports only when it runs it."""
     seen, stack = set(), [result.grad_fn]
     while stack:
         node = stack.pop()
@@ -73,8 +73,8 @@ def vjp(
     """:func:`torch.func.vjp` of ``network(x, *others)``, with respect to `x`.
 
     Raises:
-        ValueError: a network under FSDP2, which `caller` refuses: its hooks do not see `torch.func`, and its parameters
-            would get no gradient.
+        ValueError: the network is under FSDP2, whose hooks do not run under `torch.func`: its parameters would get no
+            gradient.
     """
     if not torch.compiler.is_compiling() and _is_sharded(network):
         raise ValueError(
@@ -95,9 +95,8 @@ def at_least_float32(gradient: Tensor) -> Tensor:
 def gradient_norms(gradient: Tensor) -> Tensor:
     """The Euclidean norm of each sample, ``(N, ...)`` → ``(N,)``, with finite derivatives of every order.
 
-    A sample is scaled by its largest element first, since squares underflow float32 below 1e-23 and overflow it above
-    1e19. A sample whose elements are all 0, or below four times the smallest normal number, has norm
-    0 and derivatives 0.
+    Samples are scaled by their largest element first, since squares underflow float32 below 1e-23 and overflow it above
+    1e19. A sample whose elements are all below four times the smallest normal number has norm 0 and derivatives 0.
     """
     rows = at_least_float32(gradient).flatten(1)
     if rows.shape[1] == 0:

@@ -1,7 +1,7 @@
 """R1, R2 and the penalty of WGAN-GP, each from a live graph or, as ``*_vjp``, from a callable.
 
-The forms from a live graph work with any network in eager mode. The ``*_vjp`` forms compute the same numbers
-through ``torch.func`` and compile in one graph, which a compiled network under the first form does not.
+The forms from a live graph work with any network in eager mode, but not with a compiled one. The ``*_vjp`` forms
+compute the same numbers through ``torch.func`` and compile in one graph.
 """
 
 from __future__ import annotations
@@ -40,14 +40,12 @@ def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
         ValueError: `images` do not require grad, `logits` were not computed from them or come from a compiled
             network, or the gradient overflows float16.
     """
-    gradient = gradient_of("r1_penalty", logits.sum(), images, "images", "logits")
-    return _mean_square_norm(gradient)
+    return _penalty("r1_penalty", logits, images)
 
 
 def r2_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """R1's formula on generated images (arXiv:1801.04406, equation 10); see :func:`r1_penalty`."""
-    gradient = gradient_of("r2_penalty", logits.sum(), images, "images", "logits")
-    return _mean_square_norm(gradient)
+    return _penalty("r2_penalty", logits, images)
 
 
 def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -56,13 +54,13 @@ def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels:
     Args:
         discriminator: called as ``discriminator(images)``, or ``discriminator(images, labels)`` with labels.
         images: ``(N, ...)``; need not require grad.
-        labels: handed on, None for an unconditional discriminator.
+        labels: None for an unconditional discriminator.
     """
-    return _mean_square_norm(_gradient_vjp("r1_penalty_vjp", discriminator, images, labels))
+    return _penalty("r1_penalty_vjp", discriminator, images, labels)
 
 
 def interpolates(real: Tensor, fake: Tensor) -> Tensor:
-    """A random point between each real image and a generated one, where WGAN-GP looks (arXiv:1704.00028, algorithm 1).
+    """A random point between each real image and a generated one, for WGAN-GP (arXiv:1704.00028, algorithm 1).
 
     Shape:
         `real`, `fake` ``(N, ...)`` → ``(N, ...)``, without a graph.
@@ -80,7 +78,7 @@ def interpolates(real: Tensor, fake: Tensor) -> Tensor:
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     r"""Mean :math:`(\|\nabla_x D(x)\| - 1)^2` (arXiv:1704.00028, equation 3), on :func:`interpolates`.
 
-    The caller multiplies by the weight, 10 in the paper. A gradient of 0 is penalised, but cannot say where to go.
+    The caller multiplies by the weight, 10 in the paper. At a gradient of 0 the penalty is 1 and its gradient 0.
 
     Args:
         logits, images: as for :func:`r1_penalty`.
@@ -95,23 +93,28 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
         >>> gradient_penalty(x.flatten(1).sum(1), x)
         tensor(1.)
     """
-    return _mean_square_excess(gradient_of("gradient_penalty", logits.sum(), images, "images", "logits"))
+    return _penalty("gradient_penalty", logits, images, target_norm=1)
 
 
 def gradient_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
     """:func:`gradient_penalty` from a callable, through ``torch.func``; the arguments of :func:`r1_penalty_vjp`."""
-    return _mean_square_excess(_gradient_vjp("gradient_penalty_vjp", discriminator, images, labels))
+    return _penalty("gradient_penalty_vjp", discriminator, images, labels, target_norm=1)
 
 
-def _gradient_vjp(caller: str, discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None) -> Tensor:
-    logits, pull_back = vjp(caller, discriminator, images, *([] if labels is None else [labels]))
-    (gradient,) = pull_back(torch.ones_like(logits))
-    return gradient
-
-
-def _mean_square_norm(gradient: Tensor) -> Tensor:
-    return at_least_float32(gradient).square().flatten(1).sum(1).mean()
-
-
-def _mean_square_excess(gradient: Tensor) -> Tensor:
-    return (gradient_norms(gradient) - 1).square().mean()
+def _penalty(
+    caller: str,
+    source: Tensor | Callable[..., Tensor],
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    target_norm: float = 0,
+) -> Tensor:
+    """Mean squared distance of gradient norms from a target; `source` is logits with a graph, or a discriminator."""
+    if isinstance(source, Tensor):
+        gradient = gradient_of(caller, source.sum(), images, "images", "logits")
+    else:
+        logits, pull_back = vjp(caller, source, images, *([] if labels is None else [labels]))
+        (gradient,) = pull_back(torch.ones_like(logits))
+    if target_norm == 0:
+        return at_least_float32(gradient).square().flatten(1).sum(1).mean()
+    return (gradient_norms(gradient) - target_norm).square().mean()

@@ -8,6 +8,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_number
+from .._ranks import rank_count, sum_over_ranks
 from ..functional._buffers import move_buffer
 from .differentiation import gradient_norms, gradient_of, vjp
 
@@ -15,46 +17,46 @@ __all__ = ["PathLengthPenalty", "path_lengths", "path_lengths_vjp"]
 
 
 def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -> Tensor:
-    r"""How far each image moves a unit of its latent: :math:`\|J_w^T y\|` (arXiv:1912.04958, equation 4).
+    r"""How far each image moves per unit of its latent: :math:`\|J_w^T y\|` (arXiv:1912.04958, equation 4).
 
-    With several latents a sample the mean of squares over them is taken: :math:`\sqrt{\frac1L\sum_l\|J_{w_l}^T y\|^2}`.
+    Several latents per sample give the root mean square over them: :math:`\sqrt{\frac1L\sum_l\|J_{w_l}^T y\|^2}`.
 
     Args:
         images: ``(N, C, H, W)`` computed from `latents`, by any generator.
         latents: ``(N, D)`` or ``(N, L, D)``, requiring grad before the generator was called.
-        noise: unit normal, of the images' shape, None to draw it; divided by ``sqrt(H * W)`` here.
+        noise: unit normal, of the images' shape; None draws it. It is divided by ``sqrt(H * W)`` here.
 
     Returns:
-        ``(N,)`` lengths that can be differentiated again. A length of 0 (a layer of zeros, dead or saturated units)
-        has derivatives 0.
+        ``(N,)`` lengths that can be differentiated again. A length of 0 (all-zero weights, dead or saturated units) has
+        derivatives 0.
 
     Raises:
         ValueError: shapes that do not fit, or images made without a graph to the latents.
     """
-    direction = _direction(images, noise)
+    direction = _random_direction(images, noise)
     gradient = gradient_of("path_lengths", (images * direction).sum(), latents, "latents", "images")
-    return _lengths(gradient, len(images))
+    return _lengths_of_gradient(gradient, len(images))
 
 
 def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
     """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
     images, pull_back = vjp("path_lengths_vjp", synthesis, latents)
-    (gradient,) = pull_back(_direction(images, noise))
-    return _lengths(gradient, len(images))
+    (gradient,) = pull_back(_random_direction(images, noise))
+    return _lengths_of_gradient(gradient, len(images))
 
 
 class PathLengthPenalty(nn.Module):
     r"""Mean squared distance of path lengths from their running mean (arXiv:1912.04958, equation 4).
 
     Args:
-        decay: weight of a new batch in the running mean, in (0, 1].
+        decay: weight of a batch in the running mean, in (0, 1].
 
     Shape:
         `lengths` ``(N,)`` → scalar.
 
     Attributes:
-        mean: scalar buffer, initially 0; moved in training mode, by finite lengths, averaged over the ranks of a
-            process group.
+        mean: scalar buffer, initially 0; updated in training mode with the mean of the lengths over all ranks, unless
+            it is not finite.
 
     Example:
         >>> import torch
@@ -67,8 +69,7 @@ class PathLengthPenalty(nn.Module):
 
     def __init__(self, decay: float = 0.01) -> None:
         super().__init__()
-        if not 0 < decay <= 1:
-            raise ValueError(f"PathLengthPenalty: decay must be in (0, 1], got {decay}")
+        check_number("PathLengthPenalty", above=0, most=1, decay=decay)
         self.decay = decay
         self.register_buffer("mean", torch.empty(()))
         self.reset_parameters()
@@ -78,8 +79,8 @@ class PathLengthPenalty(nn.Module):
 
     def forward(self, lengths: Tensor) -> Tensor:
         if self.training:
-            batch_mean = _mean_over_ranks(lengths.detach().mean()).to(self.mean.dtype)
-            moved = torch.lerp(self.mean, batch_mean, self.decay)
+            batch_mean = sum_over_ranks(lengths.detach().mean()) / rank_count()
+            moved = torch.lerp(self.mean, batch_mean.to(self.mean.dtype), self.decay)
             move_buffer(self, "mean", torch.where(moved.isfinite(), moved, self.mean))
         return (lengths - self.mean).square().mean()
 
@@ -87,7 +88,7 @@ class PathLengthPenalty(nn.Module):
         return f"decay={self.decay}"
 
 
-def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
+def _random_direction(images: Tensor, noise: Tensor | None) -> Tensor:
     if images.ndim != 4 or (noise is not None and noise.shape != images.shape):
         got = None if noise is None else tuple(noise.shape)
         raise ValueError(
@@ -97,17 +98,9 @@ def _direction(images: Tensor, noise: Tensor | None) -> Tensor:
     return noise / sqrt(images.shape[2] * images.shape[3])
 
 
-def _lengths(gradient: Tensor, batch: int) -> Tensor:
+def _lengths_of_gradient(gradient: Tensor, batch: int) -> Tensor:
     if gradient.ndim not in (2, 3) or len(gradient) != batch:
         raise ValueError(
             f"path_lengths: latents must be (N, D) or (N, L, D) for N = {batch} images, got {tuple(gradient.shape)}"
         )
     return gradient_norms(gradient) / sqrt(gradient.shape[1] if gradient.ndim == 3 else 1)
-
-
-def _mean_over_ranks(value: Tensor) -> Tensor:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return value
-    value = value.clone()
-    torch.distributed.all_reduce(value)
-    return value / torch.distributed.get_world_size()

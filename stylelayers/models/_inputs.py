@@ -1,4 +1,4 @@
-"""What networks are called with: tensors of the right kind and shape, or arrays and lists that plainly mean them."""
+"""Inputs of networks: checks of tensors, and conversion of arrays and lists."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from .._checks import is_int
+
 __all__ = ["as_floating", "as_labels", "as_one_hot"]
 
 
 def as_floating(caller: str, name: str, value: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """A floating-point tensor ``(N, *shape)`` as it is; an array or a list in the dtype and on the device of `like`.
+    """Return a floating-point tensor ``(N, *shape)``; arrays and lists take the dtype and device of `like`.
 
     Raises:
-        ValueError: another shape, or integers, whose scale is not known.
+        ValueError: another shape, or integers, whose scale is unknown.
     """
     expected = f"(N, {', '.join(map(str, shape))})"
     x = value if isinstance(value, Tensor) else _tensor(caller, name, value, expected)
@@ -29,20 +31,20 @@ def as_floating(caller: str, name: str, value: Any, shape: tuple[int, ...], like
 
 
 def as_labels(caller: str, labels: Any, num_labels: int, batch: int | None, like: Tensor) -> Tensor:
-    """Class numbers ``(N,)`` or rows ``(N, num_labels)``, on the device of `like` unless they are a tensor.
+    """Return class numbers ``(N,)`` or rows ``(N, num_labels)``; what is not a tensor goes to the device of `like`.
 
     Args:
         caller: named in errors.
         labels: a tensor, an array or a list of one of these shapes, or one class number for all samples.
-        num_labels: how many classes there are.
-        batch: N, None where only the labels tell.
-        like: gives the device.
+        num_labels: number of classes.
+        batch: N; None if the labels determine it.
+        like: a tensor on the device.
 
     Raises:
         ValueError: another shape, another number of samples, or class numbers that are not integers.
     """
     expected = f"(N,) class numbers or (N, {num_labels})"
-    if isinstance(labels, int) and not isinstance(labels, bool):
+    if is_int(labels):
         labels = torch.full((1 if batch is None else batch,), labels, device=like.device)
     if not isinstance(labels, Tensor):
         labels = _tensor(caller, "labels", labels, expected).to(like.device)
@@ -56,14 +58,14 @@ def as_labels(caller: str, labels: Any, num_labels: int, batch: int | None, like
 
 
 def as_one_hot(caller: str, labels: Tensor, num_labels: int, like: Tensor) -> Tensor:
-    """What :func:`as_labels` gives as rows ``(N, num_labels)`` of the dtype of `like`.
+    """Labels of :func:`as_labels` as rows ``(N, num_labels)`` in the dtype of `like`.
 
     Raises:
-        ValueError: a class number that is out of range, where the device tells.
+        ValueError: a class number is out of range (on the CPU; a GPU stops at an assertion).
     """
     if labels.ndim == 2:
         return labels.to(like.dtype)
-    try:  # torch compares on the CPU; a GPU stops at a class that is out of range by an assertion of its own
+    try:
         return one_hot(labels.long(), num_labels).to(like.dtype)
     except RuntimeError as error:
         if torch.compiler.is_compiling() or len(labels) == 0 or 0 <= labels.min() <= labels.max() < num_labels:

@@ -1,4 +1,4 @@
-"""Names of a conditional network's classes, in the order of their numbers."""
+"""Names of the classes of a conditional network, in class order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["checked_class_names", "difference", "quoted"]
 
 
 def checked_class_names(names: Sequence[str] | Any, num_labels: int, caller: str) -> tuple[str, ...]:
-    """`names` as a tuple: one a class, all different, or none at all where they are not known.
+    """Return `names` as a tuple: one for each class and all different, or empty if they are not known.
 
     Raises:
         ValueError: anything else.
@@ -25,7 +25,7 @@ def checked_class_names(names: Sequence[str] | Any, num_labels: int, caller: str
 
 
 def difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """What `theirs` have and lack, or the first number that means another class."""
+    """Describe what `theirs` has and lacks compared with `ours`, or the first class whose number differs."""
     missing, more = ([name for name in a if name not in b] for a, b in ((ours, theirs), (theirs, ours)))
     parts = [f"{how} {quoted(names)}" for how, names in (("with", more), ("without", missing)) if names]
     if not parts:
@@ -35,5 +35,5 @@ def difference(theirs: Sequence[str], ours: Sequence[str]) -> str:
 
 
 def quoted(names: Sequence[str], most: int = 5) -> str:
-    """The first few names for a message, and how many more there are."""
+    """The first few names, quoted, and how many more there are."""
     return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -14,31 +14,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice, check_ints
 from ..layers import Downsample2d, EqualConv2d
 from ..layers._names import answers_to_other_names
-from ..layers.equalized import check_sizes
 from ._inputs import as_floating, as_labels
 from .discriminator_blocks import DiscriminatorBlock, DiscriminatorEpilogue
 from .mapping import MappingNetwork
 from .pyramid import Pyramid
-from .synthesis import check_architecture
+from .synthesis import ARCHITECTURES
 
 __all__ = ["Discriminator"]
 
 
 @answers_to_other_names
 class Discriminator(nn.Module):
-    """Images to logits; every argument is kept as an attribute of its name.
+    """Map images to logits. Each argument is kept as an attribute of the same name.
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         num_labels: classes; 0 for an unconditional discriminator. Labels are projected.
         image_channels: 1 for grey, 3 for RGB, any number.
-        channel_base: a level of ``r`` pixels has ``channel_base / r`` channels,
-        channel_max: but no more than these.
-        architecture: ``"resnet"`` has residual blocks, ``"skip"`` looks at the image at all levels, ``"orig"`` neither.
-        mbstd_group_size: images over which the deviation is taken; see :func:`minibatch_stddev`.
-        mbstd_num_channels: channels of it; 0 does without.
+        channel_base, channel_max: a level of ``r`` pixels has ``channel_base / r`` channels, at most `channel_max`.
+        architecture: ``"resnet"`` has residual blocks, ``"skip"`` takes the image at every level, ``"orig"`` neither.
+        mbstd_group_size, mbstd_num_channels: of :func:`minibatch_stddev`; no channels leave it out.
         label_dim: length of the label projection, default the channels of the smallest level.
         label_layers: depth of the label mapping.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
@@ -78,9 +76,10 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         caller = "Discriminator"
-        check_sizes(caller, image_channels=image_channels, channel_base=channel_base, channel_max=channel_max)
-        check_architecture(caller, architecture)
-        pyramid = Pyramid.to(caller, resolution)
+        check_ints(caller, image_channels=image_channels, channel_base=channel_base, channel_max=channel_max)
+        check_ints(caller, least=0, num_labels=num_labels, mbstd_num_channels=mbstd_num_channels)
+        check_choice(caller, "architecture", architecture, ARCHITECTURES)
+        pyramid = Pyramid.for_resolution(caller, resolution)
         channels = pyramid.channels(channel_base, channel_max)[::-1]
         self.resolution, self.num_labels, self.image_channels = pyramid.levels[-1], num_labels, image_channels
         self.channel_base, self.channel_max, self.architecture = channel_base, channel_max, architecture

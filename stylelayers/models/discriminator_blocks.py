@@ -1,4 +1,4 @@
-"""The parts of the StyleGAN2 discriminator (arXiv:1912.04958, figure 7): one resolution, and the end."""
+"""Blocks of the StyleGAN2 discriminator (arXiv:1912.04958, figure 7)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["DiscriminatorBlock", "DiscriminatorEpilogue"]
 
 
 class DiscriminatorBlock(nn.Module):
-    """One resolution: an image where asked, a convolution, and a halving convolution.
+    """One resolution: perhaps an image, a convolution, and a down-sampling convolution.
 
     Args:
-        in_channels, out_channels: before and after the halving.
+        in_channels, out_channels: before and after down-sampling.
         architecture: ``"skip"``, ``"resnet"`` or ``"orig"``.
         conv: makes an :class:`EqualConv2d` from channels, kernel size and its own options.
-        from_rgb: makes the 1x1 convolution from the image; None for a block without image.
+        from_rgb: makes the 1x1 convolution from the image; None for a block without an image.
 
     Shape:
         `x` ``(N, in_channels, H, W)`` or None, image ``(N, C, H, W)`` → ``(N, out_channels, H/2, W/2)``.

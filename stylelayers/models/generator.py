@@ -19,7 +19,7 @@ __all__ = ["Generator"]
 
 @answers_to_other_names
 class Generator(nn.Module):
-    """Latents to images; every argument is kept as an attribute of its name.
+    """Map latents to images. Each argument is kept as an attribute of the same name.
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
@@ -30,8 +30,8 @@ class Generator(nn.Module):
         mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
 
     Attributes:
-        class_names: names of the classes in the order of their numbers, empty where they are not known. Training takes
-            them from the data; files of generators and checkpoints keep them.
+        class_names: names of the classes in class order, empty if they are not known. Training takes them from the
+            data; generator files and checkpoints store them.
 
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,

@@ -12,11 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_ints
 from ..functional import pixel_norm
 from ..functional._buffers import move_buffer
 from ..layers import EqualLinear
 from ..layers._names import answers_to_other_names
-from ..layers.equalized import check_sizes
 from ._inputs import as_floating, as_labels, as_one_hot
 
 __all__ = ["MappingNetwork"]
@@ -24,18 +24,18 @@ __all__ = ["MappingNetwork"]
 
 @answers_to_other_names
 class MappingNetwork(nn.Module):
-    """Latents, and labels where there are any, to the styles of a synthesis network.
+    """Map latents, and labels of a conditional network, to the styles of a synthesis network.
 
     Args:
         z_dim: length of z; 0 maps labels alone.
         w_dim: length of w.
-        num_ws: copies of w that are returned, one a layer of the synthesis network.
+        num_ws: copies of w to return, one for each layer of the synthesis network.
         num_layers: depth, at least 1.
         num_labels: classes; 0 for an unconditional network. Labels are embedded and joined to z.
-        hidden_dim: width of the layers between, default `w_dim`.
+        hidden_dim: width of the hidden layers, default `w_dim`.
         lr_multiplier: learning-rate factor of the layers.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
-        w_mean_decay: decay a training batch of the running mean of w; None tracks none (no truncation then).
+        w_mean_decay: decay of the running mean of w per training batch; None tracks no mean (and allows no truncation).
 
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` ints or ``(N, num_labels)`` → ``(N, num_ws, w_dim)``.
@@ -69,11 +69,8 @@ class MappingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         caller = "MappingNetwork"
-        check_sizes(caller, w_dim=w_dim, num_ws=num_ws, num_layers=num_layers)
-        if min(z_dim, num_labels) < 0:
-            raise ValueError(
-                f"{caller}: z_dim and num_labels must be an int of at least 0, got {z_dim} and {num_labels}"
-            )
+        check_ints(caller, w_dim=w_dim, num_ws=num_ws, num_layers=num_layers)
+        check_ints(caller, least=0, z_dim=z_dim, num_labels=num_labels)
         if z_dim + num_labels == 0:
             raise ValueError(f"{caller}: z_dim or num_labels must be an int of at least 1, got 0 for both")
         self.z_dim, self.w_dim, self.num_ws, self.num_labels = z_dim, w_dim, num_ws, num_labels
@@ -110,11 +107,11 @@ class MappingNetwork(nn.Module):
         """Map to styles.
 
         Args:
-            z: latents; None where `z_dim` is 0. A NumPy array is taken to the dtype and device of the network.
-            labels: needed where the network has labels, refused where it has none. An array, a list, or one class
-                number for all samples will do.
-            truncation_psi: 1 leaves w; smaller values draw it towards its mean (arXiv:1812.04948, appendix B).
-            truncation_cutoff: how many of the first styles are drawn, None for all.
+            z: latents; None if `z_dim` is 0. A NumPy array is converted to the dtype and device of the network.
+            labels: required by a conditional network, refused by another. A tensor, an array, a list, or one class
+                number for all samples.
+            truncation_psi: 1 leaves w as it is; smaller values move it towards its mean (arXiv:1812.04948, appendix B).
+            truncation_cutoff: number of styles, from the first, to truncate; None for all.
         """
         w = self.layers(self._joined_input(z, labels))
         if self.training and self.w_mean is not None and self.w_mean_decay is not None and len(w):
@@ -125,11 +122,11 @@ class MappingNetwork(nn.Module):
             return ws
         if self.w_mean is None:
             raise ValueError("MappingNetwork: truncation needs the mean of w; build with w_mean_decay=0.998")
-        drawn = self.w_mean.to(w.dtype).lerp(ws, truncation_psi)
+        truncated = self.w_mean.to(w.dtype).lerp(ws, truncation_psi)
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.num_ws:
             raise ValueError(f"MappingNetwork: truncation_cutoff must be in [0, {self.num_ws}], got {cutoff}")
-        return torch.cat([drawn[:, :cutoff], ws[:, cutoff:]], dim=1)
+        return torch.cat([truncated[:, :cutoff], ws[:, cutoff:]], dim=1)
 
     def _joined_input(self, z: Any, labels: Any) -> Tensor:
         parts, batch, weight = [], None, cast(EqualLinear, self.layers[0]).weight

@@ -1,8 +1,10 @@
-"""Which resolutions and channel counts a network of doublings has."""
+"""Resolutions and channel counts of the levels of a network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from .._checks import check_resolution
 
 __all__ = ["Pyramid"]
 
@@ -15,19 +17,16 @@ class Pyramid:
 
     Attributes:
         base: ``(height, width)`` of the first level; the smaller side is 4 to 15 pixels.
-        doublings: how often it is doubled, at least once.
+        doublings: levels above the first, at least 1.
     """
 
     base: tuple[int, int]
     doublings: int
 
     @staticmethod
-    def to(caller: str, resolution: int | tuple[int, int]) -> Pyramid:
-        """The pyramid whose last level is `resolution`, with as many doublings as there can be."""
-        size = resolution if isinstance(resolution, (tuple, list)) else (resolution, resolution)
-        if len(size) != 2 or any(not isinstance(side, int) or side < 1 for side in size):
-            raise ValueError(f"{caller}: resolution must be an int or (height, width) in pixels, got {resolution!r}")
-        height, width = size
+    def for_resolution(caller: str, resolution: int | tuple[int, int]) -> Pyramid:
+        """The pyramid whose last level is `resolution`, with as many doublings as possible."""
+        height, width = check_resolution(caller, resolution)
         doublings = 0
         while height % 2 == width % 2 == 0 and min(height, width) >= 2 * _SMALLEST:
             height, width, doublings = height // 2, width // 2, doublings + 1

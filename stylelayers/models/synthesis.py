@@ -17,21 +17,21 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice, check_ints
 from ..functional.activations import get_activation
 from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
 from ..layers._names import answers_to_other_names
-from ..layers.equalized import check_sizes
 from ..layers.noise import Noise, check_noise
 from ._inputs import as_floating
 from .pyramid import Pyramid
 
-__all__ = ["ARCHITECTURES", "SynthesisBlock", "SynthesisNetwork", "check_architecture"]
+__all__ = ["ARCHITECTURES", "SynthesisBlock", "SynthesisNetwork"]
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: a doubling convolution (but for the first block), a convolution, and an image where asked.
+    """One resolution: an up-sampling convolution (except in the first block), a convolution, and perhaps an image.
 
     Args:
         in_channels: 0 for the first block, which starts from a learned constant.
@@ -39,11 +39,11 @@ class SynthesisBlock(nn.Module):
         resolution: ``(height, width)`` of the output.
         architecture: ``"skip"``, ``"resnet"`` or ``"orig"``.
         styled_conv: makes a :class:`StyledConv` from channels and its own options.
-        to_rgb: makes a :class:`ToRGB` from channels; None for a block without image.
+        to_rgb: makes a :class:`ToRGB` from channels; None for a block without an image.
         shortcut: makes the 1x1 convolution around a residual block.
 
     Shape:
-        `x` ``(N, in_channels, H/2, W/2)``, image of the block before or None, `ws` ``(N, num_ws, w_dim)`` →
+        `x` ``(N, in_channels, H/2, W/2)``, image of the previous block or None, `ws` ``(N, num_ws, w_dim)`` →
         ``(N, out_channels, H, W)`` and the image.
     """
 
@@ -65,7 +65,7 @@ class SynthesisBlock(nn.Module):
         )
         self.conv1 = styled_conv(out_channels, out_channels, noise_resolution=resolution)
         if residual:
-            self.conv1.act.gain, self.conv1.act.clamp = _halved_power(self.conv1)
+            self.conv1.act.gain, self.conv1.act.clamp = _residual_gain_and_clamp(self.conv1)
         self.shortcut = shortcut(in_channels, out_channels) if residual else None
         self.to_rgb = None if to_rgb is None else to_rgb(out_channels)
 
@@ -96,14 +96,13 @@ class SynthesisBlock(nn.Module):
 
 @answers_to_other_names
 class SynthesisNetwork(nn.Module):
-    """Styles to images.
+    """Map styles to images.
 
     Args:
         w_dim: length of w.
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         image_channels: 1 for grey, 3 for RGB, any number.
-        channel_base: a level of ``r`` pixels has ``channel_base / r`` channels,
-        channel_max: but no more than these.
+        channel_base, channel_max: a level of ``r`` pixels has ``channel_base / r`` channels, at most `channel_max`.
         architecture: ``"skip"`` sums images of all levels, ``"resnet"`` has residual blocks, ``"orig"`` neither.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
         padding_mode, resample_method, resample_filter, normalize_style: as in :class:`ModulatedConv2d`.
@@ -113,10 +112,10 @@ class SynthesisNetwork(nn.Module):
         `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1].
 
     Attributes:
-        num_ws: styles that `forward` takes: one a convolution, and one for the last image.
+        num_ws: styles that `forward` takes: one for each convolution, and one for the last image.
 
     Raises:
-        ValueError: a resolution that doublings do not reach, unknown names, `ws` that do not fit.
+        ValueError: an impossible resolution, unknown names, `ws` of another shape.
 
     Example:
         >>> import torch
@@ -146,10 +145,10 @@ class SynthesisNetwork(nn.Module):
     ) -> None:
         super().__init__()
         caller = "SynthesisNetwork"
-        check_sizes(caller, w_dim=w_dim, image_channels=image_channels)
-        check_sizes(caller, channel_base=channel_base, channel_max=channel_max)
-        check_architecture(caller, architecture)
-        pyramid = Pyramid.to(caller, resolution)
+        check_ints(caller, w_dim=w_dim, image_channels=image_channels)
+        check_ints(caller, channel_base=channel_base, channel_max=channel_max)
+        check_choice(caller, "architecture", architecture, ARCHITECTURES)
+        pyramid = Pyramid.for_resolution(caller, resolution)
         self.w_dim, self.architecture, self.image_channels = w_dim, architecture, image_channels
         self.resolution = pyramid.levels[-1]
         channels = pyramid.channels(channel_base, channel_max)
@@ -206,12 +205,12 @@ class SynthesisNetwork(nn.Module):
             module.reset_parameters()  # type: ignore[operator]
 
     def forward(self, ws: Tensor, *, noise: Noise = "random") -> Tensor:
-        """Styles to images.
+        """Map styles to images.
 
         Args:
-            ws: one style a layer.
-            noise: ``"random"``, ``"const"`` (the stored maps), ``"none"``, or a CPU generator a sample, with which a
-                sample has the same noise in any batch and on every device.
+            ws: one style for each layer.
+            noise: ``"random"``, ``"const"`` (the stored maps), ``"none"``, or one CPU generator per sample, with which
+                a sample has the same noise in any batch and on every device.
         """
         check_noise("SynthesisNetwork", noise)
         ws = as_floating("SynthesisNetwork", "ws", ws, (self.num_ws, self.w_dim), next(self.parameters()))
@@ -227,14 +226,8 @@ class SynthesisNetwork(nn.Module):
         return image
 
 
-def check_architecture(caller: str, architecture: str) -> None:
-    """Raise a ValueError that names the caller unless the architecture is one of `ARCHITECTURES`."""
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"{caller}: architecture must be one of {', '.join(ARCHITECTURES)}, got {architecture!r}")
-
-
-def _halved_power(conv: StyledConv) -> tuple[float, float | None]:
-    """Gain and clamp of a residual block's branch: both branches are scaled by sqrt(1/2)."""
+def _residual_gain_and_clamp(conv: StyledConv) -> tuple[float, float | None]:
+    """Gain and clamp of a residual branch, which is scaled by sqrt(1/2) as the shortcut is."""
     act = conv.act
     gain = get_activation("SynthesisNetwork", act.activation).gain if act.gain is None else act.gain
     return gain * sqrt(0.5), None if act.clamp is None else act.clamp * sqrt(0.5)

@@ -14,17 +14,14 @@ The price is that the exchange does not overlap with the backward pass.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
-import torch
 from lightning import Trainer
-from torch import Tensor, distributed
 from torch.optim import Optimizer
 
-__all__ = ["PreflightError", "average_gradients", "average_over_processes", "without_reducer"]
+from .._ranks import average_over_ranks
+
+__all__ = ["PreflightError", "average_gradients", "without_reducer"]
 
 
 class PreflightError(ValueError):
@@ -32,28 +29,9 @@ class PreflightError(ValueError):
 
 
 def average_gradients(optimizer: Optimizer) -> None:
-    """Give every process the mean of the processes' gradients of an optimiser's parameters."""
+    """Average the gradients of an optimiser's parameters over ranks."""
     parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
-    average_over_processes(parameter.grad for parameter in parameters if parameter.grad is not None)
-
-
-@torch.no_grad()
-def average_over_processes(tensors: Iterable[Tensor]) -> None:
-    """Overwrite tensors with their means over the processes of the group, the same on all bit for bit.
-
-    Every process must come with tensors of the same shapes, in the same order; there is one exchange for each dtype.
-    Without a group, or alone in it, nothing is done.
-    """
-    if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
-        return
-    alike: dict[Any, list[Tensor]] = defaultdict(list)
-    for tensor in tensors:
-        alike[tensor.dtype, tensor.device].append(tensor)
-    for group in alike.values():
-        flat = torch.cat([tensor.reshape(-1) for tensor in group]).div_(distributed.get_world_size())
-        distributed.all_reduce(flat)
-        parts = flat.split([tensor.numel() for tensor in group])
-        torch._foreach_copy_(group, [part.view_as(tensor) for part, tensor in zip(parts, group, strict=True)])
+    average_over_ranks(parameter.grad for parameter in parameters if parameter.grad is not None)
 
 
 def without_reducer(trainer: Trainer) -> AbstractContextManager[None]:

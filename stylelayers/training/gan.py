@@ -12,10 +12,11 @@ from torch.optim import Optimizer
 
 from .._checks import check_ints, check_number
 from .._random_state import gather_random_states, resume_random_state
+from .._ranks import average_over_ranks
 from ..augment import AdaptiveAugment
 from ..models import Discriminator, Generator, MappingNetwork
 from .averaging import AveragedGenerator
-from .distributed import average_over_processes, without_reducer
+from .distributed import without_reducer
 from .guard import NonFiniteGuard
 from .iteration import Iteration
 from .loss import StyleGAN2Loss
@@ -194,7 +195,7 @@ class GAN(LightningModule):
     def _log_images(self, images: Tensor, micro_batches: Sequence[MicroBatch]) -> None:
         """Adapt the augmentation to the discriminator's logits; log it, and how much the images differ."""
         if isinstance(self.augment, AdaptiveAugment):
-            self.augment.observe(torch.cat([cast(Tensor, part.real_logits) for part in micro_batches]))
+            self.augment.update(torch.cat([cast(Tensor, part.real_logits) for part in micro_batches]))
             self.logged |= {"augment/p": self.augment.p.clone(), "augment/sign": self.augment.sign.clone()}
         if self.iterations % DIVERSITY_INTERVAL == 0:
             fakes = torch.cat([cast(Tensor, part.fakes) for part in micro_batches])
@@ -205,7 +206,7 @@ class GAN(LightningModule):
         """Average w_mean and logs over ranks."""
         if self._has_other_ranks():
             w_mean = self.generator.mapping.w_mean
-            average_over_processes([*([] if w_mean is None else [w_mean]), *self.logged.values()])
+            average_over_ranks([*([] if w_mean is None else [w_mean]), *self.logged.values()])
 
     def _has_other_ranks(self) -> bool:
         """Whether other ranks train the same model; a rehearsal, without a trainer, is each one's own."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
-from ..checkpoints._building import fits, renamed
+from ..checkpoints._building import has_shape, with_current_names
 from ..checkpoints.training_checkpoint import CLASS_NAMES
 from ..models import Discriminator, Generator
 from ..models.class_names import difference
@@ -49,7 +49,7 @@ def identity(model: Trained) -> dict[str, Any]:
 
 def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -> None:
     """Raise a ValueError, which names the checkpoint by its `path`, unless its state fits `model`."""
-    there = {name: renamed(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
+    there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
     here = network_arguments(model.generator, model.discriminator)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
     _check_meaning(there, here, path)
@@ -94,7 +94,7 @@ def _check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -
 
 
 def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object) -> None:
-    different = [name for name in own if name not in saved or not fits(saved[name], own[name].shape)]
+    different = [name for name in own if name not in saved or not has_shape(saved[name], own[name].shape)]
     different += [name for name in saved if name not in own]
     different = [name for name in different if not name.startswith("augment.")]
     if different:

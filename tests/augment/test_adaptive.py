@@ -32,11 +32,11 @@ class Doubling(nn.Module):
 def test_p_goes_up_and_down_by_the_images_and_stays_between_zero_and_one() -> None:
     augment = AdaptiveAugment(p=0.5, interval=2, speed=100)
     for step, expected in enumerate([0.5, 0.7, 0.7, 0.9, 0.9, 1.0, 1.0, 1.0], 1):
-        augment.observe(KNOWN)
+        augment.update(KNOWN)
         assert float(augment.p) == pytest.approx(expected), step
     assert float(augment.sign) == 1
     for _ in range(20):
-        augment.observe(UNKNOWN)
+        augment.update(UNKNOWN)
     assert (float(augment.p), float(augment.sign)) == (0, 0)
 
 
@@ -44,7 +44,7 @@ def test_the_mean_sign_is_compared_with_the_target() -> None:
     logits = torch.tensor([5.0, 0.1, 2.0, -9.0])  # a mean sign of 0.5
     for target, expected in ((0.4, 0.54), (0.5, 0.5), (0.6, 0.46), (None, 0.5)):
         augment = AdaptiveAugment(p=0.5, target=target, interval=1, speed=100)
-        augment.observe(logits)
+        augment.update(logits)
         assert float(augment.p) == pytest.approx(expected)
         assert float(augment.sign) == 0.5
 
@@ -52,16 +52,16 @@ def test_the_mean_sign_is_compared_with_the_target() -> None:
 def test_the_published_speed() -> None:
     augment = AdaptiveAugment()
     for _ in range(4):
-        augment.observe(torch.ones(64, 1))
+        augment.update(torch.ones(64, 1))
     assert float(augment.p) == pytest.approx(4 * 64 / 500_000)
 
 
 def test_logits_that_are_not_numbers_do_no_harm() -> None:
     augment = AdaptiveAugment(p=0.5, interval=1, speed=100)
-    augment.observe(torch.tensor([float("nan"), float("inf"), 1.0]))
+    augment.update(torch.tensor([float("nan"), float("inf"), 1.0]))
     assert float(augment.sign) == pytest.approx(2 / 3)
     assert float(augment.p) == pytest.approx(0.53)
-    augment.observe(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
+    augment.update(torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
     assert not augment.p.requires_grad
 
 
@@ -75,12 +75,12 @@ def test_the_pipeline_is_called_with_p_in_training_only() -> None:
 
 def test_the_state_dict_goes_on_where_it_was() -> None:
     first, second = (AdaptiveAugment(p=p, interval=3, speed=100) for p in (0.2, 0.9))
-    first.observe(KNOWN)
+    first.update(KNOWN)
     assert set(first.state_dict()) == {"p", "sign", "totals"}
     second.load_state_dict(first.state_dict())
     for augment in (first, second):
-        augment.observe(KNOWN)
-        augment.observe(KNOWN)
+        augment.update(KNOWN)
+        augment.update(KNOWN)
         assert float(augment.p) == pytest.approx(0.5)
     with torch.device("meta"):
         third = AdaptiveAugment(p=0.3)
@@ -96,7 +96,7 @@ rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
 augment = AdaptiveAugment(p=0.5, target=0.4, interval=2, speed=100)
 for _ in range(2):
-    augment.observe(torch.tensor([[1.0], [1.0 - 2 * rank]]).repeat(5, 1))
+    augment.update(torch.tensor([[1.0], [1.0 - 2 * rank]]).repeat(5, 1))
 print(float(augment.sign), round(float(augment.p), 6))
 torch.distributed.destroy_process_group()
 """
@@ -111,11 +111,11 @@ def test_ranks_agree_and_count_all_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"p": 1.5}, r"AdaptiveAugment: p must be in \[0, 1\], got 1.5"),
-        ({"target": 2}, r"target must be in \[-1, 1\], or None for a fixed p, got 2"),
+        ({"p": 1.5}, r"AdaptiveAugment: p must be a number in \[0, 1\], got 1.5"),
+        ({"target": 2}, r"target must be a number in \[-1, 1\], got 2"),
         ({"interval": 0}, "interval must be an int of at least 1, got 0"),
         ({"interval": 1.5}, "interval must be an int of at least 1, got 1.5"),
-        ({"speed": 0}, "speed must be above 0 images, got 0"),
+        ({"speed": 0}, "speed must be a number above 0, got 0"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:
@@ -216,7 +216,7 @@ def test_the_kinds_of_the_configuration(tmp_path: Path) -> None:
     for name, kind in kinds.items():
         _, model, _ = train.build(tiny_config(tmp_path, f"augment={name}"))
         assert type(model.augment) is kind
-    with pytest.raises(Exception, match=r"AdaptiveAugment: target must be in \[-1, 1\]"):
+    with pytest.raises(Exception, match=r"AdaptiveAugment: target must be a number in \[-1, 1\]"):
         train.build(tiny_config(tmp_path, "augment=ada", "augment.target=3"))
 
 

@@ -26,7 +26,7 @@ def test_nothing_happens_at_probability_zero_or_in_evaluation(p: Any) -> None:
 
 
 def test_probability_zero_that_is_not_known_to_be_zero_keeps_every_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stylelayers.augment.diffaugment.is_zero", lambda p: False)
+    monkeypatch.setattr("stylelayers.augment.diffaugment.is_known_zero", lambda p: False)
     x = torch.randn(64, 3, 8, 8)
     assert torch.equal(DiffAugment()(x, torch.tensor(0.0)), x)
     assert not torch.equal(DiffAugment()(x, torch.tensor(0.1)), x)
@@ -133,9 +133,9 @@ def test_r1_reaches_the_images_before_the_augmentation() -> None:
     ("options", "message"),
     [
         ({"policy": ("colour",)}, "DiffAugment: policy must be among color, translation, cutout, got colour"),
-        ({"brightness": -0.1}, r"DiffAugment: brightness must be in \[0, 1\], got -0.1"),
-        ({"cutout": 2}, r"DiffAugment: cutout must be in \[0, 1\], got 2"),
-        ({"padding_mode": "zeros"}, "padding_mode must be one of reflect, replicate, constant, got 'zeros'"),
+        ({"brightness": -0.1}, r"DiffAugment: brightness must be a number in \[0, 1\], got -0.1"),
+        ({"cutout": 2}, r"DiffAugment: cutout must be a number in \[0, 1\], got 2"),
+        ({"padding_mode": "wrap"}, "padding_mode must be one of zeros, reflect, replicate, constant, got 'wrap'"),
     ],
 )
 def test_bad_options(options: dict[str, Any], message: str) -> None:

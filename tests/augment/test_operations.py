@@ -14,6 +14,8 @@ from stylelayers.augment import (
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,
+    affine_warp,
+    amplify_bands,
     color_transform,
     cutout,
     flip_and_turn,
@@ -156,6 +158,21 @@ def test_translation_is_padding_and_cropping(mode: str) -> None:
         assert torch.equal(translate_pixels(x, SHIFTS, **options)[n : n + 1], expected)
 
 
+PADDED: dict[str, Callable[..., Tensor]] = {
+    "translate_pixels": partial(translate_pixels, shift=SHIFTS),
+    "affine_warp": partial(affine_warp, matrix=torch.eye(3).roll(1, 1).expand(3, 3, 3)),
+    "amplify_bands": partial(amplify_bands, gains=torch.tensor([2.0, 1.0, 0.5, 1.0]).expand(3, 4)),
+}
+
+
+@pytest.mark.parametrize("name", PADDED)
+def test_zeros_are_a_constant_of_0_whatever_the_fill(name: str) -> None:
+    x, function = images(), PADDED[name]
+    zeros = function(x, padding_mode="zeros", fill=0.7)
+    assert torch.equal(zeros, function(x, padding_mode="constant"))
+    assert not torch.equal(zeros, function(x, padding_mode="constant", fill=0.7))
+
+
 def test_reflection_goes_on_beyond_the_image() -> None:
     x = torch.arange(3.0).view(1, 1, 1, 3)
     far = [translate_pixels(x, torch.tensor([[5, shift]])).flatten().tolist() for shift in (4, 8, -5, 1000)]
@@ -179,7 +196,7 @@ def test_cutout_fills_a_rectangle_and_nothing_else() -> None:
         (lambda x: adjust_contrast(x.long(), torch.ones(3)), r"images must be floating-point .* got torch.int64"),
         (lambda x: translate_pixels(x, torch.ones(3)), r"translate_pixels: shift must be \(3, 2\)"),
         (lambda x: translate_pixels(x, torch.ones(3, 2)), r"shift must hold integers, got torch.float32"),
-        (lambda x: translate_pixels(x, SHIFTS, padding_mode="zeros"), r"must be one of reflect, .*got 'zeros'"),
+        (lambda x: translate_pixels(x, SHIFTS, padding_mode="wrap"), r"must be one of zeros, .*got 'wrap'"),
         (lambda x: flip_and_turn(x, NO[:2], SHIFTS[:, 0]), r"flip_and_turn: flip must be \(3,\)"),
         (lambda x: flip_and_turn(x, NO, SHIFTS), r"flip_and_turn: turns must be \(3,\)"),
         (lambda x: cutout(x, SHIFTS[:, 0], (2, 2)), r"cutout: corner must be \(3, 2\)"),

@@ -82,10 +82,13 @@ def test_checkpoints_of_earlier_versions_are_read_by_their_configuration(run: Pa
     ("configuration", "message"),
     [
         (None, "no constructor's arguments .* and there is no config.yaml of its run"),
-        ("model: [", "config.yaml' has no readable model.generator"),
-        ("model: {generator: {resolution: 8}}", "config.yaml' has no readable model.generator: 'discriminator'"),
-        ("data: 1", "config.yaml' has no readable model.generator: 'model'"),
-        ("!!python/object/apply:os.system ['exit 1']", "config.yaml' has no readable model.generator"),
+        ("model: [", "config.yaml' has no readable arguments of the generator"),
+        (
+            "model: {generator: {resolution: 8}}",
+            "config.yaml' has no readable arguments of the generator: 'discriminator'",
+        ),
+        ("data: 1", "config.yaml' has no readable arguments of the generator: 'model'"),
+        ("!!python/object/apply:os.system ['exit 1']", "config.yaml' has no readable arguments of the generator"),
         ("model: {generator: {resolution: 8, depth: 3}, discriminator: {resolution: 8}}", "depth"),
     ],
 )

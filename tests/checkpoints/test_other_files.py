@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from stylelayers import Generator
 from stylelayers.checkpoints import convert, describe, load_generator, load_networks, load_stylegan2, save_generator
-from stylelayers.checkpoints.other_files import what_else
+from stylelayers.checkpoints.other_files import describe_other_file
 from stylelayers.cli.app import app
 from tests.checkpoints.test_stylegan2 import GOLDEN_FILE
 
@@ -139,7 +139,7 @@ def test_what_a_file_is_and_the_way_out(tmp_path: Path, monkeypatch: pytest.Monk
 ])  # fmt: skip
 def test_what_may_be_a_network_is_no_other_file(tmp_path: Path, write: Callable[[Path], object]) -> None:
     write(tmp_path / "x")
-    assert what_else(tmp_path / "x") is None
+    assert describe_other_file(tmp_path / "x") is None
 
 
 class _Call:

@@ -123,7 +123,7 @@ def test_noise_maps_that_a_file_lacks_are_drawn_from_a_fixed_seed(tmp_path: Path
         del contents["g_ema"][name]
     networks = load(tmp_path, contents)
     said = "no noises in the file: the noise maps were drawn from a fixed seed"
-    assert networks.notes == networks.made == (said,)
+    assert networks.notes == networks.substitutes == (said,)
     with pytest.warns(UserWarning, match=rf"port\.pt: {said}"):
         again = load_generator(tmp_path / "port.pt")
     maps = {name: t for name, t in again.state_dict().items() if name.endswith("noise.const")}

@@ -206,11 +206,17 @@ X = torch.ones(2, 3)
 BAD = {
     "activation": (lambda: bias_act(X, activation="nope"), "bias_act: activation must be .*linear, relu.*got 'nope'"),
     "alpha": (lambda: bias_act(X, activation="relu", alpha=0.1), "bias_act: .*'relu' takes no alpha, got 0.1"),
-    "lrelu": (lambda: bias_act(X, activation="lrelu", alpha=-0.1), "bias_act: alpha of lrelu must .*got -0.1"),
-    "elu": (lambda: bias_act(X, activation="elu", alpha=0.0), "bias_act: alpha of .*elu: must be above 0.*got 0.0"),
-    "gain": (lambda: bias_act(X, gain=0.0), "bias_act: gain .* must be above 0, got gain=0.0"),
-    "clamp": (lambda: bias_act(X, clamp=-1.0), "bias_act: .*clamp must be above 0, got .*clamp=-1.0"),
-    "nan": (lambda: bias_act(X, gain=float("nan")), "bias_act: gain .* must be above 0, got gain=nan"),
+    "lrelu": (
+        lambda: bias_act(X, activation="lrelu", alpha=-0.1),
+        "alpha must be .* of at least 0, got -0.1",
+    ),
+    "elu": (
+        lambda: bias_act(X, activation="elu", alpha=0.0),
+        "alpha must be .* of at least 1e-12, got 0.0",
+    ),
+    "gain": (lambda: bias_act(X, gain=0.0), "bias_act: gain must be a number above 0, got 0.0"),
+    "clamp": (lambda: bias_act(X, clamp=-1.0), "bias_act: clamp must be a number above 0, got -1.0"),
+    "nan": (lambda: bias_act(X, gain=float("nan")), "bias_act: gain must be a number above 0, got nan"),
     "integers": (lambda: bias_act(X.int()), "bias_act: x must be floating-point.*got torch.int32"),
     "dim": (lambda: bias_act(X, dim=2), r"bias_act: x must .*with a dimension 2, got .*\(2, 3\)"),
     "bias": (lambda: bias_act(X, torch.ones(2)), r"bias_act: bias must be \(3,\), got \(2,\)"),
@@ -219,7 +225,7 @@ BAD = {
     "empty": (lambda: register_activation("", torch.sin), "register_activation: name must be new, got ''"),
     "through": (
         lambda: register_activation("new", torch.sin, through="both"),
-        "register_activation: through must be 'output' or 'input', got 'both'",
+        "register_activation: through must be one of output, input, got 'both'",
     ),
 }
 

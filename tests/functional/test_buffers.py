@@ -73,7 +73,7 @@ class Observing(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits = (x * self.augment.p.exp() * self.weight).tanh().sum(1)
-        self.augment.observe(logits)
+        self.augment.update(logits)
         return logits.square().mean()
 
 
@@ -210,7 +210,7 @@ def test_members_of_an_ensemble_move_their_own_buffers(make: Callable[[], nn.Mod
 def test_a_buffer_that_samples_share_is_named(make: Callable[[], nn.Module], name: str) -> None:
     module = make()
     before = [buffer.clone() for buffer in module.buffers()]
-    with pytest.raises(ValueError, match=rf"{name} is one for all .* call eval\(\) on the module"):
+    with pytest.raises(ValueError, match=rf"{name} is shared by all samples .* call eval\(\) on the module"):
         torch.vmap(torch.func.grad(lambda x: module(x[None])))(torch.randn(3, 4))
     torch.testing.assert_close(list(module.buffers()), before)
     torch.vmap(torch.func.grad(lambda x: module.eval()(x[None])))(torch.randn(3, 4))

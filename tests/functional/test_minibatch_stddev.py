@@ -75,9 +75,12 @@ def test_identical_images_have_finite_derivatives() -> None:
 BAD = {
     "rank": (lambda: minibatch_stddev(randn(4, 3)), r"minibatch_stddev: x must .*\(N, C, H, W\), got .*\(4, 3\)"),
     "integers": (lambda: minibatch_stddev(torch.ones(1, 1, 1, 1).int()), "floating-point.*got torch.int32"),
-    "group size": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 0), "group_size must be at least 1.*got 0 and 1"),
-    "channels": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 4, 2), "divide the 3 channels, got 4 and 2"),
-    "no channels": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 4, 0), "divide the 3 channels, got 4 and 0"),
+    "group size": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 0), "group_size must be an int of at least 1, got 0"),
+    "channels": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 4, 2), "num_channels must divide the 3 channels, got 2"),
+    "no channels": (
+        lambda: minibatch_stddev(randn(4, 3, 1, 1), 4, 0),
+        "num_channels must be an int .*got 0",
+    ),
 }
 
 

@@ -16,10 +16,10 @@ from tests.conftest import assert_same, channels_last, check_derivatives, randn,
 RESAMPLINGS: dict[str, dict[str, Any]] = {
     "plain": {},
     "reflect": {"padding_mode": "reflect"},
-    "fir up": {"up": 2, "resample_filter": (1.0, 2.0, 4.0)},
-    "fir down": {"down": 2, "resample_filter": (1, 3, 3, 1)},
-    "nearest up": {"up": 2, "resample_filter": (1, 2, 1), "resample_method": "nearest", "padding_mode": "reflect"},
-    "nearest down": {"down": 2, "resample_filter": (1, 2), "resample_method": "nearest", "padding_mode": "replicate"},
+    "fir up": {"up": 2, "kernel": (1.0, 2.0, 4.0)},
+    "fir down": {"down": 2, "kernel": (1, 3, 3, 1)},
+    "nearest up": {"up": 2, "kernel": (1, 2, 1), "resample_method": "nearest", "padding_mode": "reflect"},
+    "nearest down": {"down": 2, "kernel": (1, 2), "resample_method": "nearest", "padding_mode": "replicate"},
     "nearest zeros": {"up": 2, "resample_method": "nearest"},
 }
 every_resampling = pytest.mark.parametrize("options", RESAMPLINGS.values(), ids=RESAMPLINGS.keys())
@@ -90,8 +90,8 @@ def test_scale_of_style_and_weight_is_demodulated(fused: bool | None) -> None:
 
 def test_unit_style_without_demodulation_is_a_convolution() -> None:
     x, weight, style = operands()
-    y = modulated_conv2d(x, weight, torch.ones_like(style), demodulate=False, up=2, padding=1, resample_filter=(1, 2))
-    assert_same(y, resample_conv2d(x, weight, up=2, padding=1, resample_filter=(1, 2)))
+    y = modulated_conv2d(x, weight, torch.ones_like(style), demodulate=False, up=2, padding=1, kernel=(1, 2))
+    assert_same(y, resample_conv2d(x, weight, up=2, padding=1, kernel=(1, 2)))
 
 
 @every_resampling
@@ -145,7 +145,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "up and down": (lambda: modulated_conv2d(X, W, S, up=2, down=2), "one of them 1, got 2 and 2"),
     "mode": (lambda: modulated_conv2d(X, W, S, padding_mode="wrap"), "padding_mode must be .*got 'wrap'"),
     "fir": (lambda: modulated_conv2d(X, W, S, up=2, padding_mode="reflect"), "'fir' needs padding_mode='zeros'"),
-    "method": (lambda: modulated_conv2d(X, W, S, up=2, resample_method="x"), "must be 'fir' or 'nearest', got 'x'"),
+    "method": (lambda: modulated_conv2d(X, W, S, up=2, resample_method="x"), "must be one of fir, nearest, got 'x'"),
 }
 
 

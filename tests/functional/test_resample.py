@@ -39,8 +39,8 @@ def test_blur_numbers(kernel: Any, padding_mode: str, size: tuple[int, int]) -> 
 def test_resampling_numbers(kernel: Any, factor: int) -> None:
     """Resampling is convolution by an impulse and resampling."""
     x, impulse = randn(2, 1, 6, 9), torch.ones(1, 1, 1, 1, dtype=torch.float64)
-    enlarged = reference.resample_conv2d(x, impulse, up=factor, resample_filter=kernel)
-    shrunk = reference.resample_conv2d(x, impulse, down=factor, resample_filter=kernel)
+    enlarged = reference.resample_conv2d(x, impulse, up=factor, kernel=kernel)
+    shrunk = reference.resample_conv2d(x, impulse, down=factor, kernel=kernel)
     assert_same(upsample2d(x, kernel, factor=factor), enlarged)
     assert_same(downsample2d(x, kernel, factor=factor), shrunk)
     for operator in (upsample2d, downsample2d):

@@ -36,7 +36,7 @@ def same_padding(size: int) -> tuple[int, int, int, int]:
 def test_numbers(method: str, mode: str, factor: dict[str, Any], kernel_size: int) -> None:
     weight = randn(4, 3, kernel_size, kernel_size)
     for size, taps in product([(8, 8), (7, 10), (6, 5)], FILTERS.values()):
-        options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "resample_filter": taps, **factor}
+        options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "kernel": taps, **factor}
         x, padding = randn(2, 3, *size), same_padding(kernel_size)
         y = resample_conv2d(x, weight, padding=padding, **options)
         expected = [side * factor.get("up", 1) // factor.get("down", 1) for side in size]
@@ -48,7 +48,7 @@ def test_numbers(method: str, mode: str, factor: dict[str, Any], kernel_size: in
 @every_factor
 @pytest.mark.parametrize("padding", [0, 2, (0, 3, 1, 2)], ids=str)
 def test_any_padding_of_rectangular_kernels(method: str, mode: str, factor: dict[str, Any], padding: Any) -> None:
-    options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "resample_filter": (1.0, 2.0), **factor}
+    options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "kernel": (1.0, 2.0), **factor}
     for shape in ((3, 3), (2, 3), (3, 1), (1, 1)):
         x, weight = randn(1, 2, 6, 7), randn(3, 2, *shape)
         y = resample_conv2d(x, weight, padding=padding, **options)
@@ -59,7 +59,7 @@ def test_any_padding_of_rectangular_kernels(method: str, mode: str, factor: dict
 @every_factor
 def test_negative_padding_crops(method: str, factor: dict[str, Any]) -> None:
     x, weight = randn(1, 2, 8, 9), randn(3, 2, 2, 3)
-    options: dict[str, Any] = {"resample_method": method, "resample_filter": (1.0, 2.0, 4.0), **factor}
+    options: dict[str, Any] = {"resample_method": method, "kernel": (1.0, 2.0, 4.0), **factor}
     y = resample_conv2d(x, weight, padding=(-1, 2, 0, -2), **options)
     assert_same(y, reference.resample_conv2d(x, weight, padding=(-1, 2, 0, -2), **options))
 
@@ -69,7 +69,7 @@ def test_negative_padding_crops(method: str, factor: dict[str, Any]) -> None:
 def test_groups(method: str, mode: str, factor: dict[str, Any]) -> None:
     x, weight = randn(2, 4, 6, 6), randn(6, 2, 3, 3)
     function: Any = partial(
-        resample_conv2d, padding=1, padding_mode=mode, resample_method=method, resample_filter=(1, 2, 4), **factor
+        resample_conv2d, padding=1, padding_mode=mode, resample_method=method, kernel=(1, 2, 4), **factor
     )
     separate = [function(x[:, :2], weight[:3]), function(x[:, 2:], weight[3:])]
     assert_same(function(x, weight, groups=2), torch.cat(separate, 1))
@@ -83,14 +83,14 @@ def test_both_methods_are_one_operator_inside(factor: Any, whole: Any, beside_bo
         whole, beside_box = (1, 4, 6, 4, 1), (1, 3, 3, 1)
     x, weight = randn(2, 3, 16, 16), randn(4, 3, kernel_size, kernel_size)
     padding = same_padding(kernel_size)
-    fir = resample_conv2d(x, weight, padding=padding, resample_filter=whole, **factor)
+    fir = resample_conv2d(x, weight, padding=padding, kernel=whole, **factor)
     for mode in MODES:
         nearest = resample_conv2d(
             x,
             weight,
             padding=padding,
             padding_mode=mode,
-            resample_filter=beside_box,
+            kernel=beside_box,
             resample_method="nearest",
             **factor,
         )
@@ -104,7 +104,7 @@ def test_shrinking_is_the_adjoint_of_enlarging_inside(method: str, mode: str) ->
     x, y, weight = torch.zeros(1, 3, 16, 16).double(), torch.zeros(1, 4, 32, 32).double(), randn(4, 3, 3, 3)
     x[:, :, 5:11, 5:11], y[:, :, 10:22, 10:22] = randn(1, 3, 6, 6), randn(1, 4, 12, 12)
     taps = (1, 3, 3, 1) if method == "fir" else (1, 2, 1)
-    function: Any = partial(resample_conv2d, padding=1, padding_mode=mode, resample_method=method, resample_filter=taps)
+    function: Any = partial(resample_conv2d, padding=1, padding_mode=mode, resample_method=method, kernel=taps)
     down = function(y, weight.transpose(0, 1).flip(2, 3), down=2)
     assert_same((function(x, weight, up=2) * y).sum(), 4 * (x * down).sum())
 
@@ -118,7 +118,7 @@ def test_derivatives(method: str, mode: str, factor: dict[str, Any], kernel_size
         padding=same_padding(kernel_size),
         padding_mode=mode,
         resample_method=method,
-        resample_filter=[[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]],
+        kernel=[[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]],
         **factor,
     )
     check_derivatives(function, randn(2, 2, 4, 4), randn(2, 2, kernel_size, kernel_size), batched=False)
@@ -152,13 +152,13 @@ BAD: dict[str, tuple[Any, str]] = {
         r"needs a larger image, got \(1, 2, 6, 2\); use padding_mode='replicate'",
     ),
     "learned filter": (
-        lambda: resample_conv2d(X, W, up=2, resample_filter=torch.ones(2, requires_grad=True)),
+        lambda: resample_conv2d(X, W, up=2, kernel=torch.ones(2, requires_grad=True)),
         "taps are constants and get no gradient",
     ),
     **{
         f"method with {factor}": (
             partial(resample_conv2d, X, W, resample_method="linear", **factor),
-            "resample_conv2d: resample_method must be 'fir' or 'nearest', got 'linear'",
+            "resample_conv2d: resample_method must be one of fir, nearest, got 'linear'",
         )
         for factor in FACTORS
     },

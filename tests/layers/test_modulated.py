@@ -110,7 +110,7 @@ def test_numbers(resample: str | None, padding_mode: str, method: str | None, ke
         padding=(near, far, near, far),
         padding_mode=padding_mode,
         resample_method=method,
-        resample_filter=(1, 3, 3, 1) if method == "fir" else (1, 2, 1),
+        kernel=(1, 3, 3, 1) if method == "fir" else (1, 2, 1),
     )
     assert_same(layer(x, latent, noise=noise), expected)
 
@@ -159,11 +159,11 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "method": (
         lambda: ModulatedConv2d(1, 1, 3, resample="up", resample_method="linear"),
-        "ModulatedConv2d: resample_method must be 'fir' or 'nearest', got 'linear'",
+        "ModulatedConv2d: resample_method must be one of fir, nearest, got 'linear'",
     ),
     "unused method": (
         lambda: ModulatedConv2d(1, 1, 3, resample_method="linear"),
-        "ModulatedConv2d: resample_method must be 'fir' or 'nearest', got 'linear'",
+        "ModulatedConv2d: resample_method must be one of fir, nearest, got 'linear'",
     ),
     "no box": (
         lambda: ModulatedConv2d(1, 1, 3, resample="down", padding_mode="reflect", resample_filter=(1, 2, 4)),

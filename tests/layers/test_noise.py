@@ -77,7 +77,7 @@ def test_a_generator_a_sample_gives_it_the_same_noise_in_any_batch() -> None:
     assert_same(y[1:2], layer(x[:1], noise=[torch.Generator().manual_seed(5)]), 0.0)
     expected = 0.5 * torch.randn(4, 6, generator=torch.Generator().manual_seed(5)).double()
     assert_same(y[1], expected.expand(2, 4, 6), 0.0)
-    with pytest.raises(ValueError, match="noise must be a generator a sample, 3, got 1"):
+    with pytest.raises(ValueError, match="noise must be one generator per sample, 3, got 1"):
         layer(x, noise=[torch.Generator()])
 
 

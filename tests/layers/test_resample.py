@@ -12,16 +12,16 @@ from stylelayers import Blur, Downsample2d, Upsample2d, functional
 from tests.conftest import Case, Law, assert_same, every_law, randn
 
 CASES = {
-    "Blur": Case(partial(Blur), [(2, 4, 5)], (), ("kernel=[0.25, 0.5, 0.25]",)),
+    "Blur": Case(partial(Blur), [(2, 4, 5)], (), ("resample_filter=[0.25, 0.5, 0.25]",)),
     "Blur reflect": Case(
         partial(Blur, [[1, 2], [3, 4]], padding_mode="reflect"), [(2, 4, 5)], (), ("padding_mode='reflect'",)
     ),
-    "Upsample2d": Case(partial(Upsample2d), [(2, 3, 4)], (), ("Upsample2d(kernel=[0.125, 0.375, 0.375, 0.125]",)),
+    "Upsample2d": Case(partial(Upsample2d), [(2, 3, 4)], (), ("Upsample2d(resample_filter=[0.125, 0.375",)),
     "Upsample2d 3": Case(partial(Upsample2d, (1, 2, 4), factor=3), [(2, 2, 3)], (), ("factor=3",)),
     "Upsample2d reflect": Case(
         partial(Upsample2d, padding_mode="reflect"), [(2, 3, 4)], (), ("padding_mode='reflect'",)
     ),
-    "Downsample2d": Case(partial(Downsample2d), [(2, 4, 6)], (), ("Downsample2d(kernel=[0.125",)),
+    "Downsample2d": Case(partial(Downsample2d), [(2, 4, 6)], (), ("Downsample2d(resample_filter=[0.125",)),
     "Downsample2d 3": Case(partial(Downsample2d, (1, 2, 4), factor=3), [(2, 6, 3)], (), ("factor=3",)),
 }
 
@@ -48,15 +48,18 @@ def test_module_is_the_function(kernel: Any) -> None:
 @pytest.mark.parametrize("layer", [Blur, Upsample2d, Downsample2d])
 def test_taps_are_numbers_that_no_state_holds(layer: Any) -> None:
     module = layer(torch.tensor([1.0, 3.0]))
-    assert module.kernel == (0.25, 0.75)
+    assert module.resample_filter == (0.25, 0.75)
     assert not [*module.parameters(), *module.buffers(), *module.state_dict()]
     x = torch.randn(1, 2, 8, 8, dtype=torch.bfloat16)
     assert module(x).dtype == torch.bfloat16
 
 
 BAD: dict[str, tuple[Any, str]] = {
-    "channel count": (lambda: Blur(64), "Blur: kernel must be FIR taps such as .*got 64; no channel count is needed"),  # type: ignore[arg-type]
-    "up count": (lambda: Upsample2d(64), "Upsample2d: kernel must be FIR taps .*got 64"),  # type: ignore[arg-type]
+    "channel count": (
+        lambda: Blur(64),  # type: ignore[arg-type]
+        "Blur: resample_filter must be FIR taps such as .*got 64; no channel count is needed",
+    ),
+    "up count": (lambda: Upsample2d(64), "Upsample2d: resample_filter must be FIR taps .*got 64"),  # type: ignore[arg-type]
     "rank": (lambda: Blur(torch.ones(1, 1, 3)), r"Blur: .*1-D or 2-D.*got \(1, 1, 3\)"),
     "no taps": (lambda: Downsample2d([]), r"Downsample2d: .*at least one tap, got \(0,\)"),
     "ragged": (lambda: Blur([[1, 2], [3]]), r"Blur: .*rows of one length, got \[\[1, 2\], \[3\]\]"),

@@ -98,7 +98,10 @@ def test_to_rgb_is_modulation_without_demodulation() -> None:
 BAD: dict[str, tuple[Any, str]] = {
     "channels": (lambda: StyledConv(0, 1), "in_channels must be an int of at least 1, got 0"),
     "activation": (lambda: StyledConv(1, 1, activation="gelu"), "activation must be one of .*got 'gelu'"),
-    "activation_gain": (lambda: StyledConv(1, 1, activation_gain=0.0), "gain .*must be above 0"),
+    "activation_gain": (
+        lambda: StyledConv(1, 1, activation_gain=0.0),
+        "BiasAct: gain must be a number above 0, got 0.0",
+    ),
     "resample": (lambda: StyledConv(1, 1, resample="x"), "resample must be 'up', 'down' or None, got 'x'"),
     "latent": (
         lambda: StyledConv(1, 1, 3, 5)(torch.ones(1, 1, 4, 4), torch.ones(1, 4)),

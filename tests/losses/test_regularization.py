@@ -311,7 +311,10 @@ def images_of(latents: Tensor, batch: int = 2) -> Tensor:
         (lambda: path_lengths_vjp(images_of, torch.randn(3)), r"latents must be .* got \(3,\)"),
         (lambda: path_lengths_vjp(images_of, torch.randn(1, 3)), r"latents .* \(1, 3\)"),
         (lambda: path_lengths_vjp(lambda w: w, torch.randn(2, 3)), r"must be \(N, C, H, W\)"),
-        *((lambda decay=d: PathLengthPenalty(decay), rf"decay must be in \(0, 1\], got {d}") for d in (0.0, 1.5)),
+        *(
+            (lambda decay=d: PathLengthPenalty(decay), rf"decay must be a number above 0 and at most 1.*{d}")
+            for d in (0.0, 1.5)
+        ),
     ],
 )
 def test_wrong_inputs_say_what_to_change(call: Callable[[], Tensor], message: str) -> None:

@@ -75,7 +75,7 @@ def test_layer_by_layer(architecture: str, clamp: float | None) -> None:
             kernel = block.shortcut.weight[:, :, 0, 0] / sqrt(x.shape[1])
             shortcut = torch.einsum("oi,nihw->nohw", kernel, functional.downsample2d(x))
             z = functional.resample_conv2d(
-                block.conv0(x), block.conv1.weight * block.conv1.scale, down=2, padding=1, resample_filter=(1, 3, 3, 1)
+                block.conv0(x), block.conv1.weight * block.conv1.scale, down=2, padding=1, kernel=(1, 3, 3, 1)
             )
             branch = functional.bias_act(z, block.conv1.bias, activation="lrelu", clamp=clamp)
             y = sqrt(0.5) * (shortcut + branch)
@@ -175,7 +175,7 @@ def test_every_argument_is_kept() -> None:
 def test_filter_is_that_of_every_layer(architecture: str) -> None:
     module = network(architecture=architecture, resample_filter=(1, 2, 1))
     filters = [part.resampling.taps for part in module.modules() if hasattr(part, "resampling")]
-    filters += [part.kernel for part in module.modules() if isinstance(part, Downsample2d)]
+    filters += [part.resample_filter for part in module.modules() if isinstance(part, Downsample2d)]
     used = [taps for taps in filters if taps is not None]
     assert used == [(0.25, 0.5, 0.25)] * {"skip": 3, "resnet": 4, "orig": 2}[architecture]
 

@@ -27,7 +27,7 @@ from stylelayers.models.pyramid import Pyramid
     ids=str,
 )
 def test_base_and_doublings(resolution: Any, base: tuple[int, int], doublings: int) -> None:
-    pyramid = Pyramid.to("Test", resolution)
+    pyramid = Pyramid.for_resolution("Test", resolution)
     assert (pyramid.base, pyramid.doublings) == (base, doublings)
     levels = pyramid.levels
     assert levels[0] == base
@@ -47,5 +47,5 @@ def test_channels_halve_between_maximum_and_one() -> None:
 )
 def test_bad_resolution(resolution: Any) -> None:
     with pytest.raises(ValueError, match=r"Test: resolution must be .* got ") as error:
-        Pyramid.to("Test", resolution)
+        Pyramid.for_resolution("Test", resolution)
     assert str(error.value).endswith(f"got {resolution!r}")

@@ -155,7 +155,7 @@ def test_every_style_and_parameter_is_used(architecture: str) -> None:
 def test_filter_is_that_of_every_layer(architecture: str) -> None:
     module = network(architecture=architecture, resample_filter=(1, 2, 1))
     filters = [part.resampling.taps for part in module.modules() if hasattr(part, "resampling")]
-    filters += [part.kernel for part in module.modules() if isinstance(part, Upsample2d)]
+    filters += [part.resample_filter for part in module.modules() if isinstance(part, Upsample2d)]
     used = [taps for taps in filters if taps is not None]
     assert used == [(0.25, 0.5, 0.25)] * {"skip": 3, "resnet": 4, "orig": 2}[architecture]
 

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from ...checkpoints import arguments_of, describe, load_networks
-from ...checkpoints._building import fits
+from ...checkpoints._building import has_shape
 from ...checkpoints.loading import kind_of, read_torch_file
 from ...checkpoints.training_checkpoint import stored_arguments
 from ...models.class_names import difference
@@ -163,7 +163,7 @@ def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
 
 
 def _fits(name: str, there: Tensors, here: Tensors) -> bool:
-    return name in there and name in here and fits(there[name], here[name].shape)
+    return name in there and name in here and has_shape(there[name], here[name].shape)
 
 
 def _difference(name: str, there: Tensors, here: Tensors) -> str:

@@ -1,44 +1,44 @@
-"""Random draws of the augmentations, one a sample, from torch's global generator of the images' device."""
+"""Random numbers for augmentations, one per sample, from torch's global generator on the images' device."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ..functional._buffers import known_number
+from ..functional._buffers import number_without_sync
 from .operations import cutout
 
-__all__ = ["chosen", "integers", "is_zero", "keep_or_change", "normal", "random_cutout", "uniform"]
+__all__ = ["bernoulli", "change_where", "integers", "is_known_zero", "normal", "random_cutout", "uniform"]
 
 
 def uniform(images: Tensor) -> Tensor:
-    """``(N,)`` numbers in [0, 1), of float32 at least."""
+    """``(N,)`` uniform numbers in [0, 1), in float32 at least."""
     return torch.rand(images.shape[0], device=images.device, dtype=_dtype(images))
 
 
 def normal(images: Tensor) -> Tensor:
-    """``(N,)`` unit normal numbers, of float32 at least."""
+    """``(N,)`` unit normal numbers, in float32 at least."""
     return torch.randn(images.shape[0], device=images.device, dtype=_dtype(images))
 
 
 def integers(images: Tensor, low: int, high: int) -> Tensor:
-    """``(N,)`` whole numbers from `low` up to `high - 1`."""
+    """``(N,)`` integers in [low, high)."""
     return torch.randint(low, high, (images.shape[0],), device=images.device)
 
 
-def chosen(images: Tensor, p: Tensor | float) -> Tensor:
-    """``(N,)``: for each sample, true with probability `p`."""
+def bernoulli(images: Tensor, p: Tensor | float) -> Tensor:
+    """``(N,)`` booleans, true with probability `p`."""
     return uniform(images) < p
 
 
-def keep_or_change(change: Tensor, images: Tensor, changed: Tensor) -> Tensor:
-    """The samples of `changed` where `change` ``(N,)`` is true, and elsewhere the images, bit for bit."""
+def change_where(change: Tensor, images: Tensor, changed: Tensor) -> Tensor:
+    """Take samples of `changed` where `change` ``(N,)`` is true and of `images`, bit for bit, elsewhere."""
     return torch.where(change.view(-1, *[1] * (images.ndim - 1)), changed, images)
 
 
-def is_zero(p: Tensor | float) -> bool:
+def is_known_zero(p: Tensor | float) -> bool:
     """Whether `p` is known to be 0, without waiting for a device or breaking a graph."""
-    return (known_number(p) if isinstance(p, Tensor) else p) == 0
+    return (number_without_sync(p) if isinstance(p, Tensor) else p) == 0
 
 
 def random_cutout(images: Tensor, share: float, fill: float) -> Tensor:
