@@ -157,7 +157,7 @@ OPTIONAL = [  # what is imported, what is missing, who says so, and the extra th
     ("stylelayers.training", "lightning", "stylelayers.training", "train"),
     ("stylelayers.training", "PIL", "stylelayers.training", "train"),
     ("stylelayers.data", "PIL", "stylelayers.data", "train"),
-    ("stylelayers.metrics", "lightning", "stylelayers.training", "train"),
+    ("stylelayers.metrics", "lightning", "stylelayers.metrics", "train"),
     ("stylelayers.explore", "PIL", "stylelayers.explore", "cli"),
     ("stylelayers.images.writing", "PIL", "stylelayers.images", "cli"),
     ("stylelayers.cli.app", "typer", "stylelayers.cli.app", "cli"),
