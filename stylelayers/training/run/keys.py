@@ -1,0 +1,72 @@
+"""Keys of a configuration: all places, the nearest to a misspelt name, and errors of objects by their keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+__all__ = ["did_you_mean", "is_object", "walk", "with_keys"]
+
+
+def walk(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key with its node, outer ones first; interpolations are not followed."""
+    for name in map(str, config):
+        node = config._get_node(name)
+        yield f"{prefix}{name}", node
+        if isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation():
+            yield from walk(node, f"{prefix}{name}.")
+
+
+def is_object(node: Any) -> bool:
+    """Whether Hydra makes an object of a node."""
+    is_mapping = isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation()
+    return is_mapping and "_target_" in node
+
+
+def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """``did you mean X?`` with the known name that is nearest to `name`; empty if none is near.
+
+    Args:
+        name: misspelt.
+        known: names, or what to show for each of them.
+
+    Example:
+        >>> did_you_mean("r1_gama", ["r1_gamma", "r2_gamma"]), did_you_mean("x", ["r1_gamma"])
+        ('did you mean r1_gamma?', '')
+    """
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {known[near[0]] if isinstance(known, Mapping) else near[0]}?" if near else ""
+
+
+def with_keys(text: str, config: DictConfig, at: str | None = None) -> str:
+    """An object's error ``Name: argument must ...`` as ``key.argument must ...``; other texts as they are.
+
+    Args:
+        text: a message, which begins with the name of a class or function.
+        config: of the run; its one node with a ``_target_`` of this name gives the key.
+        at: key of the node that was being built, which settles which of several nodes of the name is meant.
+
+    Example:
+        >>> with_keys("Blur: size must be odd, got 2", OmegaConf.create({"blur": {"_target_": "layers.Blur"}}))
+        'blur.size must be odd, got 2'
+    """
+    match = re.match(r"(\w+): (\w+)(?=(?: and \w+)* (?:must|needs|has|is)\b|=)", text)
+    if match is None:
+        return text
+    found = [key for key, node in walk(config) if is_object(node) and str(node._target_).endswith(f".{match[1]}")]
+    if at is not None and (place := _resolved(at, config)) in found:
+        found = [place]
+    return f"{found[0]}.{text[match.start(2) :]}" if len(found) == 1 else text
+
+
+def _resolved(key: str, config: DictConfig) -> str:
+    """The key that a reference leads to: ``loss`` for ``model.loss: ${loss}``."""
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    raw: Any = node._get_node(name) if isinstance(node, DictConfig) and name in node else None
+    reference = None if raw is None else re.fullmatch(r"\$\{(\w[\w.]*)\}", str(raw._value()))
+    return reference[1] if reference else key
