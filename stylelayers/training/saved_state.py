@@ -94,7 +94,7 @@ def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path:
     different = [name for name in different if not name.startswith("augment.")]
     if different:
         raise ValueError(
-            f"the checkpoint {path} is of networks of other sizes: {len(different)} tensors differ, the first of them "
+            f"the checkpoint {path} is of networks of other sizes: {len(different)} tensors differ, the first being "
             f"{different[0]}"
         )
 

@@ -82,9 +82,10 @@ class Health(Callback):
             limit = {"logits": "max_logit", "loss": "max_loss"}.get(name.partition("/")[0])
             if limit and not abs(value) <= getattr(self, limit):  # also not finite
                 return (
-                    f"{name} is {value:g}, beyond {limit}={getattr(self, limit):g}. Training diverges: the discriminator's "
-                    f"logits grow without bound and no longer guide the generator. Start again, or from a checkpoint "
-                    f"that still had good images, with a higher r1_gamma or a lower lr of both optimizers"
+                    f"{name} is {value:g}, beyond {limit}={getattr(self, limit):g}. Training diverges: the "
+                    f"discriminator's logits grow without bound and no longer guide the generator. Start again, or "
+                    f"from a checkpoint that still had good images, with a higher r1_gamma or a lower lr of both "
+                    f"optimizers"
                 )
         return None
 
