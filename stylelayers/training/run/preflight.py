@@ -37,15 +37,16 @@ class Preflight(Callback):
         PreflightError: by ``on_train_start``; too little disk or memory, or a loss or gradient that is not finite.
     """
 
-    def __init__(self, folder: str | PathLike[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | PathLike[str], preset: str | None = None) -> None:
+        self.folder, self.preset = Path(folder), preset
         self._console = Console(soft_wrap=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         failure, parts = None, list[str]()
         try:
             disk = self._disk(trainer, pl_module)
-            parts = [*self._rehearsal(trainer, pl_module), *disk]
+            named = [] if self.preset is None else [f"preset {self.preset}"]
+            parts = [*named, *self._rehearsal(trainer, pl_module), *disk]
         except PreflightError as error:
             failure = error
         if not trainer.strategy.reduce_boolean_decision(failure is None):
