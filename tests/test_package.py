@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,6 +154,39 @@ def test_import_is_light() -> None:
     assert "stylelayers.layers" in microseconds
     assert "stylelayers.training" not in microseconds
     assert microseconds["stylelayers"] < 300_000
+
+
+KEYS = re.compile(r"(?<![\w./:])(loss|model|data|callbacks|trainer)\.(?!pkl\b)[a-z_]+")
+STILL_WITH_KEYS = {  # to be emptied
+    "checkpoints/training_checkpoint.py",
+    *(
+        "data/folder.py",
+        "data/listing.py",
+        "data/torchvision_sets.py",
+        "data/validation.py",
+        "metrics/real_features.py",
+    ),
+    *(f"training/callbacks/{name}.py" for name in ("grid", "limits", "quality", "schedules")),
+    *(f"training/{name}.py" for name in ("averaging", "gan", "guard", "loss", "network_calls", "optimizers", "steps")),
+}
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The string constants of a file, without the lines of doctests."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield "\n".join(line for line in node.value.splitlines() if not re.match(r"\s*(>>>|\.\.\.)", line))
+
+
+def test_only_the_run_speaks_of_configuration_keys() -> None:
+    package = Path(stylelayers.__file__).parent
+    files = (path for path in package.rglob("*.py") if path.parent != package / "training" / "run")
+    found = {
+        str(path.relative_to(package)): keys
+        for path in files
+        if (keys := [match[0] for text in texts(path) for match in KEYS.finditer(text)])
+    }
+    assert {path: keys for path, keys in found.items() if path not in STILL_WITH_KEYS} == {}
 
 
 OPTIONAL = [  # what is imported, what is missing, who says so, and the extra that brings it

@@ -50,7 +50,7 @@ def test_the_search_space_names_keys_that_exist() -> None:
     space = OmegaConf.load(Path(train.CONFIGS) / "experiment" / "digits_sweep.yaml").hydra.sweeper.params
     assert len(space) >= 3
     assert all(OmegaConf.select(plain, key, throw_on_missing=True) is not None for key in space)
-    assert config.objective == "quality/fid" and plain.objective is None
+    assert config.optimized_metric == "quality/fid" and plain.optimized_metric is None
 
 
 @needs_optuna

@@ -82,7 +82,7 @@ class Health(Callback):
             limit = {"logits": "max_logit", "loss": "max_loss"}.get(name.partition("/")[0])
             if limit and not abs(value) <= getattr(self, limit):  # also not finite
                 return (
-                    f"{name} is {value:g}, beyond {limit}={getattr(self, limit):g}. Training diverges: the "
+                    f"{name} is {value:g}, beyond Health's {limit}={getattr(self, limit):g}. Training diverges: the "
                     f"discriminator's logits grow without bound and no longer guide the generator. Start again, or "
                     f"from a checkpoint that still had good images, with a higher r1_gamma or a lower lr of both "
                     f"optimizers"
@@ -94,7 +94,7 @@ class Health(Callback):
         if not gap > self.max_gap:
             return None
         return (
-            f"logits/real is {gap:g} above logits/fake, beyond max_gap={self.max_gap:g}. The "
+            f"logits/real is {gap:g} above logits/fake, beyond Health's max_gap={self.max_gap:g}. The "
             f"discriminator has won: it is certain of every image, and the generator learns little from it. Raise "
             f"r1_gamma or lower the discriminator_optimizer's lr; with few real images, which the discriminator "
             f"comes to know by heart, train with more of them or for a shorter time"
@@ -107,7 +107,7 @@ class Health(Callback):
         if not mean < self.min_diversity:
             return None
         return (
-            f"samples/diversity is {mean:g} on average over {self.window} iterations, below "
+            f"samples/diversity is {mean:g} on average over {self.window} iterations, below Health's "
             f"min_diversity={self.min_diversity:g}, where real images have 1. The generator has collapsed: its images "
             f"are nearly all alike. It seldom recovers: start again with a higher r1_gamma or batch_size, or a lower "
             f"lr of the generator_optimizer"

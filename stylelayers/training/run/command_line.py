@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from .errors import came_from, explain
-from .keys import walk
+from .keys import keys_of
 
 __all__ = ["at_home", "check_preset", "one_line", "quoted", "refusal", "unreadable"]
 
@@ -117,17 +116,13 @@ def _no_option(arguments: Sequence[str], configs: str) -> str | None:
 def _known_keys(group: str, configs: str) -> dict[str, list[str]]:
     """All keys; those that only some options of the group have, with these options."""
     with hydra.initialize_config_dir(configs, version_base="1.3"):
-        known: dict[str, list[str]] = {key: [] for key in _keys(hydra.compose("train"))}
+        known: dict[str, list[str]] = {key: [] for key in keys_of(hydra.compose("train"))}
         usual = set(known)
         for path in sorted(Path(configs, group).glob("*.yaml")):
             option = f"{group}={path.stem}"
-            for key in set(_keys(hydra.compose("train", [option]))) - usual:
+            for key in set(keys_of(hydra.compose("train", [option]))) - usual:
                 known.setdefault(key, []).append(option)
     return known
-
-
-def _keys(config: DictConfig) -> Iterator[str]:
-    return (key for key, _ in walk(config))
 
 
 def _for_shell(text: str) -> str:

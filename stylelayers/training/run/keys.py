@@ -5,26 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-__all__ = ["did_you_mean", "is_object", "walk", "with_keys"]
+__all__ = ["did_you_mean", "keys_of", "objects_of", "with_keys"]
 
 
-def walk(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dotted key with its node, outer ones first; interpolations are not followed."""
-    for name in map(str, config):
-        node = config._get_node(name)
-        yield f"{prefix}{name}", node
-        if isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation():
-            yield from walk(node, f"{prefix}{name}.")
+def keys_of(config: DictConfig) -> Iterator[str]:
+    """Every dotted key of a configuration, outer ones first; references are not followed."""
+    return (key for key, _ in _walk(config))
 
 
-def is_object(node: Any) -> bool:
-    """Whether Hydra makes an object of a node."""
-    is_mapping = isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation()
-    return is_mapping and "_target_" in node
+def objects_of(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
+    """Every mapping with a ``_target_`` and its dotted key, outer ones first."""
+    return ((key, node) for key, node in _walk(config) if node is not None and "_target_" in node)
 
 
 def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
@@ -57,10 +52,20 @@ def with_keys(text: str, config: DictConfig, at: str | None = None) -> str:
     match = re.match(r"(\w+): (\w+)(?=(?: and \w+)* (?:must|needs|has|is)\b|=)", text)
     if match is None:
         return text
-    found = [key for key, node in walk(config) if is_object(node) and str(node._target_).endswith(f".{match[1]}")]
+    found = [key for key, node in objects_of(config) if str(node._target_).endswith(f".{match[1]}")]
     if at is not None and (place := _resolved(at, config)) in found:
         found = [place]
     return f"{found[0]}.{text[match.start(2) :]}" if len(found) == 1 else text
+
+
+def _walk(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig | None]]:
+    """Every dotted key, with its node if that is a mapping of its own."""
+    for name in map(str, config):
+        node = config._get_node(name)
+        is_mapping = isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation()
+        yield f"{prefix}{name}", cast(DictConfig, node) if is_mapping else None
+        if is_mapping:
+            yield from _walk(cast(DictConfig, node), f"{prefix}{name}.")
 
 
 def _resolved(key: str, config: DictConfig) -> str:

@@ -21,7 +21,7 @@ from ...data import ImageDataModule
 from ..gan import GAN
 from ..loss import StyleGAN2Loss
 from .errors import CONFIGURATION_ERRORS, explain
-from .keys import did_you_mean, is_object, walk
+from .keys import did_you_mean, objects_of
 
 __all__ = ["check_values"]
 
@@ -60,7 +60,7 @@ def check_values(config: DictConfig) -> None:
     for group, kind in (("callbacks", Callback | None), ("logger", Logger | None)):
         members = config.get(group) or OmegaConf.create({})
         _check(members, f"{group}.", dict.fromkeys(members, kind), f"of {group}")
-    for name, node in ((name, node) for name, node in walk(config) if is_object(node)):
+    for name, node in objects_of(config):
         kinds = _arguments(name, node)
         _check(node, f"{name}.", kinds, f"of {node._target_}, which takes {', '.join(kinds)}")
     for optimizer in ("generator_optimizer", "discriminator_optimizer"):
