@@ -45,7 +45,7 @@ def keys(node: dict[str, Any]) -> set[str]:
     return set(node) - {"_target_", "_partial_"}
 
 
-def test_every_file_of_a_group_makes_something_or_changes_what_another_makes() -> None:
+def test_every_file_of_a_group_makes_an_object_or_changes_another_file() -> None:
     for path in FILES:
         if path.stem == "none":
             assert compose(f"{path.parent.name}=none")[path.parent.name] is None

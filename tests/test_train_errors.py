@@ -167,7 +167,7 @@ def test_one_line_says_what_to_change(
     assert left_behind(folder) == []
 
 
-def test_what_a_forked_process_refuses_is_one_line_and_its_failures_are_whole() -> None:
+def test_errors_of_a_forked_process_are_one_line_if_they_are_ours() -> None:
     trace = "\n\n-- Process 0 terminated with the following error:\nTraceback (most recent call last):\n  File x\n"
     refused = ProcessRaisedException(trace + "stylelayers.training.run.errors.PreflightError: pre-flight: no\n", 0, 1)
     assert explain_process(refused) == "pre-flight: no"

@@ -135,7 +135,7 @@ ADA: dict[str, tuple[Any, Callable[[GAN], Any], Any]] = {
 
 
 @pytest.mark.parametrize("case", ADA)
-def test_augmentation_changes_and_its_probability_is_state_where_it_is_led(case: str, tmp_path: Path) -> None:
+def test_augmentation_changes_and_an_adaptive_probability_is_state(case: str, tmp_path: Path) -> None:
     make, probe, expected = ADA[case]
     fit(tiny_gan(augment=AdaptiveAugment(p=0.25, interval=99)), 1).save_checkpoint(tmp_path / "last.ckpt")
     model = tiny_gan(augment=make())

@@ -108,7 +108,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("case", NAMED)
-def test_a_second_run_in_a_named_folder_is_refused_and_the_first_is_as_it_was(
+def test_a_second_run_in_a_named_folder_is_refused(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Callable[..., str]
 ) -> None:
     command_line(monkeypatch, tmp_path, *NAMED[case], *TINY)

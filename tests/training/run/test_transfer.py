@@ -111,7 +111,7 @@ def apart(model: GAN, theirs: nn.Module, names: Any = None) -> float:
 
 @pytest.mark.parametrize("rampup", [0.05, 0.5, None])
 @pytest.mark.parametrize("name", ["", "checkpoints/last.ckpt", "generator.safetensors"])
-def test_the_average_that_was_taken_stays_and_is_left_at_its_half_life_s_pace(
+def test_an_average_that_was_taken_follows_by_its_half_life_alone(
     name: str, rampup: float | None, run: tuple[Path, GAN], tmp_path: Path
 ) -> None:
     before, file = run[1].average.module, tmp_path / "last.ckpt"
@@ -197,7 +197,7 @@ def test_an_official_pickle_has_both() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["", "generator.safetensors"])
-def test_other_sizes_are_refused_by_their_first_tensors_and_the_overrides_that_give_them(
+def test_other_sizes_are_refused_with_the_overrides_that_give_them(
     name: str, options: dict[str, Any], first: str, overrides: str, run: tuple[Path, GAN]
 ) -> None:
     with pytest.raises(ValueError, match=r"^initialize_from=\S+ does not fit: \d+ tensors differ: ") as caught:
@@ -235,7 +235,7 @@ def test_another_resolution_takes_what_fits_level_by_level(run: tuple[Path, GAN]
 @pytest.mark.parametrize(
     "options", [{"activation": "relu"}, {"padding_mode": "reflect"}, {"mapping_lr_multiplier": 1.0}]
 )
-def test_weights_that_were_trained_for_another_function_are_taken_with_a_warning(
+def test_weights_of_another_function_are_taken_with_a_warning(
     options: dict[str, Any], run: tuple[Path, GAN]
 ) -> None:
     (key,) = options
