@@ -53,6 +53,24 @@ def test_the_search_space_names_keys_that_exist() -> None:
     assert config.optimized_metric == "quality/fid" and plain.optimized_metric is None
 
 
+def test_a_sweep_goes_on_after_a_run_that_diverges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step, diverged = GAN.training_step, list[int]()
+
+    def diverge_once(*arguments: Any) -> None:
+        if not diverged:
+            diverged.append(1)
+            raise DivergedError("the losses are not finite")
+        step(*arguments)
+
+    monkeypatch.setattr(GAN, "training_step", diverge_once)
+    swept = ("-m", "seed=1,2", "optimized_metric=loss/generator", "hydra.sweep.dir=sweep", "~callbacks.preflight")
+    command_line(monkeypatch, tmp_path, *swept, *TINY)
+    assert "train.py: the losses are not finite; the run counts as infinitely bad" in capsys.readouterr().err
+    assert [(tmp_path / "sweep" / run / "generator.safetensors").is_file() for run in "01"] == [False, True]
+
+
 @needs_optuna
 def test_the_best_run_is_the_one_with_the_lowest_distance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command_line(monkeypatch, tmp_path, *TINY_SWEEP, *OPTUNA)

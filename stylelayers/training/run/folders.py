@@ -21,7 +21,7 @@ from .command_line import quoted
 from .errors import PreflightError
 from .locks import TakenError, locked
 
-__all__ = ["RunFolders", "TakenError", "claimed", "discard", "discard_made", "is_follower"]
+__all__ = ["RunFolders", "claimed", "discard", "discard_made", "is_follower"]
 
 _OF_HYDRA = (".hydra", "multirun.yaml")
 _made: list[Path] = []
@@ -65,7 +65,7 @@ class RunFolders(Callback):
 
 
 def is_follower() -> bool:
-    """Whether this process runs beside a first one, started by torchrun, SLURM, Lightning or the user, that writes."""
+    """Whether this is not the first process of a run by torchrun, SLURM, Lightning or the user; the first one writes."""
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
     return any(int(os.environ.get(name) or 0) > 0 for name in names)
 

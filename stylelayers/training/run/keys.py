@@ -53,8 +53,8 @@ def with_keys(text: str, config: DictConfig, at: str | None = None) -> str:
     if match is None:
         return text
     found = [key for key, node in objects_of(config) if str(node._target_).endswith(f".{match[1]}")]
-    if at is not None and (place := _resolved(at, config)) in found:
-        found = [place]
+    if at in found:
+        found = [at]
     return f"{found[0]}.{text[match.start(2) :]}" if len(found) == 1 else text
 
 
@@ -66,12 +66,3 @@ def _walk(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictConfi
         yield f"{prefix}{name}", cast(DictConfig, node) if is_mapping else None
         if is_mapping:
             yield from _walk(cast(DictConfig, node), f"{prefix}{name}.")
-
-
-def _resolved(key: str, config: DictConfig) -> str:
-    """The key that a reference leads to: ``loss`` for ``model.loss: ${loss}``."""
-    parent, _, name = key.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    raw: Any = node._get_node(name) if isinstance(node, DictConfig) and name in node else None
-    reference = None if raw is None else re.fullmatch(r"\$\{(\w[\w.]*)\}", str(raw._value()))
-    return reference[1] if reference else key

@@ -51,12 +51,6 @@ def test_of_two_objects_of_a_class_the_one_that_is_built_is_named() -> None:
     assert with_keys(text, config, "model.generator_optimizer") == "model.generator_optimizer.lr must be above 0"
 
 
-def test_a_reference_is_named_by_what_it_leads_to() -> None:
-    loss = {"_target_": "a.Loss"}
-    config = OmegaConf.create({"model": {"loss": "${loss}"}, "loss": loss, "other": loss})
-    assert with_keys("Loss: gamma must be 0", config, "model.loss") == "loss.gamma must be 0"
-
-
 @pytest.mark.parametrize(
     ("config", "line"),
     [
