@@ -65,7 +65,7 @@ class RunFolders(Callback):
 
 
 def is_follower() -> bool:
-    """Whether this is not the first process of a run by torchrun, SLURM, Lightning or the user; the first one writes."""
+    """Whether torchrun, SLURM, Lightning or the user started this process beside the first one, which writes files."""
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
     return any(int(os.environ.get(name) or 0) > 0 for name in names)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 __all__ = ["did_you_mean", "keys_of", "objects_of", "with_keys"]
 
@@ -46,6 +46,7 @@ def with_keys(text: str, config: DictConfig, at: str | None = None) -> str:
         at: key of the node that was being built, which settles which of several nodes of the name is meant.
 
     Example:
+        >>> from omegaconf import OmegaConf
         >>> with_keys("Blur: size must be odd, got 2", OmegaConf.create({"blur": {"_target_": "layers.Blur"}}))
         'blur.size must be odd, got 2'
     """

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +16,9 @@ from lightning import Trainer
 from omegaconf import DictConfig
 from torch.multiprocessing import ProcessRaisedException
 
+from ...data import ImageDataModule
 from ..callbacks import StopOnSignal
+from ..gan import GAN
 from ..guard import DivergedError
 from .building import build
 from .checks import check_optimized_metric, check_run
@@ -60,26 +63,46 @@ def supervised(cfg: DictConfig) -> dict[str, float] | float:
     Returns:
         The metrics, or the one that ``cfg.optimized_metric`` names, for a sweep.
     """
-    precision = cfg.trainer.precision
     folder = None if is_follower() else Path(HydraConfig.get().runtime.output_dir)
+    trainer, model, data = _prepared(cfg, folder)
+    closing = closing_lines(cfg, HydraConfig.get().overrides.task)
+    try:
+        with _errors_in_one_line(cfg, trainer, folder, closing):
+            metrics = fit(cfg, trainer, model, data)
+    except DivergedError as error:  # in a sweep, which goes on
+        print(f"train.py: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
+        return worst_value()
+    if trainer.is_global_zero:  # the other processes, which Lightning would kill for an exit code, end without
+        print(existing_files(closing, cfg.output))
+        _exit_if_interrupted(trainer)
+    if not metrics and folder is not None:
+        discard(folder)
+    return swept_value(metrics, cfg.optimized_metric)
+
+
+def _prepared(cfg: DictConfig, folder: Path | None) -> tuple[Trainer, GAN, ImageDataModule]:
+    """The parts of a run, checked."""
+    precision = cfg.trainer.precision
     try:
         check_preset(HydraConfig.get())
-        trainer, model, data = parts = build(cfg)
+        parts = build(cfg)
         check_run(*parts, multirun=is_sweep(), precision=precision)
         check_optimized_metric(cfg.optimized_metric, *parts, direction=sweep_direction())
     except CONFIGURATION_ERRORS as error:
         _refuse(explain(error, cfg), folder)
-    closing = closing_lines(cfg, HydraConfig.get().overrides.task)
+    return parts
+
+
+@contextmanager
+def _errors_in_one_line(cfg: DictConfig, trainer: Trainer, folder: Path | None, closing: str) -> Iterator[None]:
+    """End the process with a line for the errors of a fit that we know, and with the command to resume for all."""
     try:
-        metrics = fit(cfg, trainer, model, data)
+        yield
     except (TakenError, PreflightError) as error:
         _refuse(explain(error, cfg), folder)
-    except DivergedError as error:
-        if is_sweep() and cfg.optimized_metric is not None:
-            print(f"train.py: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
-            return worst_value()
-        _fail(explain(error), cfg, closing)
-    except OSError as error:
+    except (DivergedError, OSError) as error:
+        if isinstance(error, DivergedError) and is_sweep() and cfg.optimized_metric is not None:
+            raise
         _fail(explain(error), cfg, closing)
     except ProcessRaisedException as error:  # of a strategy that forks
         _fail(explain_process(error, cfg), cfg, closing)
@@ -90,12 +113,6 @@ def supervised(cfg: DictConfig) -> dict[str, float] | float:
         print(resume_line(closing, cfg.output), file=sys.stderr)
         _exit_if_interrupted(trainer)  # the error may come of a process that got the signal as well
         raise
-    if trainer.is_global_zero:  # the other processes, which Lightning would kill for an exit code, end without
-        print(existing_files(closing, cfg.output))
-        _exit_if_interrupted(trainer)
-    if not metrics and folder is not None:
-        discard(folder)
-    return swept_value(metrics, cfg.optimized_metric)
 
 
 def _refuse(line: str, folder: Path | None) -> NoReturn:

@@ -235,9 +235,7 @@ def test_another_resolution_takes_what_fits_level_by_level(run: tuple[Path, GAN]
 @pytest.mark.parametrize(
     "options", [{"activation": "relu"}, {"padding_mode": "reflect"}, {"mapping_lr_multiplier": 1.0}]
 )
-def test_weights_of_another_function_are_taken_with_a_warning(
-    options: dict[str, Any], run: tuple[Path, GAN]
-) -> None:
+def test_weights_of_another_function_are_taken_with_a_warning(options: dict[str, Any], run: tuple[Path, GAN]) -> None:
     (key,) = options
     with pytest.warns(
         UserWarning, match=rf"weights were trained with another model\.generator\.{key}.*as there: \S*{key}="
