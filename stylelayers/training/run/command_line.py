@@ -7,17 +7,18 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from .errors import came_from, explain
 from .keys import keys_of
 
-__all__ = ["at_home", "check_preset", "one_line", "quoted", "refusal", "unreadable"]
+__all__ = ["at_home", "check_preset", "one_line", "quoted", "refusal", "typed_overrides", "unreadable"]
 
 
 def quoted(text: str) -> str:
@@ -69,13 +70,24 @@ def unreadable(arguments: Sequence[str]) -> str | None:
     return None
 
 
+def typed_overrides(config: Any, group: str = "task") -> list[str]:
+    """The overrides of a command line as they were typed, without following ``${...}``.
+
+    Args:
+        config: Hydra's own part of the configuration.
+        group: ``"task"``, or ``"hydra"`` for Hydra's own.
+    """
+    return cast(list[str], OmegaConf.to_container(config.overrides, resolve=False)[group])  # type: ignore[call-overload, index]
+
+
 def check_preset(config: Any) -> None:
     """Raise a ValueError for a preset of the command line that does not exist: the data's own is optional to Hydra.
 
     Args:
         config: Hydra's own part of the configuration.
     """
-    names = [override.partition("=")[2] for override in config.overrides.task if override.startswith("preset=")]
+    given = (override.partition("=") for override in typed_overrides(config))
+    names = [name for key, _, name in given if key == "preset"]
     folders = [Path(source.path, "preset") for source in config.runtime.config_sources if source.schema == "file"]
     known = sorted(path.stem for folder in folders for path in folder.glob("*.yaml"))
     if names and names[-1] not in known:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from .command_line import quoted
+from .command_line import quoted, typed_overrides
 from .errors import PreflightError
 from .locks import TakenError, locked
 
@@ -131,7 +131,7 @@ def _is_named(config: DictConfig, kind: str) -> bool:
 
 
 def _overrides(config: DictConfig, group: str, key: str) -> list[str]:
-    return [override for override in config.hydra.overrides[group] if override.lstrip("+").startswith(f"{key}=")]
+    return [text for text in typed_overrides(config.hydra, group) if text.lstrip("+").startswith(f"{key}=")]
 
 
 def _usable(config: DictConfig, kind: str) -> Path:

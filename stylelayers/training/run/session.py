@@ -22,7 +22,7 @@ from ..gan import GAN
 from ..guard import DivergedError
 from .building import build
 from .checks import check_optimized_metric, check_run
-from .command_line import at_home, check_preset, one_line, refusal
+from .command_line import at_home, check_preset, one_line, refusal, typed_overrides
 from .ending import closing_lines, existing_files, resume_line
 from .errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process
 from .fitting import fit
@@ -65,7 +65,7 @@ def supervised(cfg: DictConfig) -> dict[str, float] | float:
     """
     folder = None if is_follower() else Path(HydraConfig.get().runtime.output_dir)
     trainer, model, data = _prepared(cfg, folder)
-    closing = closing_lines(cfg, HydraConfig.get().overrides.task)
+    closing = closing_lines(cfg, typed_overrides(HydraConfig.get()))
     try:
         with _errors_in_one_line(cfg, trainer, folder, closing):
             metrics = fit(cfg, trainer, model, data)
