@@ -1,7 +1,5 @@
 """An exponential moving average of a generator, with its half-life in images (arXiv:1710.10196, section 4.3)."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from typing import cast
 
@@ -50,6 +48,6 @@ class AveragedGenerator(nn.Module):
         for average, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
             average.copy_(buffer)
 
-    def train(self, mode: bool = True) -> AveragedGenerator:
+    def train(self, mode: bool = True) -> "AveragedGenerator":
         """Stay in evaluation mode: the average is never trained."""
         return cast(AveragedGenerator, super().train(False))

@@ -1,7 +1,5 @@
 """Constructor arguments of a model's networks, and the differences between two models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a checkpoint stores of a GAN beside its tensors, and checks that its state fits another GAN."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy

@@ -1,7 +1,5 @@
 """Checkpoints of a run: the newest few, and the best by a metric."""
 
-from __future__ import annotations
-
 import math
 import os
 import time

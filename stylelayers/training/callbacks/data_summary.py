@@ -1,7 +1,5 @@
 """The first line of a run: images and classes of its data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence, Sized
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """The file of a run's averaged generator."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Warnings of training that goes wrong: divergence, a discriminator that has won, mode collapse."""
 
-from __future__ import annotations
-
 import warnings
 from collections import deque
 from typing import Any

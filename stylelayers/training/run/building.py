@@ -1,7 +1,5 @@
 """Trainer, model and data of a configuration."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 from typing import Any

@@ -1,7 +1,5 @@
 """Settings of a resumed run that differ from its last start, whose ``config.yaml`` is in the run's folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

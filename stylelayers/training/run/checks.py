@@ -1,7 +1,5 @@
 """Checks that the parts of a run fit together, once they are built and before anything is trained or written."""
 
-from __future__ import annotations
-
 import math
 
 from lightning import Trainer

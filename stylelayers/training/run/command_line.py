@@ -1,7 +1,5 @@
 """The command line of train.py in Hydra's grammar, and Hydra's refusals in one line."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

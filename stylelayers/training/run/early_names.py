@@ -1,7 +1,5 @@
 """Configurations of runs from before names changed: the same values under the names of today."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

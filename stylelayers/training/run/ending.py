@@ -1,7 +1,5 @@
 """The end of a run: limits that are reached already, and the lines that name its files and the command to resume."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Errors of a configuration in one line that says what to change."""
 
-from __future__ import annotations
-
 import re
 import traceback
 from collections.abc import Mapping, Sequence

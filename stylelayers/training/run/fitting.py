@@ -1,7 +1,5 @@
 """The training of what was built, in a folder that the run has for itself."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import nullcontext
 from pathlib import Path

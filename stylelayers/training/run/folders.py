@@ -1,7 +1,5 @@
 """Folders of runs: each has a new name or the user's, holds one run, and is removed if the run is refused."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import re

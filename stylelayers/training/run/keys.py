@@ -1,7 +1,5 @@
 """Keys of a configuration: all places, the nearest to a misspelt name, and errors of objects by their keys."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Locks of folders, which one process at a time trains in."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

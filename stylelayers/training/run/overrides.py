@@ -1,7 +1,5 @@
 """Values and networks as overrides of a command line."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..network_arguments import NetworkArguments, differing

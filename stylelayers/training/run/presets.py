@@ -3,8 +3,6 @@
 What is no resolution, batch or number of devices counts as 1 here: it is refused by its own key later.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The checkpoint that a run resumes from: where it is, that it is undamaged, and that it fits the model."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import re

@@ -1,7 +1,5 @@
 """A run as a process: one line for what is refused, the closing lines, and the exit codes of signals."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """What a sweeper gets from a run: the value of a metric, or the worst one if the run diverged."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Arguments of Lightning's trainer that have no effect here, or fail, and what to set instead."""
 
-from __future__ import annotations
-
 import inspect
 
 from lightning import Trainer

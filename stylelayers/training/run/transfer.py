@@ -1,7 +1,5 @@
 """Training that begins with the networks of an earlier one, some of whose layers may stay as they are."""
 
-from __future__ import annotations
-
 import os
 import re
 import warnings

@@ -1,7 +1,5 @@
 """Checks that every value of a configuration fits the argument that it becomes, before anything is built."""
 
-from __future__ import annotations
-
 import inspect
 import os
 import pydoc
