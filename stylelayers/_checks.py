@@ -1,7 +1,5 @@
 """Argument checks: each raises a ValueError with the caller, the argument, what it takes and what it got."""
 
-from __future__ import annotations
-
 import reprlib
 from collections.abc import Collection, Sequence
 from math import inf

@@ -1,7 +1,5 @@
 """Conversion of a configuration's plain values to the types of arguments, by their annotations."""
 
-from __future__ import annotations
-
 import collections.abc
 import inspect
 import math

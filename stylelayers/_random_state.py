@@ -1,7 +1,5 @@
 """The states of all random number generators: saved as plain values, restored, preserved and seeded."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager

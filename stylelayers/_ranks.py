@@ -1,7 +1,5 @@
 """Exchanges between the ranks of a process group. Without a group, or alone in one, they change nothing."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any

@@ -5,8 +5,6 @@ silently wrong there: a backward that detaches, a bias missing from the second o
 refuses. :func:`check_double_backward` tries all of them and reports what fails.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext

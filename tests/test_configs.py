@@ -10,9 +10,8 @@ from typing import Any, cast
 import hydra
 import pytest
 from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from stylelayers.training.run.errors import keys_of
 from tests.training.tiny import REPOSITORY, compose
 
 CONFIGS = REPOSITORY / "configs"
@@ -46,7 +45,7 @@ def keys(node: dict[str, Any]) -> set[str]:
     return set(node) - {"_target_", "_partial_"}
 
 
-def test_every_file_of_a_group_makes_something_or_changes_what_another_makes() -> None:
+def test_every_file_of_a_group_makes_an_object_or_changes_another_file() -> None:
     for path in FILES:
         if path.stem == "none":
             assert compose(f"{path.parent.name}=none")[path.parent.name] is None
@@ -54,12 +53,12 @@ def test_every_file_of_a_group_makes_something_or_changes_what_another_makes() -
         defaults = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(path))).get("defaults", [])
         changes = [name for name in defaults if name != "_self_"]
         assert bool(of_group(path)) != bool(changes), path
-        group, chosen = path.parent.name, compose("~experiment", f"{path.parent.name}={path.stem}")
+        group, chosen = path.parent.name, compose(f"{path.parent.name}={path.stem}")
         for name in changes:
-            other = compose("~experiment", f"{group}={name}")
+            other = compose(f"{group}={name}")
             assert chosen[group] != other[group]
             assert keys(chosen[group]) >= keys(other[group])
-    assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, "experiment", "hydra"}
+    assert {path.name for path in CONFIGS.iterdir() if path.is_dir()} == {*GROUPS, "preset", "experiment", "hydra"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -84,9 +83,93 @@ def test_an_experiment_begins_with_its_command_and_changes_something(path: Path)
     lines = path.read_text().splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith("# python train.py")
-    assert ("experiment=" + path.stem in lines[1]) == (path.stem != "digits")
+    assert f"experiment={path.stem}" in lines[1]
     assert lines[2].startswith("# ")  # what to expect
-    assert compose(f"experiment={path.stem}") != compose("~experiment")
+    assert compose(f"experiment={path.stem}") != compose()
+
+
+# Presets -----------------------------------------------------------------------------------------------------------
+
+DATA = {"digits": (), "image_folder": ("data.root=images",), "torchvision": ()}
+PUBLISHED = {  # resolution: batch_size, channel_base, lr, average_half_life
+    32: (32, 16384, 0.0025, 10_000),
+    256: (16, 16384, 0.0025, 5000),
+    1024: (4, 32768, 0.002, 1250),
+}
+LOSSES: dict[str, dict[str, Any]] = {  # what each loss says itself
+    "stylegan2": {"adversarial": "nonsaturating", "r1_interval": 16, "gradient_penalty_weight": 0.0},
+    "hinge": {"adversarial": "hinge", "r1_interval": 16, "gradient_penalty_weight": 0.0},
+    "wgan_gp": {
+        **{"adversarial": "wasserstein", "r1_gamma": 0.0, "r2_gamma": 0.0, "gradient_penalty_weight": 10.0},
+        "path_length_weight": 0.0,
+    },
+    "r3gan": {
+        **{"adversarial": "relativistic", "r1_gamma": 1.0, "r2_gamma": 1.0, "r1_interval": 1},
+        **{"path_length_weight": 0.0, "style_mixing": 0.0},
+    },
+}
+
+
+def resolved(*overrides: str) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(compose(*overrides, "output=run"), resolve=True))
+
+
+@pytest.mark.parametrize("resolution", PUBLISHED)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("data", DATA)
+def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, resolution: int) -> None:
+    config = resolved(f"data={data}", f"loss={loss}", f"data.resolution={resolution}", "trainer.devices=1", *DATA[data])
+    model, limits = config["model"], (config["callbacks"]["stop"]["max_images"], config["trainer"]["max_time"])
+    generator = model["generator"]
+    sizes = generator["channel_base"], generator["channel_max"], generator["w_dim"]
+    average = model["average_half_life"], model["average_rampup"]
+    found = config["data"]["batch_size"], sizes, model["generator_optimizer"]["lr"], average, limits
+    penalties: dict[str, Any]
+    if data == "digits":
+        assert found == (16, (512, 64, 64), 0.003, (10_000, 0.2), (None, "00:00:10:00"))
+        penalties = {"r1_gamma": 0.2, "path_length_weight": 0.0, "style_mixing": 0.0}
+    else:
+        batch, base, rate, half_life = PUBLISHED[resolution]
+        assert found == (batch, (base, 512, 512), rate, (half_life, 0.05), (25_000_000, None))
+        penalties = {"r1_gamma": "auto", "path_length_weight": 2.0, "style_mixing": 0.9}
+    assert model["discriminator"]["channel_base"] == sizes[0]
+    assert model["discriminator_optimizer"]["lr"] == found[2]
+    expected = {"r2_gamma": 0.0, **penalties, **LOSSES[loss]}
+    assert {name: config["loss"][name] for name in expected} == expected
+    named = "digits" if data == "digits" else "published"
+    assert config["preset"]["name"] == config["callbacks"]["preflight"]["preset"] == named
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "value"),
+    [
+        (("loss.r1_gamma=3", "loss=r3gan"), "loss.r2_gamma", 3),  # the command line wins over all
+        (("model.generator.channel_base=64",), "model.discriminator.channel_base", 64),
+        (("data=torchvision", "data.batch_size=8"), "model.average_half_life", 2500),
+        (("data=torchvision", "data.resolution=256", "trainer.devices=4"), "model.average_half_life", 20_000),
+        (("data=torchvision", "trainer.devices=[0,1]", "trainer.num_nodes=2"), "model.average_half_life", 40_000),
+        (("data=torchvision", "data.resolution=[64,512]"), "model.generator.channel_base", 32768),
+        (("experiment=cifar10",), "model.average_half_life", 500_000),  # experiments win over presets
+        (("experiment=cifar10",), "loss.r1_gamma", 0.01),
+        (("experiment=faces256", "data.root=faces"), "loss.r1_gamma", 0.8),
+        (("experiment=faces256", "data.root=faces"), "model.generator.channel_base", 16384),
+        (("experiment=reflect",), "model.generator.z_dim", 64),
+        (("data=image_folder", "data.root=images", "preset=digits"), "model.generator.z_dim", 64),
+        (("~preset",), "model.generator.z_dim", 512),
+    ],
+)
+def test_who_wins_over_a_preset(overrides: tuple[str, ...], key: str, value: object) -> None:
+    assert OmegaConf.select(OmegaConf.create(resolved("trainer.devices=1", *overrides)), key) == value
+
+
+def test_under_torchrun_the_half_life_is_for_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    assert resolved("data=torchvision")["model"]["average_half_life"] == 80_000
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "preset").iterdir()), ids=lambda path: path.stem)
+def test_a_preset_has_all_values(path: Path) -> None:
+    assert set(OmegaConf.load(path)) == set(compose("~preset").preset)
 
 
 def test_slurm_gives_every_process_a_task_and_a_gpu() -> None:
@@ -95,9 +178,3 @@ def test_slurm_gives_every_process_a_task_and_a_gpu() -> None:
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         launcher = hydra.compose("train", overrides, return_hydra_config=True).hydra.launcher
     assert (launcher.nodes, launcher.tasks_per_node, launcher.gpus_per_node) == (2, 4, 4)
-
-
-def test_keys_of_lists_every_place_of_a_configuration() -> None:
-    config = OmegaConf.create({"a": {"b": 1, "c": None, "d": {"e": [1]}}, "f": "${a}", "g": "???"})
-    assert isinstance(config, DictConfig)
-    assert set(keys_of(config)) == {"a", "a.b", "a.c", "a.d", "a.d.e", "f", "g"}

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from stylelayers.training.run.errors import keys_of
+from stylelayers.training.run.keys import keys_of
 from tests.training.tiny import TINY, command_line, compose, image_files
 
 SECONDS = 120

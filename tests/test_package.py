@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,11 +156,32 @@ def test_import_is_light() -> None:
     assert microseconds["stylelayers"] < 300_000
 
 
+KEYS = re.compile(r"(?<![\w./:])(loss|model|data|callbacks|trainer)\.(?!pkl\b)[a-z_]+")
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The string constants of a file, without the lines of doctests."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield "\n".join(line for line in node.value.splitlines() if not re.match(r"\s*(>>>|\.\.\.)", line))
+
+
+def test_only_the_run_speaks_of_configuration_keys() -> None:
+    package = Path(stylelayers.__file__).parent
+    files = (path for path in package.rglob("*.py") if path.parent != package / "training" / "run")
+    found = {
+        str(path.relative_to(package)): keys
+        for path in files
+        if (keys := [match[0] for text in texts(path) for match in KEYS.finditer(text)])
+    }
+    assert found == {}
+
+
 OPTIONAL = [  # what is imported, what is missing, who says so, and the extra that brings it
     ("stylelayers.training", "lightning", "stylelayers.training", "train"),
     ("stylelayers.training", "PIL", "stylelayers.training", "train"),
     ("stylelayers.data", "PIL", "stylelayers.data", "train"),
-    ("stylelayers.metrics", "lightning", "stylelayers.training", "train"),
+    ("stylelayers.metrics", "lightning", "stylelayers.metrics", "train"),
     ("stylelayers.explore", "PIL", "stylelayers.explore", "cli"),
     ("stylelayers.images.writing", "PIL", "stylelayers.images", "cli"),
     ("stylelayers.cli.app", "typer", "stylelayers.cli.app", "cli"),

@@ -50,7 +50,25 @@ def test_the_search_space_names_keys_that_exist() -> None:
     space = OmegaConf.load(Path(train.CONFIGS) / "experiment" / "digits_sweep.yaml").hydra.sweeper.params
     assert len(space) >= 3
     assert all(OmegaConf.select(plain, key, throw_on_missing=True) is not None for key in space)
-    assert config.objective == "quality/fid" and plain.objective is None
+    assert config.optimized_metric == "quality/fid" and plain.optimized_metric is None
+
+
+def test_a_sweep_goes_on_after_a_run_that_diverges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step, diverged = GAN.training_step, list[int]()
+
+    def diverge_once(*arguments: Any) -> None:
+        if not diverged:
+            diverged.append(1)
+            raise DivergedError("the losses are not finite")
+        step(*arguments)
+
+    monkeypatch.setattr(GAN, "training_step", diverge_once)
+    swept = ("-m", "seed=1,2", "optimized_metric=loss/generator", "hydra.sweep.dir=sweep", "~callbacks.preflight")
+    command_line(monkeypatch, tmp_path, *swept, *TINY)
+    assert "train.py: the losses are not finite; the run counts as infinitely bad" in capsys.readouterr().err
+    assert [(tmp_path / "sweep" / run / "generator.safetensors").is_file() for run in "01"] == [False, True]
 
 
 @needs_optuna

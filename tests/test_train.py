@@ -20,6 +20,7 @@ import train
 from stylelayers import Generator, ModulatedConv2d
 from stylelayers.checkpoints import load_generator
 from stylelayers.training import GAN
+from stylelayers.training.run.ending import closing_lines
 from tests.training.tiny import BATCH, REPOSITORY, TINY, command_line, compose, image_files, process, tiny_config
 
 EXPERIMENTS = sorted(path.stem for path in (REPOSITORY / "configs" / "experiment").iterdir())
@@ -105,7 +106,7 @@ def test_the_closing_lines_name_files_and_a_command_that_goes_on(
     overrides = ["loss.r1_gamma=0.5", "loss.path_length_weight=2", "trainer.max_time=00:00:10:00"]
     config = tiny_config(tmp_path / "run", *overrides)
     train.train(config)
-    lines = train.closing_lines(config, [*TINY, *overrides])
+    lines = closing_lines(config, [*TINY, *overrides])
     named = re.findall(r"^(?:pictures|generator|checkpoint): +([^ ;\n]+)", lines, re.MULTILINE)
     assert named == ["run/samples", "run/generator.safetensors", "run/checkpoints/last.ckpt"]
     assert all(Path(name).exists() for name in named)
@@ -151,7 +152,7 @@ def test_the_resume_command_is_for_as_long_again(
     limits: str, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = train.closing_lines(compose(limits, "output=run"), [limits])
+    lines = closing_lines(compose(limits, "output=run"), [limits])
     again = compose(*shlex.split(lines.partition("to resume: ")[2])[2:])
     assert {key: OmegaConf.select(again, key) for key in expected} == expected
 
@@ -159,7 +160,7 @@ def test_the_resume_command_is_for_as_long_again(
 @pytest.mark.parametrize("folder", ["a=b", "with space", "a,b", "plain"])
 def test_the_resume_command_quotes_the_folder(folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    lines = train.closing_lines(compose(f"output='{folder}'"), [])
+    lines = closing_lines(compose(f"output='{folder}'"), [])
     again = compose(*shlex.split(lines.partition("to resume: ")[2])[2:])
     assert again.resume == f"{folder}/checkpoints/last.ckpt"
 

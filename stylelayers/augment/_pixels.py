@@ -1,7 +1,5 @@
 """Argument checks and pixel indexing that the augmentations share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 import torch

@@ -1,7 +1,5 @@
 """Random numbers for augmentations, one per sample, from torch's global generator on the images' device."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Augmentation with a probability that follows the discriminator's overfitting (arXiv:2006.06676, section 3)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -4,8 +4,6 @@ The bands are those of an undecimated wavelet transform: a half-band low-pass fi
 splits frequencies at pi/2, pi/4 and pi/8 along each axis. The bands sum to the image.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

@@ -7,8 +7,6 @@ Differences from the published implementation:
 - each operation is applied to each sample with a probability, which is 1 as published by default.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

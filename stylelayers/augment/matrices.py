@@ -1,7 +1,5 @@
 """Homogeneous matrices of plane and colour transforms, one per sample; exactly the identity for neutral arguments."""
 
-from __future__ import annotations
-
 from math import sqrt
 
 import torch

@@ -5,8 +5,6 @@ Operations on colours take grey (1 channel) and RGB (3 channels) images and do n
 2 or 4); the others take any channels.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

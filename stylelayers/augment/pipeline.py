@@ -7,8 +7,6 @@ Differences from the published pipeline:
 - noise and cutout are the group ``"corrupt"``, off by default like ``"filter"``, as in the paper's ``"bgc"``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, pi
 from types import MappingProxyType

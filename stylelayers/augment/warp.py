@@ -9,8 +9,6 @@ bilinearly, and halve it with the reversed filter, so that the identity returns 
   version of torch, unlike ``grid_sample``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

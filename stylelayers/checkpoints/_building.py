@@ -1,7 +1,5 @@
 """Building networks from the arguments and tensors of a file, and conversion of StyleGAN2's tensors."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import reprlib

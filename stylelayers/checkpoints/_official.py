@@ -1,7 +1,5 @@
 """One official StyleGAN2 network: constructor arguments from its tensors and attributes."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

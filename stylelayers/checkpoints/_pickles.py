@@ -6,8 +6,6 @@ the process. This one has few opcodes (`_LITERALS` to `_ACTIONS`), takes only sc
 that are admitted under the name in the file. Anything else is a ValueError.
 """
 
-from __future__ import annotations
-
 import pickletools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Names and shapes in the PyTorch port's state dicts (see `pytorch_port`), derived from ours."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

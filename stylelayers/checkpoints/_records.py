@@ -1,7 +1,5 @@
 """Official network pickles as records of modules and tensors; the source stored in them never runs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,7 +52,7 @@ class Record:
     class_name: str
     state: dict[str, Any]
 
-    def tree(self) -> dict[str, Record]:
+    def tree(self) -> dict[str, "Record"]:
         """This module and its descendants by name: ``""``, ``"mapping."``, ``"mapping.fc0."`` …"""
         records: dict[str, Record] = {}
         pending = [("", self)]

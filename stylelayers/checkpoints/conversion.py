@@ -1,7 +1,5 @@
 """Conversion between file formats of trained networks."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

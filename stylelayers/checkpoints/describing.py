@@ -1,7 +1,5 @@
 """Descriptions of files of trained networks in plain values."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,8 +9,6 @@ width), ``summary`` (of the training). Every version stays readable; arguments n
 - Version 1: no ``writer`` and no ``resolution``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

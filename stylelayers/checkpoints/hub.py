@@ -5,8 +5,6 @@ constructor's arguments) and a model card. :func:`stylelayers.checkpoints.load_g
 without ``huggingface_hub``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -46,7 +44,7 @@ class HubGenerator(
     summary: Mapping[str, Any] = {}
 
     @classmethod
-    def of(cls, generator: Generator, *, summary: Mapping[str, Any] | None = None) -> HubGenerator:
+    def of(cls, generator: Generator, *, summary: Mapping[str, Any] | None = None) -> "HubGenerator":
         """A copy of `generator`, in the same mode, that can be published."""
         published = cls(**arguments_of(generator))
         published.load_state_dict(generator.state_dict())
@@ -70,7 +68,7 @@ class HubGenerator(
         map_location: str = "cpu",
         strict: bool = False,
         **arguments: Any,
-    ) -> HubGenerator:
+    ) -> "HubGenerator":
         """Read the generator file, which repeats `config.json`; tensors must always fit."""
         path: str | Path = Path(model_id) / GENERATOR_FILE
         if not Path(model_id).is_dir():

@@ -1,7 +1,5 @@
 """Reading networks from any kind of file, which is recognised by its content rather than its name."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import pickle

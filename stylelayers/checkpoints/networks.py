@@ -1,7 +1,5 @@
 """The result of reading a file of trained networks of any kind."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

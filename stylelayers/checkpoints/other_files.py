@@ -1,7 +1,5 @@
 """Recognising files that are not networks, with advice for the error message."""
 
-from __future__ import annotations
-
 import zipfile
 from codecs import getincrementaldecoder
 from pathlib import Path

@@ -10,8 +10,6 @@ Written from the names and shapes in its state dicts. Differences from ours, bey
 - the noise maps are the separate buffers ``noises.*``, which files of earlier versions lack.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The ``config.yaml`` of a run as plain data; classes and functions that it names are not imported."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -7,8 +7,6 @@ Such files hold Python source that the official loader executes; here they are r
 - resampling filters are stored with every layer.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from os import PathLike

@@ -1,7 +1,5 @@
 """The networks of a checkpoint that ``train.py`` writes: the averaged generator, and the discriminator."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

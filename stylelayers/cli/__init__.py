@@ -1,7 +1,5 @@
 """The command line ``stylelayers``, see ``stylelayers --help``. Needs the extra ``cli``."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from importlib.util import find_spec

@@ -4,8 +4,6 @@ A command is a module with a function of the same name, whose docstring is the h
 lines that a test runs. A new command is added to `COMMANDS`.
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from functools import partial

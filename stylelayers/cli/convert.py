@@ -1,7 +1,5 @@
 """``stylelayers convert``: convert files of trained networks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

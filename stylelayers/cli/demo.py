@@ -1,7 +1,5 @@
 """``stylelayers demo``: explore a generator in the browser."""
 
-from __future__ import annotations
-
 import webbrowser
 from importlib.util import find_spec
 from time import sleep

@@ -1,7 +1,5 @@
 """``stylelayers directions``: directions of w that change pictures most."""
 
-from __future__ import annotations
-
 from math import sqrt
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``stylelayers export``: export a generator to a file that runs without this package."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

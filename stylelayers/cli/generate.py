@@ -1,7 +1,5 @@
 """``stylelayers generate``: pictures of seeds."""
 
-from __future__ import annotations
-
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Annotated

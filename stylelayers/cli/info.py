@@ -1,7 +1,5 @@
 """``stylelayers info``: describe a file or folder."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterator, Mapping

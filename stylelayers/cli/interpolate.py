@@ -1,7 +1,5 @@
 """``stylelayers interpolate``: videos of walks from seed to seed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``stylelayers metrics``: numbers of quality of a saved generator."""
 
-from __future__ import annotations
-
 import json
 from contextlib import nullcontext
 from typing import Annotated

@@ -1,7 +1,5 @@
 """``stylelayers mix``: tables of style mixing."""
 
-from __future__ import annotations
-
 from itertools import chain
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Parsers of paths, which check them before any work is done; ``~`` is the home folder, even if quoted."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``stylelayers project``: the styles of a given picture."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Helpers of all commands: parse numbers, load a generator, show progress."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The handwritten digits that scikit-learn carries: training data without a download."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

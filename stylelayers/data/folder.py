@@ -1,7 +1,5 @@
 """A folder of image files as training data."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The files below a folder: images, the classes that sub-folders name, and other files."""
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from collections import Counter

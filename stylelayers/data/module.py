@@ -1,7 +1,5 @@
 """The Lightning data module of any map-style data set of images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence, Sized
 from typing import Any, cast
 

@@ -4,8 +4,6 @@ The random numbers that a data set draws for an image (a flip, a crop) depend on
 they are the same with and without loading processes, and after a resume.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -4,8 +4,6 @@ A set gets those arguments that its signature has; a class that takes a loader o
 so that transparency, EXIF and 16 bits are read as in :func:`stylelayers.data.image_folder`.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral

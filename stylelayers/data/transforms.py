@@ -4,8 +4,6 @@
 :class:`TransformedImages` applies it to a data set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The page: controls and the picture of their settings. Pictures stay in memory; nothing is fetched or sent."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from html import escape

@@ -1,7 +1,5 @@
 """Pictures of the page, by its settings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -49,7 +47,7 @@ class Settings:
     amounts: Sequence[float] = ()
     moved_layers: Sequence[int] | None = None
 
-    def second(self) -> Settings:
+    def second(self) -> "Settings":
         """Settings of the second picture alone."""
         return Settings(
             seed=self.mixed_seed, label=self.mixed_label, truncation_psi=self.truncation_psi, noise=self.noise

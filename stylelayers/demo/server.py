@@ -1,7 +1,5 @@
 """Serve the page on a port of this machine."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

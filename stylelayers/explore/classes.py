@@ -1,7 +1,5 @@
 """Classes of a generator, by number or by name."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

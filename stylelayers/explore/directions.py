@@ -1,7 +1,5 @@
 """Directions of w that change images most, by closed-form factorisation (SeFa, arXiv:2007.06600)."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence

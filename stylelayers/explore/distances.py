@@ -1,7 +1,5 @@
 """Distances of images: of pixels, or of the features of a network (arXiv:1801.03924)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Latents of seeds, and paths between latents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

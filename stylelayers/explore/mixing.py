@@ -1,7 +1,5 @@
 """Style mixing (arXiv:1812.04948, section 3.1): coarse styles of one image, fine styles of another."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Projection of images into W by optimisation (arXiv:1912.04958, appendix D)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Images of seeds and of styles, in batches that fit into memory."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Video files: GIF with Pillow, MP4 (H.264) with PyAV; equal frames give equal bytes."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Walks through points: spherical in z, linear in w."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

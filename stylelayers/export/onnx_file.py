@@ -1,7 +1,5 @@
 """Export a generator to ONNX."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import io

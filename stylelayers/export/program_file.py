@@ -1,7 +1,5 @@
 """Export a generator to a `torch.export` program, a ``.pt2`` file that needs torch alone."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import cast

@@ -5,8 +5,6 @@ truncation as an input. In half precision the synthesis network computes in floa
 equalised weights would lose precision, inputs and images stay in float32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The dtype in which a layer computes: that of its weight unless autocast chooses another."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 
 import torch

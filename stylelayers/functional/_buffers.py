@@ -1,7 +1,5 @@
 """Updating the running statistics of a module, and reading scalars without waiting for a device."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

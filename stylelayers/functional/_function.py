@@ -1,7 +1,5 @@
 """Helpers of the autograd Functions of this package."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar

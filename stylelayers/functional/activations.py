@@ -5,8 +5,6 @@ and backward, and nothing overflows: tanh' = 1 - y², softplus' = 1 - exp(-y)), 
 It is made of differentiable torch operators, so derivatives of every order follow from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, sqrt

@@ -6,8 +6,6 @@ differentiable operators, so that backward can itself be differentiated, any num
 StyleGAN2 (arXiv:1912.04958, appendix B) names the constants: slope 0.2, gain sqrt(2).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, cast
 

@@ -3,8 +3,6 @@
 Layers keep their taps as tuples, which the meta device, a cast to half precision or loading a file cannot lose.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache

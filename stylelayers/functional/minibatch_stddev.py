@@ -4,8 +4,6 @@ Difference from published implementations: any batch size. If the group size doe
 differ by at most one; if it does, the result is the usual one.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import pad

@@ -9,8 +9,6 @@ Differences from published implementations:
 - all paddings and both orders of resampling of :func:`stylelayers.functional.resample_conv2d`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Pixelwise feature normalisation of ProgressiveGAN (arXiv:1710.10196, section 4.2)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -3,8 +3,6 @@
 All three are special cases of :func:`stylelayers.functional.upfirdn2d`, which holds the derivatives.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -14,8 +14,6 @@ Differences from published implementations:
 - even weights and odd image sizes work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -11,8 +11,6 @@ Differences from published implementations:
 - forward-mode derivatives, `torch.func` transforms and `torch.compile` work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
@@ -86,7 +84,7 @@ class _Geometry:
     down: tuple[int, int]  # (x, y)
     padding: tuple[int, int, int, int]  # (left, right, top, bottom)
 
-    def adjoint(self, in_size: torch.Size, out_size: torch.Size, taps: torch.Size) -> _Geometry:
+    def adjoint(self, in_size: torch.Size, out_size: torch.Size, taps: torch.Size) -> "_Geometry":
         """The geometry whose operator maps gradients of the output to gradients of the input."""
         padding = []
         for axis in (0, 1):

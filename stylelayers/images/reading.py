@@ -5,8 +5,6 @@ and converted to grey or RGB (:func:`decode_picture`); then resized (:func:`resi
 (:func:`image_to_tensor`). Grey of more than 8 bits keeps its precision; colours of 16 bits are read as 8.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Write images and grids of images as PNG or lossless WebP files; the same images give the same bytes."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Iterable

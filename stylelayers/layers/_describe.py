@@ -1,7 +1,5 @@
 """Formatting for the layers' `extra_repr`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 __all__ = ["non_default_arguments"]

@@ -1,7 +1,5 @@
 """Answers to argument names of other packages: which argument here is meant."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature

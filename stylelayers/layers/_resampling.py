@@ -1,7 +1,5 @@
 """Resampling options of the convolution layers, checked when the layer is built."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -36,7 +34,7 @@ class Resampling:
     @staticmethod
     def from_arguments(
         caller: str, resample: str | None, method: str | None, taps: Sequence[Any], padding_mode: str
-    ) -> Resampling:
+    ) -> "Resampling":
         if resample not in ("up", "down", None):
             raise ValueError(f"{caller}: resample must be 'up', 'down' or None, got {resample!r}")
         check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)

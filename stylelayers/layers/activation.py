@@ -1,7 +1,5 @@
 """A learned bias and an activation as one layer."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

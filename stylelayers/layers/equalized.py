@@ -7,8 +7,6 @@ Differences from published implementations: the scale is an explicit product in 
 rename state-dict keys), and bias and activation are one operator.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import prod, sqrt
 from typing import Any

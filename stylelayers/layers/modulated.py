@@ -1,7 +1,5 @@
 """StyleGAN2's modulated convolution as a layer (arXiv:1912.04958, section 2.2 and equations 1-3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import prod, sqrt
 from typing import Any

@@ -4,8 +4,6 @@ StyleGAN (arXiv:1812.04948, section 2): constant and noise inputs as in figure 1
 layer as in StyleGAN2 (arXiv:1912.04958, figure 2c).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

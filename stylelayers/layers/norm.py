@@ -1,7 +1,5 @@
 """Normalisation and statistics layers of ProgressiveGAN (arXiv:1710.10196, sections 3 and 4.2)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -3,8 +3,6 @@
 The taps are plain numbers rather than a buffer, so no cast, device move or loaded file changes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The two layers of a StyleGAN2 synthesis block (arXiv:1912.04958, figures 2c and 7)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Adversarial losses on logits ``(N, 1)``; every function returns a scalar, the mean over the batch."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 

@@ -1,7 +1,5 @@
 """Gradients that can be differentiated again, for the penalties, with errors that name the penalty."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, cast
 

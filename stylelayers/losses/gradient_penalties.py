@@ -4,8 +4,6 @@ The forms from a live graph work with any network in eager mode, but not with a 
 compute the same numbers through ``torch.func`` and compile in one graph.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

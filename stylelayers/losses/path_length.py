@@ -1,7 +1,5 @@
 """Path-length regularisation (arXiv:1912.04958, section 3.2), from a live graph or, as ``*_vjp``, from a callable."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import sqrt
 

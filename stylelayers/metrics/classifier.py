@@ -1,7 +1,5 @@
 """A small image classifier, trained in seconds, whose features also serve as a feature space."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Distances between the features ``(N, d)`` of real and of generated images, in float64."""
 
-from __future__ import annotations
-
 import warnings
 
 import torch

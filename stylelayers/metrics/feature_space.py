@@ -1,7 +1,5 @@
 """Feature spaces, in which images are compared: feature networks by name, or a user's own."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +47,7 @@ class FeatureSpace:
     head: nn.Module | None = None
     accuracy: float | None = None
 
-    def to(self, device: torch.device) -> FeatureSpace:
+    def to(self, device: torch.device) -> "FeatureSpace":
         for module in (self.network, self.head):
             if module is not None:
                 module.to(device).eval()

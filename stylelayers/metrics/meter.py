@@ -1,7 +1,5 @@
 """The quality of generators against one data set, whose features are computed once."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The numbers that a quality meter will report, known before it is made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Perceptual path length of a generator, through torchmetrics."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

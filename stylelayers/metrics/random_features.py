@@ -4,8 +4,6 @@ Random convolutions are useful features (arXiv:1606.04801, arXiv:2002.09797). Th
 gives weak noise in smooth regions the weight of strong noise in rough ones.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Real images in a fixed order, and their features, cached on disk under a hash of the images."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import warnings

@@ -1,7 +1,5 @@
 """The classes that a classifier of real images recognises in generated ones."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """The registry of metrics: the numbers of each, which direction is better, and what each needs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

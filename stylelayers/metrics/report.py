@@ -1,7 +1,5 @@
 """Measured numbers of quality, with the settings that they depend on."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

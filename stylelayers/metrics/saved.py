@@ -4,8 +4,6 @@ The ``config.yaml`` of a run may come from anywhere, and Hydra would call whatev
 plain data, and its ``data`` section must be a call of one of the package's data sets with plain arguments.
 """
 
-from __future__ import annotations
-
 import inspect
 import os
 import reprlib

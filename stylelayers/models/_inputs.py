@@ -1,7 +1,5 @@
 """Inputs of networks: checks of tensors, and conversion of arrays and lists."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

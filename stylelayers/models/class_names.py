@@ -1,7 +1,5 @@
 """Names of the classes of a conditional network, in class order."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 Difference from published implementations: any batch size, rectangular images, any small base instead of 4x4.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise

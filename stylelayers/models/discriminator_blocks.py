@@ -1,7 +1,5 @@
 """Blocks of the StyleGAN2 discriminator (arXiv:1912.04958, figure 7)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import sqrt
 

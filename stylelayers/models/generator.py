@@ -1,7 +1,5 @@
 """The StyleGAN2 generator (arXiv:1912.04958): a mapping network and a synthesis network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 Difference from published implementations: labels may be class numbers as well as one-hot rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Resolutions and channel counts of the levels of a network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from .._checks import check_resolution
@@ -24,7 +22,7 @@ class Pyramid:
     doublings: int
 
     @staticmethod
-    def for_resolution(caller: str, resolution: int | tuple[int, int]) -> Pyramid:
+    def for_resolution(caller: str, resolution: int | tuple[int, int]) -> "Pyramid":
         """The pyramid whose last level is `resolution`, with as many doublings as possible."""
         height, width = check_resolution(caller, resolution)
         doublings = 0

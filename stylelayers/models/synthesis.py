@@ -7,8 +7,6 @@ Differences from published implementations:
 - channels-last in memory from the constant on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import sqrt

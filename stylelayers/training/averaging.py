@@ -1,20 +1,19 @@
 """An exponential moving average of a generator, with its half-life in images (arXiv:1710.10196, section 4.3)."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from typing import cast
 
 import torch
 from torch import nn
 
+from .._checks import check_number
 from ..models import Generator
 
 __all__ = ["AveragedGenerator"]
 
 
 class AveragedGenerator(nn.Module):
-    """A copy of a generator that follows it slowly; buffers are copied.
+    """A copy of a generator whose parameters are an EMA of its parameters; buffers are copied.
 
     Args:
         generator: copied at once; not registered as a submodule.
@@ -23,16 +22,15 @@ class AveragedGenerator(nn.Module):
 
     Attributes:
         module: the averaged generator, in evaluation mode.
-        given: names of its parameters that are the average of an earlier training: they have no ramp-up, which would
-            soon replace them by those of `generator`.
+        given: names of its parameters that an earlier training averaged: they have no ramp-up, which would soon replace
+            them by those of `generator`.
     """
 
     def __init__(self, generator: Generator, *, half_life: float, rampup: float | None = 0.05) -> None:
         super().__init__()
-        if not half_life > 0 or (rampup is not None and not rampup > 0):
-            raise ValueError(
-                f"model.average_half_life and model.average_rampup must be above 0, got {half_life} and {rampup}"
-            )
+        check_number("GAN", above=0, average_half_life=half_life)
+        if rampup is not None:
+            check_number("GAN", above=0, average_rampup=rampup)
         self.half_life, self.rampup = half_life, rampup
         self.module = cast(Generator, deepcopy(generator).eval().requires_grad_(False))
         self.given: frozenset[str] = frozenset()
@@ -50,6 +48,6 @@ class AveragedGenerator(nn.Module):
         for average, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
             average.copy_(buffer)
 
-    def train(self, mode: bool = True) -> AveragedGenerator:
+    def train(self, mode: bool = True) -> "AveragedGenerator":
         """Stay in evaluation mode: the average is never trained."""
         return cast(AveragedGenerator, super().train(False))

@@ -12,8 +12,6 @@ compiled, accumulated in parts, scaled), and what follows is the same everywhere
 The price is that the exchange does not overlap with the backward pass.
 """
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 
 from lightning import Trainer

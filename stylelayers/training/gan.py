@@ -1,7 +1,5 @@
 """The LightningModule: a GAN of two optimizers, its averaged generator and its state in a checkpoint."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -122,7 +120,7 @@ class GAN(LightningModule):
         if names and len(names) == self.generator.num_labels:
             self.generator.class_names = self.average.module.class_names = tuple(names)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GAN:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GAN":
         """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""
         mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
         wide = (*mappings, self.average, self.loss, self.augment)

@@ -1,7 +1,5 @@
 """Gradients that are not finite never reach the weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

@@ -1,7 +1,5 @@
 """One iteration of training: the steps that are due, each a backward pass and a step of one optimizer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

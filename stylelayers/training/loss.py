@@ -4,8 +4,6 @@ Sources: lazy regularization and path length (arXiv:1912.04958, sections 3.1 and
 gradient penalty (arXiv:1704.00028), style mixing (arXiv:1812.04948, section 3.1).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

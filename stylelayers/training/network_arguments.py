@@ -1,6 +1,4 @@
-"""The constructors' arguments of a model's networks, and how those of two models differ."""
-
-from __future__ import annotations
+"""Constructor arguments of a model's networks, and the differences between two models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,19 +10,19 @@ __all__ = ["MEANING", "NetworkArguments", "differing", "network_arguments", "pla
 
 NetworkArguments = Mapping[str, Mapping[str, Any]]  # of the constructors of ``generator`` and ``discriminator``
 
-MEANING = (  # of the tensors: with another value they are another network's, whatever their shapes
+MEANING = (  # arguments that change what the weights mean, whatever their shapes
     *("architecture", "activation", "padding_mode", "resample_method", "resample_filter", "normalize_style"),
     "mapping_lr_multiplier",
 )
 
 
 def network_arguments(generator: Generator, discriminator: Discriminator) -> dict[str, dict[str, Any]]:
-    """Of two networks, as a checkpoint has them."""
+    """The arguments of both networks, as a checkpoint stores them."""
     return {"generator": arguments_of(generator), "discriminator": arguments_of(discriminator)}
 
 
 def differing(there: NetworkArguments, here: NetworkArguments) -> list[tuple[str, str]]:
-    """``(network, argument)`` of each argument that both know and that is not the same."""
+    """``(network, argument)`` of each argument that both have, with different values."""
     return [
         (network, name)
         for network in there

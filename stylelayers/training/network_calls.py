@@ -1,7 +1,5 @@
 """What training asks of the networks: differentiable calls, eager or through ``torch.compile``."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """Optimizers of networks with lazy penalties, and which parameters they train."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ parts, and so do mapping networks, whose weights are 100 times larger than the e
 (``lr_multiplier`` 0.01): in bfloat16 they would stand still.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from itertools import chain
 

@@ -1,6 +1,4 @@
-"""The state of a GAN in a checkpoint: what is written beside the tensors, and whether it fits another GAN."""
-
-from __future__ import annotations
+"""What a checkpoint stores of a GAN beside its tensors, and checks that its state fits another GAN."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +20,7 @@ __all__ = ["check_belongs", "identity", "resumed_tensors", "widen_scalars"]
 
 
 class Trained(Protocol):
-    """What of a :class:`GAN` its checkpoints are compared with."""
+    """The part of a :class:`GAN` that checkpoints are compared with."""
 
     generator: Generator
     discriminator: Discriminator
@@ -38,7 +36,7 @@ _NETWORKS = ("generator", "discriminator")
 
 
 def identity(model: Trained) -> dict[str, Any]:
-    """What a checkpoint says of the model that its state is of."""
+    """Entries of a checkpoint that describe its model."""
     return {
         "arguments": network_arguments(model.generator, model.discriminator),
         "optimizers": [_class_of(optimizer) for optimizer in model.configure_optimizers()],
@@ -48,7 +46,7 @@ def identity(model: Trained) -> dict[str, Any]:
 
 
 def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -> None:
-    """Raise a ValueError, which names the checkpoint by its `path`, unless its state fits `model`."""
+    """Raise a ValueError unless a checkpoint's state fits `model`; `path` names the checkpoint."""
     there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
     here = network_arguments(model.generator, model.discriminator)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
@@ -63,7 +61,7 @@ def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -
 
 
 def resumed_tensors(saved: Mapping[str, Tensor], model: Trained) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, but for an augmentation that it knows nothing of, or whose probability is fixed."""
+    """The tensors of a checkpoint; a new augmentation and a fixed probability keep the model's own."""
     own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("augment.")}
     kept = {name: tensor for name, tensor in saved.items() if not name.startswith("augment.") or name in own}
     fixed = isinstance(model.augment, AdaptiveAugment) and model.augment.target is None
@@ -71,7 +69,7 @@ def resumed_tensors(saved: Mapping[str, Tensor], model: Trained) -> dict[str, Te
 
 
 def widen_scalars(checkpoint: Mapping[str, Any], model: Trained) -> None:
-    """Give moments of parameters ``(1,)`` that shape, in place; those of noise strengths were scalars once."""
+    """Reshape scalar moments of ``(1,)`` parameters in place: noise strengths were scalars in earlier versions."""
     for optimizer, saved in zip(model.configure_optimizers(), checkpoint.get("optimizer_states", []), strict=False):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         for parameter, moments in zip(parameters, map(saved["state"].get, range(len(parameters))), strict=True):
@@ -81,12 +79,7 @@ def widen_scalars(checkpoint: Mapping[str, Any], model: Trained) -> None:
 
 
 def _check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -> None:
-    """Raise a ValueError if both are known and differ: the labels of a resumed run would change their meaning.
-
-    Args:
-        saved, own: names of the checkpoint's classes and of the data's, empty where they are not known.
-        path: of the checkpoint.
-    """
+    """Raise a ValueError if both are known and differ: labels would change their meaning."""
     if saved and own and list(saved) != list(own):
         raise ValueError(
             f"the checkpoint {path} is of a run on other classes than the data's, {difference(saved, own)}"
@@ -140,7 +133,7 @@ def _check_optimizer(key: str, optimizer: Optimizer, saved: Mapping[str, Any], k
 
 
 def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> str | None:
-    """What an optimiser of this class and settings looks for in vain when it steps from the smallest of the states."""
+    """The entry that an optimiser of this class and settings misses when it steps from the smallest of the states."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     stepped = [(parameter, states[place]) for place, parameter in enumerate(parameters) if place in states]
     if not stepped:
@@ -148,7 +141,7 @@ def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> s
     parameter, state = min(stepped, key=lambda pair: pair[0].numel())
     probe = nn.Parameter(torch.zeros(parameter.shape))
     probe.grad = torch.zeros_like(probe)
-    anywhere = {"fused": None, "foreach": None, "capturable": False}  # of a step on whatever device
+    anywhere = {"fused": None, "foreach": None, "capturable": False}  # for a step on any device
     settings = {name: anywhere.get(name, value) for name, value in optimizer.param_groups[0].items()}
     scratch = copy(optimizer)
     scratch.param_groups, scratch.state = [{**settings, "params": [probe]}], defaultdict(dict)
@@ -161,7 +154,7 @@ def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> s
 
 
 def _zeros_as_of(parameter: Tensor, value: Any) -> Any:
-    """Zeros for a tensor of a state; a moment has the dtype of its parameter, which a trainer converts later."""
+    """Zeros like a tensor of a state; moments get the dtype of the parameter, which a trainer converts later."""
     if not isinstance(value, Tensor):
         return value
     is_moment = value.shape == parameter.shape and value.is_floating_point()

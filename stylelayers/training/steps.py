@@ -1,7 +1,5 @@
 """The optimizer steps of an iteration: what each minimizes, for which network, and how often."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any

@@ -20,7 +20,7 @@ from stylelayers.checkpoints import load_generator
 from stylelayers.metrics import QualityMeter, QualityReport
 from stylelayers.training import GAN, LatestCheckpoint, QualityMetrics, StopOnSignal
 from stylelayers.training.callbacks import quality as quality_module
-from stylelayers.training.run.checks import check_objective
+from stylelayers.training.run.checks import check_optimized_metric
 from stylelayers.training.run.errors import PreflightError
 from tests.training.processes import in_processes
 from tests.training.tiny import BATCH, fit, tiny_config, tiny_data, tiny_gan
@@ -288,7 +288,7 @@ def test_callbacks_metrics_measure_before_the_default_checkpoint(tmp_path: Path)
     assert config.checkpoint.monitor == "quality/fid"
 
 
-def test_a_run_keeps_the_best_and_gives_a_sweep_its_objective(tmp_path: Path) -> None:
+def test_a_run_keeps_the_best_and_gives_a_sweep_its_metric(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         metrics = train.train(metrics_config(tmp_path / "run"))
@@ -297,9 +297,9 @@ def test_a_run_keeps_the_best_and_gives_a_sweep_its_objective(tmp_path: Path) ->
     assert load_generator(tmp_path / "run" / "best.safetensors").resolution == (8, 8)
 
 
-def test_an_objective_that_nothing_measures_is_an_error() -> None:
+def test_a_metric_that_is_not_measured_is_refused() -> None:
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
-    check_objective(None, trainer)
-    check_objective("loss/generator", trainer)
-    with pytest.raises(ValueError, match="objective=quality/fid is measured by callbacks=metrics"):
-        check_objective("quality/fid", trainer)
+    check_optimized_metric(None, trainer)
+    check_optimized_metric("loss/generator", trainer)
+    with pytest.raises(ValueError, match="optimized_metric=quality/fid is measured by callbacks=metrics"):
+        check_optimized_metric("quality/fid", trainer)

@@ -63,7 +63,7 @@ def test_only_the_first_process_tells_and_only_of_data_that_it_knows(
 
 @pytest.mark.parametrize("options", [{"few": -1}, {"few": 1.5}, {"names": 1}, {"names": "all"}])
 def test_wrong_arguments(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=rf"callbacks\.data\.{next(iter(options))} must be an int of at least"):
+    with pytest.raises(ValueError, match=rf"^DataSummary: {next(iter(options))} must be an int of at least"):
         DataSummary(**options)
 
 

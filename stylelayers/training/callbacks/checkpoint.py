@@ -1,6 +1,4 @@
-"""The states of a run to resume from: the newest few, and the best by a metric."""
-
-from __future__ import annotations
+"""Checkpoints of a run: the newest few, and the best by a metric."""
 
 import math
 import os
@@ -13,24 +11,25 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from ..._checks import check_choice, check_ints, check_number
 from ..._whole_files import whole_file
 
 __all__ = ["LatestCheckpoint"]
 
 
 class LatestCheckpoint(Callback):
-    """Write ``checkpoints/last.ckpt`` now and then, and at the end; the ones before it become ``last-1.ckpt``, ...
+    """Write ``checkpoints/last.ckpt`` regularly and at the end; earlier ones become ``last-1.ckpt``, ...
 
     A file is written under another name, flushed to the disk and then renamed, so that a whole one is always there.
-    If it cannot be written while training (a full disk), there is a warning, and the next one is due in its time. The
-    first process of several decides, by its clock and its metrics, and writes; all go on, or fail, together.
+    If it cannot be written during training (a full disk), a warning says so, and the next one is due at its time. Of
+    several processes the first one decides, by its clock and its metrics, and writes; all go on, or fail, together.
 
     Args:
         folder: the run's folder.
-        every_minutes: time from one checkpoint to the next, above 0.
-        keep: how many are kept, at least 1.
-        monitor: name of a logged metric; the state with the best is kept as ``best.ckpt``. None for none.
-        mode: whether the best is the ``"min"`` or the ``"max"``.
+        every_minutes: time between two checkpoints, above 0.
+        keep: number of checkpoints, at least 1.
+        monitor: name of a logged metric; the state with its best value is kept as ``best.ckpt``. None for none.
+        mode: ``"min"`` or ``"max"``, the better direction of `monitor`.
     """
 
     def __init__(
@@ -42,12 +41,9 @@ class LatestCheckpoint(Callback):
         monitor: str | None = None,
         mode: str = "min",
     ) -> None:
-        if not every_minutes > 0:
-            raise ValueError(f"callbacks.checkpoint.every_minutes must be above 0, got {every_minutes}")
-        if not isinstance(keep, int) or keep < 1:
-            raise ValueError(f"callbacks.checkpoint.keep must be an int of at least 1, got {keep!r}")
-        if mode not in ("min", "max"):
-            raise ValueError(f"callbacks.checkpoint.mode must be 'min' or 'max', got {mode!r}")
+        check_number("LatestCheckpoint", above=0, every_minutes=every_minutes)
+        check_ints("LatestCheckpoint", keep=keep)
+        check_choice("LatestCheckpoint", "mode", mode, ("min", "max"))
         self.path = Path(folder) / "checkpoints" / "last.ckpt"
         self.every_minutes, self.keep, self.monitor, self.mode = every_minutes, keep, monitor, mode
         self._sign = 1 if mode == "min" else -1
@@ -58,7 +54,7 @@ class LatestCheckpoint(Callback):
         return {"best": self._best, "monitor": self.monitor, "sign": self._sign}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The best by another metric, or in the other direction, says nothing."""
+        """Take the best value, unless it is of another metric or direction."""
         monitor, sign = state_dict.get("monitor", self.monitor), state_dict.get("sign", self._sign)
         if (monitor, sign) == (self.monitor, self._sign):
             self._best = state_dict["best"]
@@ -76,11 +72,13 @@ class LatestCheckpoint(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._keep_best(trainer)
         if self.monitor is not None and self.monitor not in trainer.callback_metrics:
-            rank_zero_warn(f"callbacks.checkpoint.monitor={self.monitor} was not logged; no best.ckpt was kept by it")
+            rank_zero_warn(f"LatestCheckpoint: monitor={self.monitor} was not logged; no best.ckpt was kept")
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1:  # several are not at the same place
+        if (
+            isinstance(exception, KeyboardInterrupt) and trainer.world_size == 1
+        ):  # several processes are not at the same place
             self._write(trainer)
 
     def _keep_best(self, trainer: Trainer) -> None:
@@ -110,7 +108,7 @@ class LatestCheckpoint(Callback):
                 self._rename(fresh)
 
     def _rename(self, fresh: Path) -> None:
-        """The newest file to the first name, each older one to the next."""
+        """Rename the newest file to the first name, and each older one to the next."""
         names = [self.path, *(self.path.with_name(f"last-{age}.ckpt") for age in range(1, self.keep))]
         for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
             if newer.exists():
@@ -120,7 +118,7 @@ class LatestCheckpoint(Callback):
 
 @contextmanager
 def _together(trainer: Trainer) -> Iterator[None]:
-    """If the first process cannot write, all processes raise its error."""
+    """Raise the first process's OSError in all processes."""
     failure = None
     try:
         yield
@@ -132,7 +130,7 @@ def _together(trainer: Trainer) -> Iterator[None]:
 
 
 def _save(trainer: Trainer, path: Path) -> None:
-    """The whole file or none, by the first process; all take part."""
+    """Write the whole file or none; all processes must call this, and the first one writes."""
     if not trainer.is_global_zero:
         return trainer.save_checkpoint(path)
     with whole_file(path) as unfinished:

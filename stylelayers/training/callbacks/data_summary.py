@@ -1,6 +1,4 @@
-"""What a run learns from, in its first line."""
-
-from __future__ import annotations
+"""The first line of a run: images and classes of its data."""
 
 from collections.abc import Sequence, Sized
 from typing import Any, cast
@@ -8,6 +6,7 @@ from typing import Any, cast
 from lightning import Callback, Trainer
 from rich.console import Console
 
+from ..._checks import check_ints
 from ..gan import GAN
 
 __all__ = ["DataSummary"]
@@ -17,14 +16,13 @@ class DataSummary(Callback):
     """Print the number of images and of classes, with their names, when training starts.
 
     Args:
-        few: fewer images than these are told to need an augmentation, where there is none.
-        names: classes that are named at most.
+        few: recommend an augmentation for fewer images, at least 0.
+        names: at most so many classes are named, at least 2.
     """
 
     def __init__(self, *, few: int = 50_000, names: int = 20) -> None:
-        for name, value, least in (("few", few, 0), ("names", names, 2)):
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"callbacks.data.{name} must be an int of at least {least}, got {value!r}")
+        check_ints("DataSummary", 0, few=few)
+        check_ints("DataSummary", 2, names=names)
         self.few, self.names = few, names
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]

@@ -1,6 +1,4 @@
-"""What a run leaves behind to use: its averaged generator."""
-
-from __future__ import annotations
+"""The file of a run's averaged generator."""
 
 import os
 from pathlib import Path
@@ -29,7 +27,7 @@ class GeneratorFile(Callback):
 
 
 def _summary(model: GAN) -> dict[str, int | float]:
-    """The counters of a run, and how slowly its average follows."""
+    """Counters of the run, and the half-life of its average in images."""
     return {
         "images_seen": model.images_seen,
         "iterations": model.iterations,

@@ -1,7 +1,5 @@
 """Pictures of fixed seeds during training."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,4 @@
-"""Warnings, in plain words, of training that goes wrong."""
-
-from __future__ import annotations
+"""Warnings of training that goes wrong: divergence, a discriminator that has won, mode collapse."""
 
 import warnings
 from collections import deque
@@ -8,23 +6,25 @@ from typing import Any
 
 from lightning import Callback, Trainer
 
+from ..._checks import check_ints, check_number
 from ..gan import GAN
 
 __all__ = ["Health"]
 
 
 class Health(Callback):
-    """Warn of divergence, of a discriminator that has won and of images that are all alike: once, until it has passed.
+    """Warn of divergence, of a discriminator that has won and of mode collapse; once, and again after it has passed.
 
-    Reads the logged metrics of one iteration in `every`; logs ``steps/skipped`` once a step has been skipped.
+    Reads the logged metrics every `every` iterations; logs ``steps/skipped`` once a step has been skipped.
 
     Args:
-        every: iterations from one look at the metrics to the next, at least 1.
-        window: iterations over which the looks at ``samples/diversity`` are averaged, at least `every`.
-        max_logit: of the mean logits, without their sign; above 0.
-        max_loss: of the losses, without their sign; above 0.
-        max_gap: from the mean logit of generated images to that of real ones; above 0.
-        min_diversity: of generated images, where 1 is that of the real ones; 0 or more. Needs batches of two images.
+        every: iterations between two looks at the metrics, at least 1.
+        window: iterations over which ``samples/diversity`` is averaged, at least `every`.
+        max_logit: largest absolute value of the mean logits, above 0.
+        max_loss: largest absolute value of the losses, above 0.
+        max_gap: largest difference of the mean logits of real and generated images, above 0.
+        min_diversity: least diversity of generated images, at least 0; that of real images is 1. Not measured with
+            batches of one image.
     """
 
     def __init__(
@@ -37,15 +37,10 @@ class Health(Callback):
         max_gap: float = 20.0,
         min_diversity: float = 0.1,
     ) -> None:
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(f"callbacks.health.every must be an int of at least 1, got {every!r}")
-        if not isinstance(window, int) or window < every:
-            raise ValueError(f"callbacks.health.window must be an int of at least every={every}, got {window!r}")
-        for name, limit in (("max_logit", max_logit), ("max_loss", max_loss), ("max_gap", max_gap)):
-            if not limit > 0:
-                raise ValueError(f"callbacks.health.{name} must be above 0, got {limit}")
-        if not min_diversity >= 0:
-            raise ValueError(f"callbacks.health.min_diversity must be 0 or more, got {min_diversity}")
+        check_ints("Health", every=every)
+        check_ints("Health", every, window=window)
+        check_number("Health", above=0, max_logit=max_logit, max_loss=max_loss, max_gap=max_gap)
+        check_number("Health", least=0, min_diversity=min_diversity)
         self.every, self.window = every, window
         self.max_logit, self.max_loss, self.max_gap = max_logit, max_loss, max_gap
         self.min_diversity = min_diversity
@@ -69,7 +64,7 @@ class Health(Callback):
             self._look(metrics, where if trainer.is_global_zero else None)
 
     def _look(self, metrics: dict[str, float], where: str | None) -> None:
-        """Warn of the trouble that the last look did not find, saying where; nothing is said without a place."""
+        """Warn of trouble that was not there at the last look; silent without a place."""
         found = {
             "divergence": self._divergence(metrics),
             "victory": self._victory(metrics),
@@ -82,14 +77,13 @@ class Health(Callback):
 
     def _divergence(self, metrics: dict[str, float]) -> str | None:
         for name, value in metrics.items():
-            key = {"logits": "max_logit", "loss": "max_loss"}.get(name.partition("/")[0])
-            limit = getattr(self, key) if key else float("inf")
-            if key and not abs(value) <= limit:  # not finite, too
+            limit = {"logits": "max_logit", "loss": "max_loss"}.get(name.partition("/")[0])
+            if limit and not abs(value) <= getattr(self, limit):  # also not finite
                 return (
-                    f"{name} is {value:g}, beyond callbacks.health.{key}={limit:g}. Training diverges: the "
-                    f"discriminator's answers grow without bound and no longer guide the generator. Start again, or "
-                    f"from a checkpoint that still had good images, with a higher loss.r1_gamma or a lower "
-                    f"model.discriminator_optimizer.lr and model.generator_optimizer.lr"
+                    f"{name} is {value:g}, beyond Health's {limit}={getattr(self, limit):g}. Training diverges: the "
+                    f"discriminator's logits grow without bound and no longer guide the generator. Start again, or "
+                    f"from a checkpoint that still had good images, with a higher r1_gamma or a lower lr of both "
+                    f"optimizers"
                 )
         return None
 
@@ -98,9 +92,9 @@ class Health(Callback):
         if not gap > self.max_gap:
             return None
         return (
-            f"logits/real is {gap:g} above logits/fake, beyond callbacks.health.max_gap={self.max_gap:g}. The "
+            f"logits/real is {gap:g} above logits/fake, beyond Health's max_gap={self.max_gap:g}. The "
             f"discriminator has won: it is certain of every image, and the generator learns little from it. Raise "
-            f"loss.r1_gamma or lower model.discriminator_optimizer.lr; with few real images, which the discriminator "
+            f"r1_gamma or lower the discriminator_optimizer's lr; with few real images, which the discriminator "
             f"comes to know by heart, train with more of them or for a shorter time"
         )
 
@@ -111,8 +105,8 @@ class Health(Callback):
         if not mean < self.min_diversity:
             return None
         return (
-            f"samples/diversity is {mean:g} on average over {self.window} iterations, below "
-            f"callbacks.health.min_diversity={self.min_diversity:g}. The generator has collapsed: its images are "
-            f"nearly all alike, where 1 is as different as the real ones. It seldom recovers: start again with "
-            f"a higher loss.r1_gamma or data.batch_size, or a lower model.generator_optimizer.lr"
+            f"samples/diversity is {mean:g} on average over {self.window} iterations, below Health's "
+            f"min_diversity={self.min_diversity:g}, where real images have 1. The generator has collapsed: its images "
+            f"are nearly all alike. It seldom recovers: start again with a higher r1_gamma or batch_size, or a lower "
+            f"lr of the generator_optimizer"
         )

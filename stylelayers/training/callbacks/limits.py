@@ -1,7 +1,5 @@
 """Length and speed of training, in images; and how far training has come towards any of its limits."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A line of progress: images, speed, losses, time left."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

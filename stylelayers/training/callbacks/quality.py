@@ -1,7 +1,5 @@
 """Numbers of quality during training, and the best generator by one of them."""
 
-from __future__ import annotations
-
 import math
 import os
 import warnings

@@ -1,7 +1,5 @@
 """Values that change while training goes on, by the images that it has seen."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,6 +1,4 @@
-"""Ctrl-C and SIGTERM end training the normal way."""
-
-from __future__ import annotations
+"""Ctrl-C and SIGTERM end training after the current iteration."""
 
 import os
 import signal
@@ -21,20 +19,20 @@ _Handler = Callable[[int, FrameType | None], Any] | int
 
 
 class StopOnSignal(Callback):
-    """On Ctrl-C (SIGINT) or SIGTERM, finish the iteration and end training the normal way; a second one acts at once.
+    """On Ctrl-C (SIGINT) or SIGTERM, finish the iteration and end training normally; a second signal acts at once.
 
-    One process that receives a signal ends the training of all. The last callback of a list keeps its handlers for
-    longest: until the others have written their files. A signal that was ignored before training stays ignored.
-    Processes that load images are spared Ctrl-C, which a terminal sends to them as well.
+    A signal to one process ends the training of all. As the last callback of a list it keeps its handlers until the
+    other callbacks have written their files. A signal that was ignored before training stays ignored. Processes that
+    load images do not get the Ctrl-C that a terminal sends to them as well.
 
     Attributes:
-        received: the number of the signal that this process received or, from the end of the iteration on, another
-            one; None without one.
+        received: number of the signal that this process received or, from the end of the iteration on, another
+            process; None without one.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._earlier: dict[int, _Handler] = {}  # before the trainer's own handlers
+        self._earlier: dict[int, _Handler] = {}  # from before the trainer's own handlers
         self._replaced: dict[int, _Handler] = {}
         self._mask: set[int] | None = None
         self._process: int | None = None
@@ -44,7 +42,7 @@ class StopOnSignal(Callback):
         self.received = None
         self._process, self._speaks = os.getpid(), trainer.is_global_zero
         self._earlier = {number: _handler(number) for number in _NAMES}
-        if _may_handle() and hasattr(signal, "pthread_sigmask"):  # the workers, which start next, inherit the block
+        if _may_handle() and hasattr(signal, "pthread_sigmask"):  # data workers, which start next, inherit the block
             self._mask = {*signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,16 +70,16 @@ class StopOnSignal(Callback):
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            return  # a worker that started later, which the training process ends
+            return  # a worker that started later: the training process ends it
         self.received = number
-        signal.signal(number, self._earlier[number])  # for the second one
+        signal.signal(number, self._earlier[number])  # for a second signal
         if self._speaks:
-            with suppress(RuntimeError):  # the signal came while something else was being printed
+            with suppress(RuntimeError):  # the signal came while Python was printing
                 text = "finishing this iteration, then writing a checkpoint; again to stop at once"
                 print(f"{_NAMES[number]}: {text}", file=sys.stderr, flush=True)
 
     def _restore(self) -> None:
-        """Put back what was replaced, unless someone else has replaced it since."""
+        """Restore the earlier handlers, unless someone else has replaced ours since."""
         for number, handler in self._replaced.items():
             if _handler(number) == self._receive:
                 signal.signal(number, handler)
@@ -89,18 +87,18 @@ class StopOnSignal(Callback):
         self._unblock()
 
     def _unblock(self) -> None:
-        """Let this thread have Ctrl-C again."""
+        """Unblock Ctrl-C in this thread."""
         if self._mask is not None:
             mask, self._mask = self._mask, None
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _may_handle() -> bool:
-    """Whether this is the thread in which Python sets handlers."""
+    """Whether this is the main thread, the only one in which Python sets handlers."""
     return threading.current_thread() is threading.main_thread()
 
 
 def _handler(number: int) -> _Handler:
-    """The handler in force; the default one where it was not set from Python, and so cannot be set again."""
+    """The handler in force; the default one if it was not set from Python and cannot be set again."""
     handler = signal.getsignal(number)
     return signal.SIG_DFL if handler is None else handler

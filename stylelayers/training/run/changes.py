@@ -1,6 +1,4 @@
-"""What a resumed run is told otherwise than at its last start, of which its ``config.yaml`` is left."""
-
-from __future__ import annotations
+"""Settings of a resumed run that differ from its last start, whose ``config.yaml`` is in the run's folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +7,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ...checkpoints.run_configuration import CONFIGURATION, read_configuration
+from .early_names import with_names_of_today
+from .overrides import as_override
 
 __all__ = ["changed_settings"]
 
-_OF_A_START = ("resume", "output")  # of each its own
-_TAKEN_UP = {  # what only the beginning of a training looks at
+_NO_SETTINGS = ("resume", "output", "callbacks.preflight.preset")  # of a single start, or said by other keys
+_PRESET = "preset."  # its values are those of other keys
+_NO_EFFECT = {  # on a resumed run
     "seed": "random numbers and the order of images go on from the checkpoint",
     "augment.p": "it goes on from the checkpoint; augment.target=null fixes it",
     "initialize_from": "the networks are the checkpoint's",
@@ -24,7 +25,7 @@ _TAKEN_UP = {  # what only the beginning of a training looks at
 def changed_settings(cfg: DictConfig, checkpoint: Path) -> list[str]:
     """A line for each key whose value is not that of the last start of the checkpoint's run: old → new.
 
-    A key that takes its value from another one is left out where that one says the same.
+    A key that takes its value from another one is left out if that one changed alike.
     """
     file = checkpoint.absolute().parent.parent / CONFIGURATION
     before, now = _earlier(file), dict(_values(OmegaConf.to_container(cfg, resolve=True)))
@@ -33,20 +34,20 @@ def changed_settings(cfg: DictConfig, checkpoint: Path) -> list[str]:
     changed = {
         key: (before.get(key), now.get(key))
         for key in sorted(before.keys() | now.keys())
-        if key not in _OF_A_START and _moved(before.get(key), before, now) != now.get(key)
+        if not (key in _NO_SETTINGS or key.startswith(_PRESET)) and _moved(before.get(key), before, now) != now.get(key)
     }
     sources = {(key.rpartition(".")[2], str(values)) for key, values in changed.items() if not _follows(cfg, key)}
     return [
-        f"{key}: {_text(old)} → {_text(new)}{_remark(key, old, cfg)}"
+        f"{key}: {as_override(old)} → {as_override(new)}{_remark(key, old, cfg)}"
         for key, (old, new) in changed.items()
         if not _follows(cfg, key) or (key.rpartition(".")[2], str((old, new))) not in sources
     ]
 
 
 def _earlier(file: Path) -> dict[str, Any] | None:
-    """The values of a configuration file, of which nothing is built or resolved; None without a readable one."""
+    """The values of a configuration file, under today's names; None if it cannot be read."""
     try:
-        return dict(_values(read_configuration(file)))
+        return with_names_of_today(dict(_values(read_configuration(file))))
     except (OSError, ValueError):
         return None
 
@@ -69,21 +70,17 @@ def _values(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _follows(cfg: DictConfig, key: str) -> bool:
-    """Whether the key, or a group above it, is taken from another place of the configuration."""
+    """Whether the key, or a group above it, refers to another key; the preset's are no settings of their own."""
     node: Any = cfg
     for name in key.split("."):
         if not isinstance(node, DictConfig) or name not in node:
             return False
         if OmegaConf.is_interpolation(node, name):
-            return True
+            return not str(node._get_node(name)._value()).startswith(f"${{{_PRESET}")  # type: ignore[union-attr]
         node = node._get_node(name)
     return False
 
 
 def _remark(key: str, old: Any, cfg: DictConfig) -> str:
     starts = key == "augment.p" and (old is None or OmegaConf.select(cfg, "augment.target") is None)
-    return f" (no effect: {_TAKEN_UP[key]})" if key in _TAKEN_UP and not starts else ""
-
-
-def _text(value: Any) -> str:
-    return "null" if value is None else str(value)
+    return f" (no effect: {_NO_EFFECT[key]})" if key in _NO_EFFECT and not starts else ""

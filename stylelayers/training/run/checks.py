@@ -1,6 +1,4 @@
-"""Does a configuration agree with itself? Asked once everything is built, before anything is trained or written."""
-
-from __future__ import annotations
+"""Checks that the parts of a run fit together, once they are built and before anything is trained or written."""
 
 import math
 
@@ -14,7 +12,7 @@ from ..gan import GAN
 from ..precision import HALF, vanishing_eps
 from .logged import check_choices, check_direction, check_name, logged_names
 
-__all__ = ["check_objective", "check_run"]
+__all__ = ["check_optimized_metric", "check_run"]
 
 
 def check_run(
@@ -25,13 +23,13 @@ def check_run(
     multirun: bool,
     precision: str | int | None = None,
 ) -> None:
-    """Raise a ValueError, which names the key, for parts that do not fit together.
+    """Raise a ValueError that names the key for parts that do not fit together.
 
     Args:
         trainer, model, data: the parts of a run.
         multirun: whether Hydra trains several configurations in this process, one after the other.
-        precision: as it was asked for, since a trainer on CPUs turns ``16-mixed`` into ``bf16-mixed``; None for
-            the trainer's.
+        precision: as configured, since a trainer on CPUs turns ``16-mixed`` into ``bf16-mixed``; None for the
+            trainer's.
     """
     _check_images(model, data)
     _check_parts(model, data)
@@ -44,23 +42,23 @@ def check_run(
     check_choices(trainer, model, data)
 
 
-def check_objective(
-    objective: str | None,
+def check_optimized_metric(
+    metric: str | None,
     trainer: Trainer,
     model: GAN | None = None,
     data: ImageDataModule | None = None,
     *,
     direction: str = "",
 ) -> None:
-    """Raise a ValueError for a metric that nothing measures or, of a model and its data, that is not logged.
+    """Raise a ValueError for an ``optimized_metric`` that is not measured or, with model and data, not logged.
 
     A sweep's `direction`, ``"minimize"`` or ``"maximize"``, must be that of better quality.
     """
-    if objective is not None:
+    if metric is not None:
         if direction:
-            check_direction("hydra.sweeper.direction", "objective", objective, direction)
-        known = {objective} if model is None or data is None else logged_names(trainer, model, data)
-        check_name("objective", objective, trainer, known)
+            check_direction("hydra.sweeper.direction", "optimized_metric", metric, direction)
+        known = {metric} if model is None or data is None else logged_names(trainer, model, data)
+        check_name("optimized_metric", metric, trainer, known)
 
 
 def _check_images(model: GAN, data: ImageDataModule) -> None:
@@ -87,7 +85,7 @@ def _check_parts(model: GAN, data: ImageDataModule) -> None:
 
 
 def _check_groups(model: GAN, data: ImageDataModule) -> None:
-    """A group larger than the batch is the batch; a group of one image differs from nothing, and tells nothing."""
+    """Check the groups of the minibatch standard deviation, which is constant for a group of one image."""
     if not model.discriminator.mbstd_num_channels:
         return
     parts = model.micro_batches
@@ -139,7 +137,7 @@ def _check_precision(trainer: Trainer, model: GAN, precision: str) -> None:
 
 
 def _check_processes(trainer: Trainer, multirun: bool) -> None:
-    """Each must hold the whole model; Lightning starts them by the command line of the first, in a sweep the sweep."""
+    """Every process must hold the whole model; Lightning would start a sweep's processes with the sweep's command."""
     if trainer.world_size > 1 and type(trainer.strategy) is not DDPStrategy:
         raise ValueError(
             f"trainer.strategy must be auto or one of the ddp strategies, whose processes all hold the whole networks, "
@@ -159,7 +157,7 @@ def _check_processes(trainer: Trainer, multirun: bool) -> None:
 
 
 def _check_limits(trainer: Trainer, data: ImageDataModule) -> None:
-    """A limit of 0 is one that is reached; a fraction must be more."""
+    """A limit of 0 is a limit that is reached; a fraction must be at least one batch."""
     batches, limit = len(data.train_dataloader()), getattr(trainer, "limit_train_batches", 1.0)
     if isinstance(limit, float) and 0 < limit * batches < 1:
         raise ValueError(

@@ -1,25 +1,26 @@
-"""The command line of train.py: what Hydra's grammar takes, and in one line what Hydra refuses."""
-
-from __future__ import annotations
+"""The command line of train.py in Hydra's grammar, and Hydra's refusals in one line."""
 
 import os
 import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .errors import came_from, explain, keys_of
+from .errors import came_from, explain
+from .keys import keys_of
 
-__all__ = ["at_home", "one_line", "quoted", "refusal", "unreadable"]
+__all__ = ["at_home", "check_preset", "one_line", "quoted", "refusal", "typed_overrides", "unreadable"]
 
 
 def quoted(text: str) -> str:
-    """A value in quotes if it holds what Hydra's grammar gives a meaning or does not know.
+    """A value, in quotes if Hydra's grammar would not read it as it is.
 
     Example:
         >>> print(quoted("runs/a"), quoted("my [new] pictures"))
@@ -33,9 +34,9 @@ def quoted(text: str) -> str:
 
 
 def at_home(arguments: Sequence[str]) -> list[str]:
-    """The arguments with ``~`` at the start of a value, or of each in a sweep, as the home folder.
+    """The arguments with ``~`` at the start of a value, or of each value of a sweep, as the home folder.
 
-    A shell puts it there at the start of a word alone.
+    A shell replaces it at the start of a word alone.
 
     Example:
         >>> at_home(["data=digits", "data.root=~/pictures"])[1].startswith("data.root=/")
@@ -50,7 +51,7 @@ def at_home(arguments: Sequence[str]) -> list[str]:
 
 
 def unreadable(arguments: Sequence[str]) -> str | None:
-    """What to type for the first override that Hydra's grammar cannot read; None if it reads all.
+    """A line that shows how to type the first override that Hydra's grammar cannot read; None if it reads all.
 
     Example:
         >>> print(unreadable(["seed=1", "resume=runs/a (1)"]))
@@ -67,29 +68,53 @@ def unreadable(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | None:
-    """What to tell of an error outside of the run itself: of Hydra's or of a sweeper's; None of any other.
+def typed_overrides(config: Any, group: str = "task") -> list[str]:
+    """The overrides of a command line as they were typed, without following ``${...}``.
 
     Args:
-        error: that Hydra's main function raised.
-        arguments: of the command line.
+        config: Hydra's own part of the configuration.
+        group: ``"task"``, or ``"hydra"`` for Hydra's own.
+    """
+    return cast(list[str], OmegaConf.to_container(config.overrides, resolve=False)[group])  # type: ignore[call-overload, index]
+
+
+def check_preset(config: Any) -> None:
+    """Raise a ValueError for a preset of the command line that does not exist: the data's own is optional to Hydra.
+
+    Args:
+        config: Hydra's own part of the configuration.
+    """
+    given = (override.partition("=") for override in typed_overrides(config))
+    names = [name for key, _, name in given if key == "preset"]
+    folders = [Path(source.path, "preset") for source in config.runtime.config_sources if source.schema == "file"]
+    known = sorted(path.stem for folder in folders for path in folder.glob("*.yaml"))
+    if names and names[-1] not in known:
+        raise ValueError(f"preset must be one of {', '.join(known)}, got {names[-1]}; ~preset for the published values")
+
+
+def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | None:
+    """One line for an error of Hydra or of a sweeper outside of the run itself; None for any other error.
+
+    Args:
+        error: raised by Hydra's main function.
+        arguments: the command line.
         configs: the folder of configurations.
     """
     text, source = " ".join(str(error).split()), came_from(error)
     if source == "hydra" or isinstance(error, (HydraException, OmegaConfBaseException)):
         misspelt = re.search(r"Could not override '(\w+)", text)
         line = unreadable(arguments) or _no_option(arguments, configs)
-        return line or explain(error, _known_keys(misspelt[1], configs) if misspelt else {})
+        return line or explain(error, known_keys=_known_keys(misspelt[1], configs) if misspelt else {})
     return source and f"{source} failed ({type(error).__name__}: {text}); hydra.sweeper.* are its settings"
 
 
 def one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: object = None) -> str:
-    """A warning without the line of code that it points at."""
+    """A warning without its line of code, as ``warnings.formatwarning``."""
     return f"train.py: warning: {message}\n"
 
 
 def _no_option(arguments: Sequence[str], configs: str) -> str | None:
-    """What a group takes, if one is given what is no name: null, a number, a mapping."""
+    """A line that lists the options of a group that is given something else than a name: a number, a mapping."""
     for key, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
         options = sorted(path.stem for path in Path(configs, key).glob("*.yaml")) if key else []
         chosen = OverridesParser.create().parse_override(f"{key}={value}").value() if options else ""
@@ -99,7 +124,7 @@ def _no_option(arguments: Sequence[str], configs: str) -> str | None:
 
 
 def _known_keys(group: str, configs: str) -> dict[str, list[str]]:
-    """All keys; those that a group has with some options alone, with these."""
+    """All keys; those that only some options of the group have, with these options."""
     with hydra.initialize_config_dir(configs, version_base="1.3"):
         known: dict[str, list[str]] = {key: [] for key in keys_of(hydra.compose("train"))}
         usual = set(known)

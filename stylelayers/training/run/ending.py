@@ -1,6 +1,4 @@
-"""The end of a run: whether it has been reached already, what is there then, and the command that goes on."""
-
-from __future__ import annotations
+"""The end of a run: limits that are reached already, and the lines that name its files and the command to resume."""
 
 import os
 import shlex
@@ -23,15 +21,15 @@ LIMIT_KEYS = {
     "images": "callbacks.stop.max_images",
     "seconds": "trainer.max_time",
 }
-__all__ = ["closing_lines", "limit_reached", "only_of_files"]
+__all__ = ["closing_lines", "existing_files", "limit_reached", "resume_line"]
 
 
 def limit_reached(trainer: Trainer, checkpoint: str | os.PathLike[str] | None) -> str | None:
-    """The limit of training that leaves nothing to train, in words; None if something is left.
+    """A line that names a limit of training that is reached already; None if something is left to train.
 
     Args:
-        trainer: with the limits.
-        checkpoint: what training goes on from; None from the start.
+        trainer: has the limits.
+        checkpoint: training goes on from it; None for a new run.
     """
     state = {} if checkpoint is None else torch.load(checkpoint, map_location="meta", weights_only=True)
     done = progress_of_checkpoint(trainer, state)
@@ -43,7 +41,7 @@ def limit_reached(trainer: Trainer, checkpoint: str | os.PathLike[str] | None) -
 
 
 def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
-    """Where pictures, generator and checkpoint are, and the command that goes on for as long again."""
+    """Lines that name pictures, generator and checkpoint, with the command that trains for as long again."""
     output = Path(os.path.relpath(cfg.output))
     changed = {"resume": quoted(str(output / "checkpoints" / "last.ckpt")), **_doubled_limits(cfg)}
     kept = [override for override in overrides if override.lstrip("+").partition("=")[0] not in changed]
@@ -55,15 +53,21 @@ def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
     )
 
 
-def only_of_files(closing: str, output: str | os.PathLike[str]) -> str:
-    """Those of the closing lines whose files are there."""
+def existing_files(closing: str, output: str | os.PathLike[str]) -> str:
+    """The closing lines whose files exist in the run's folder."""
     files = (Path("samples", "last.png"), Path(GENERATOR_FILE), Path("checkpoints", "last.ckpt"))
     lines = zip(closing.splitlines(), files, strict=True)
     return "\n".join(line for line, file in lines if (Path(output) / file).is_file())
 
 
+def resume_line(closing: str, output: str | os.PathLike[str]) -> str:
+    """The closing line with the command to resume; empty without a checkpoint in the run's folder."""
+    checkpoint = Path(output) / "checkpoints" / "last.ckpt"
+    return closing.splitlines()[-1] if checkpoint.is_file() else ""
+
+
 def _doubled_limits(cfg: DictConfig) -> dict[str, str]:
-    """Twice each limit of training that is set."""
+    """Every limit of training that is set, doubled."""
     limits = {}
     for key in (LIMIT_KEYS[name] for name in ("steps", "epochs", "images")):
         limit = OmegaConf.select(cfg, key)

@@ -1,60 +1,66 @@
-"""Configuration errors in one line that says what to change."""
-
-from __future__ import annotations
+"""Errors of a configuration in one line that says what to change."""
 
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ..distributed import PreflightError
+from .keys import did_you_mean, with_keys
 from .trainer_arguments import REFUSED
 
-__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "came_from", "explain", "explain_process", "keys_of"]
+__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "came_from", "explain", "explain_process"]
+
+CONFIGURATION_ERRORS = (ValueError, TypeError, HydraException, OmegaConfBaseException)
 
 _EXTRAS = {"optuna": "sweep", "joblib": "sweep", "submitit": "slurm"}  # by the plugin's name
 
 
-CONFIGURATION_ERRORS = (ValueError, TypeError, HydraException, OmegaConfBaseException)
-
-
-def explain(error: BaseException, known_keys: Mapping[str, Sequence[str]] | None = None) -> str:
-    """What went wrong, in one line.
+def explain(
+    error: BaseException,
+    config: DictConfig | None = None,
+    *,
+    known_keys: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """An error as one line that speaks of keys.
 
     Args:
         error: one of `CONFIGURATION_ERRORS`; of an object that Hydra could not build, the reason is told.
+        config: of the run, for the keys of objects' arguments; None if there is none.
         known_keys: dotted keys, of which the nearest to a misspelt one is suggested; each with the options of groups
-            that bring it, none where it is there without.
+            that bring it, none if every configuration has it.
     """
     if isinstance(error, ConnectionError):  # of the pipe to a process that was killed while it sent an image
         return f"a DataLoader worker, one of data.num_workers, ended without a word: {error}"
-    where = re.search(r"full_key: (\S+)", str(error))
-    text = _told(_reason(error))
-    misspelt = re.search(r"Could not override '([^']+)'", text)
-    if misspelt:
-        return _unknown_key(misspelt.group(1), known_keys or {})
+    text = _message(_reason(error))
+    if misspelt := re.search(r"Could not override '([^']+)'", text):
+        return _unknown_key(misspelt[1], known_keys or {})
     plugin = re.search(r"Could not (?:find|load) '(hydra/(?:sweeper|launcher))/(\w+)", text)
     if plugin and (extra := _EXTRAS.get(plugin[2].partition("_")[0])):
         return f"{plugin[1]}={plugin[2]} needs a plugin of Hydra: pip install 'stylelayers[{extra}]'"
-    if where and isinstance(error, InstantiationException) and not text.startswith(where.group(1).split(".")[0]):
-        text += f" (configuration: {where.group(1)})"
-    return text
+    if appended := re.match(r"([\w.]+)=(\S+): .*HydraConfig was not set", text):  # Hydra shows an item that is there
+        return f"{appended[1]} is a key already: leave out the +: {appended[1]}={appended[2]}"
+    where = re.search(r"full_key: (\S+)", str(error)) if isinstance(error, InstantiationException) else None
+    told = text if config is None else with_keys(text, config, where and where[1])
+    if where and told == text and not text.startswith(where[1].split(".")[0]):
+        return f"{text} (configuration: {where[1]})"
+    return told
 
 
-def explain_process(error: BaseException) -> str:
-    """What another process raised, by its traceback as text: the message of an error of ours, all of the text else."""
+def explain_process(error: BaseException, config: DictConfig | None = None) -> str:
+    """The message of an error of ours that another process raised, from its traceback; else the whole traceback."""
     text = str(error).strip()
-    *_, last = text.splitlines()
-    known = re.match(r"stylelayers\.training\.\w+\.\w+: (.*)", last)
-    return known.group(1) if known else text
+    ours = re.match(r"stylelayers\.[\w.]+: (.*)", text.splitlines()[-1])
+    if ours is None:
+        return text
+    return ours[1] if config is None else with_keys(ours[1], config)
 
 
 def came_from(error: BaseException) -> str | None:
-    """Who raised an error outside of a run: ``"hydra"``, or the module of a sweeper for it; None for all others."""
+    """``"hydra"`` or a sweeper's module for an error that they raised outside of a run; None for all others."""
     names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     if names and names[-1].partition(".")[0] in ("hydra", "omegaconf"):
         return "hydra"
@@ -65,26 +71,17 @@ def came_from(error: BaseException) -> str | None:
     return str(inner[0].split(".")[1])
 
 
-def keys_of(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    """Dotted keys of every value of a configuration."""
-    for key in map(str, config):
-        value = config._get_node(key)
-        if isinstance(value, DictConfig) and not value._is_none() and not value._is_interpolation():
-            yield from keys_of(value, f"{prefix}{key}.")
-        yield f"{prefix}{key}"
-
-
 def _reason(error: BaseException) -> BaseException:
     while isinstance(error, InstantiationException) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
-def _told(error: BaseException) -> str:
-    """The message in one line, with that of the error behind it where Hydra tells no more than the override."""
+def _message(error: BaseException) -> str:
+    """The message in one line; where Hydra tells no more than the override, with that of the error behind it."""
     text = " ".join(str(error).split()).partition(" Config search path:")[0]
     override = re.fullmatch(r"Error merging override \+*(.*)", text)
-    return f"{override[1]}: {_told(error.__cause__)}" if override and error.__cause__ is not None else text
+    return f"{override[1]}: {_message(error.__cause__)}" if override and error.__cause__ is not None else text
 
 
 def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
@@ -93,7 +90,10 @@ def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
     group, _, name = key.partition(".")
     if group == "trainer" and name in REFUSED:
         return f"{key} {REFUSED[name]}"
-    near = get_close_matches(key, [known for known in known_keys if not key.startswith(f"{known}.")], n=1)
-    of = f" of {' or '.join(known_keys[near[0]])}" if near and known_keys[near[0]] else ""
-    suggestion = f"did you mean {near[0]}{of}? " if near else ""
-    return f"{key} is not a key of the configuration; {suggestion}python train.py --help lists all"
+    shown = {
+        known: f"{known} of {' or '.join(options)}" if options else known
+        for known, options in known_keys.items()
+        if not key.startswith(f"{known}.")
+    }
+    near = did_you_mean(key, shown)
+    return f"{key} is not a key of the configuration; {near + ' ' if near else ''}python train.py --help lists all"

@@ -1,6 +1,4 @@
-"""A folder belongs to one run: it is named afresh, claimed once, and gone again if the run was refused."""
-
-from __future__ import annotations
+"""Folders of runs: each has a new name or the user's, holds one run, and is removed if the run is refused."""
 
 import atexit
 import os
@@ -17,36 +15,32 @@ from typing import Any, NoReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from .command_line import quoted
+from .command_line import quoted, typed_overrides
 from .errors import PreflightError
+from .locks import TakenError, locked
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["RunFolders", "TakenError", "claimed", "discard", "discard_made", "is_follower"]
+__all__ = ["RunFolders", "claimed", "discard", "discard_made", "is_follower"]
 
 _OF_HYDRA = (".hydra", "multirun.yaml")
-_held: set[int] = set()
 _made: list[Path] = []
 
 
-class TakenError(ValueError):
-    """A folder that another run has."""
-
-
 class RunFolders(Callback):
-    """Hydra's callback that settles where a run or a sweep goes, before Hydra writes anything there.
+    """Hydra's callback that chooses the folder of a run or a sweep, before Hydra writes anything.
 
-    A folder that the user did not name is made anew: with ``-2``, ``-3``, ... if there is one of this second already.
-    One that the user named must not hold another run. ``output=...`` names the folder as ``hydra.run.dir`` does.
+    A folder without a name of the user is made anew, with ``-2``, ``-3``, ... if another one has the same second. A
+    folder that the user named must not hold another run. ``output=...`` names the folder as ``hydra.run.dir`` does.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         if is_follower():
             return
-        if not _overrides(config, "hydra", "hydra.run.dir") and _overrides(config, "task", "output"):
+        if _overrides(config, "task", "output"):
+            if _overrides(config, "hydra", "hydra.run.dir") and not _is_same(config.output, config.hydra.run.dir):
+                _refuse(
+                    f"output={config.output} and hydra.run.dir={config.hydra.run.dir} name two folders for one run; "
+                    f"leave out hydra.run.dir"
+                )
             config.hydra.run.dir = config.output
         elif not _is_named(config, "run"):
             if config.resume == "auto":
@@ -63,31 +57,31 @@ class RunFolders(Callback):
             )
         if not _is_named(config, "sweep"):
             config.hydra.sweep.dir = _temporary() if is_follower() else _made_anew(config.hydra.sweep.dir)
-            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(config.hydra.sweep.dir)}")  # of its runs
+            config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(config.hydra.sweep.dir)}")  # for its runs
         for folder in _usable(config, "sweep").glob("*/"):
             _check_free(config, folder, "hydra.sweep.dir")
 
 
 def is_follower() -> bool:
-    """Whether torchrun, SLURM, Lightning or the user started this process beside a first one, which writes all."""
+    """Whether torchrun, SLURM, Lightning or the user started this process beside the first one, which writes files."""
     names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK")
     return any(int(os.environ.get(name) or 0) > 0 for name in names)
 
 
 @contextmanager
 def claimed(folder: Path, config: str, *, resume: str | None) -> Iterator[None]:
-    """Hold a run's folder while it trains: with its configuration, and with earlier metrics put aside.
+    """Lock a run's folder while it trains, write its configuration, and rename earlier metrics.
 
     Args:
-        folder: made if there is none; emptied again if the run ends with a `PreflightError`, where it was empty.
-        config: becomes ``config.yaml``.
-        resume: what the run goes on from; within the folder, or ``"auto"``, its files are the run's own.
+        folder: made if it does not exist; emptied after a `PreflightError` if it was empty before.
+        config: written to ``config.yaml``.
+        resume: the run goes on from it; files in the folder are the run's own if it lies there, or is ``"auto"``.
 
     Raises:
-        TakenError: it holds another run, or another process is training in it.
+        TakenError: the folder holds another run, or another process is training in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         own, fresh = _is_own(folder, resume), not any(path.name not in _OF_HYDRA for path in folder.iterdir())
         if _holds_run(folder) and not own:
             raise TakenError(_taken("output", folder))
@@ -103,7 +97,7 @@ def claimed(folder: Path, config: str, *, resume: str | None) -> Iterator[None]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder with nothing in it but Hydra's own files, and the folders above that hold no more than it."""
+    """Remove a folder that holds only Hydra's own files, and the folders above it that hold nothing else."""
     folder = folder.absolute()
     above = [parent for parent in folder.parents if Path.cwd() in parent.parents]
     for place in (folder, *above):
@@ -115,7 +109,7 @@ def discard(folder: Path) -> None:
 
 
 def discard_made() -> None:
-    """Discard the folders that were made for runs of this process."""
+    """Discard the folders that this process made for its runs."""
     while _made:
         discard(_made.pop())
 
@@ -135,11 +129,11 @@ def _is_named(config: DictConfig, kind: str) -> bool:
 
 
 def _overrides(config: DictConfig, group: str, key: str) -> list[str]:
-    return [override for override in config.hydra.overrides[group] if override.lstrip("+").startswith(f"{key}=")]
+    return [text for text in typed_overrides(config.hydra, group) if text.lstrip("+").startswith(f"{key}=")]
 
 
 def _usable(config: DictConfig, kind: str) -> Path:
-    """The folder of a run or a sweep, which is made if there is none."""
+    """Make the folder of a run or a sweep."""
     key, settings = f"hydra.{kind}.dir", config.hydra[kind]
     if config.hydra.job.chdir:
         _refuse("hydra.job.chdir=true would lead relative paths elsewhere; a run's files go to its folder without it")
@@ -155,7 +149,12 @@ def _usable(config: DictConfig, kind: str) -> Path:
     return Path(settings.dir)
 
 
+def _is_same(folder: str, other: str) -> bool:
+    return Path(folder).expanduser().resolve() == Path(other).expanduser().resolve()
+
+
 def _made_anew(name: str) -> str:
+    """Make a folder that did not exist."""
     for number in count(1):
         folder = name if number == 1 else f"{name}-{number}"
         Path(folder).parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +166,7 @@ def _made_anew(name: str) -> str:
 
 
 def _temporary() -> str:
-    """For what Hydra writes in a process that must not write."""
+    """A folder for Hydra's files of a process that must not write to the run's."""
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -183,7 +182,7 @@ def _holds_run(folder: Path) -> bool:
 
 
 def _is_own(folder: Path, resume: str | None) -> bool:
-    """Whether what is in a folder is of the run that goes on."""
+    """Whether the files of a folder are those of the resumed run."""
     return resume == "auto" or (resume is not None and Path(resume).resolve().is_relative_to(folder.resolve()))
 
 
@@ -195,50 +194,12 @@ def _taken(key: str, folder: Path) -> str:
 
 def _refuse(text: str) -> NoReturn:
     discard_made()
-    sys.exit(f"train.py: {text}")  # Hydra turns a callback's errors into warnings
+    sys.exit(f"train.py: {text}")  # Hydra would turn an error into a warning
 
 
 def _keep_earlier_metrics(path: Path) -> None:
-    """Put a resumed run's metrics aside, which the logger would replace; after the highest number that there is."""
+    """Rename a resumed run's metrics to the next free number, before the logger overwrites them."""
     if path.exists():
         found = [re.fullmatch(r"metrics\.(\d+)\.csv", other.name) for other in path.parent.iterdir()]
         number = max((int(match[1]) for match in found if match), default=-1) + 1
         path.rename(path.with_suffix(f".{number}.csv"))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in a folder until this one ends; nothing on systems without such locks."""
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    _held.add(descriptor)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        _held.discard(descriptor)
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise TakenError(
-            f"output={folder} is in use by another process: go on later by resume=auto, or name another"
-        ) from None
-    except OSError:  # a file system that has none
-        return
-
-
-def _close_held() -> None:
-    """In a process that loads images, which would hold the lock for longer than the run lives."""
-    for descriptor in _held:
-        os.close(descriptor)
-    _held.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_held)

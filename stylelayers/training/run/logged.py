@@ -1,7 +1,5 @@
 """The names under which a run will log, known before it starts: who chooses by another one chooses nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any

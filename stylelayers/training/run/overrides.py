@@ -1,35 +1,40 @@
-"""How the networks of a file differ from those of a configuration, in overrides that would make them alike."""
+"""Values and networks as overrides of a command line."""
 
-from __future__ import annotations
-
-import json
 from typing import Any
 
-from ..network_arguments import NetworkArguments, differing, plain
+from ..network_arguments import NetworkArguments, differing
 
-__all__ = ["overrides"]
+__all__ = ["as_override", "overrides"]
 
 _OF_DATA = {"resolution": "data.resolution", "image_channels": "data.image_channels"}
 _FOLLOWING = ("channel_base", "channel_max")  # the discriminator's are the generator's unless they are set
 
 
+def as_override(value: Any) -> str:
+    """A value as Hydra reads it.
+
+    Example:
+        >>> as_override(None), as_override([True, 0.5]), as_override("lrelu")
+        ('null', '[true,0.5]', 'lrelu')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(as_override, value))}]"
+    return str(value)
+
+
 def overrides(there: NetworkArguments, here: NetworkArguments) -> str:
-    """What a command line of `here` must say to have the networks of `there`; empty where all is the same."""
+    """The overrides that give a run with networks `here` the networks `there`; empty where all is the same."""
     found, of_data = dict[str, None](), ""
     for network, name in differing(there, here):
         value, own = there[network][name], here[network][name]
         if name == "num_labels":
             of_data = f" (data with {value} classes)" if value else ""
             if bool(value) != bool(own):
-                found[f"data.labels={_text(bool(value))}"] = None
+                found[f"data.labels={as_override(bool(value))}"] = None
         elif network == "generator" or name not in _FOLLOWING or value != there.get("generator", {}).get(name):
-            found[f"{_OF_DATA.get(name, f'model.{network}.{name}')}={_text(value)}"] = None
+            is_square = name == "resolution" and not isinstance(value, int) and value[0] == value[1]
+            shown = as_override(value[0] if is_square else value)
+            found[f"{_OF_DATA.get(name, f'model.{network}.{name}')}={shown}"] = None
     return (" ".join(found) + of_data).strip()
-
-
-def _text(value: Any) -> str:
-    """As Hydra reads it; a square is one number."""
-    value = plain(value)
-    if isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
-        value = value[0]
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

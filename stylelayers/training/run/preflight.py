@@ -1,7 +1,5 @@
 """Before the first step: enough memory, disk and time for the run, and losses that all work."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from os import PathLike

@@ -1,7 +1,5 @@
 """An iteration of training on a copy, before the first: its memory, its time, and whether it is finite."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

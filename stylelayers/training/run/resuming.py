@@ -1,6 +1,4 @@
-"""The checkpoint to go on from: found, whole, and of the same model; asked before training starts."""
-
-from __future__ import annotations
+"""The checkpoint that a run resumes from: where it is, that it is undamaged, and that it fits the model."""
 
 import os
 import pickle
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ...checkpoints._building import with_current_names
 from ..gan import GAN
 from ..network_arguments import network_arguments
 from ..saved_state import check_belongs, widen_scalars
@@ -22,14 +21,14 @@ __all__ = ["check_resumable", "find_checkpoint"]
 def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path | None:
     """The newest undamaged checkpoint that `resume` names; None if it is ``"auto"`` and there is none yet.
 
+    A damaged file is skipped, with a warning, for the one that the same run wrote before it.
+
     Args:
         resume: ``"auto"`` for the newest of the run in `folder`, a run's folder for its newest, or a file.
         folder: this run's folder.
 
-    A damaged file is passed over, with a warning, for the one that the same run wrote before it.
-
     Raises:
-        ValueError: there is no such file, or no undamaged one.
+        ValueError: no such file, or only damaged ones.
     """
     automatic = str(resume) == "auto"
     named = Path(folder if automatic else resume)
@@ -62,8 +61,8 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
     try:
         check_belongs(checkpoint, model, path)
     except ValueError as error:
-        here = network_arguments(model.generator, model.discriminator)
-        needed = overrides(checkpoint.get("arguments") or {}, here)
+        there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
+        needed = overrides(there, network_arguments(model.generator, model.discriminator))
         raise ValueError(
             f"resume: {error}; "
             + (f"repeat the overrides of its run: {needed}, or " if needed else "repeat the overrides of its run, or ")
@@ -72,7 +71,7 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """``last.ckpt``, ``last-1.ckpt``, ...; before them ``new.ckpt``, which a run killed while renaming leaves."""
+    """``last.ckpt``, ``last-1.ckpt``, ...; first ``new.ckpt``, which a run leaves that is killed while renaming."""
     ages = {path: _age(path) for path in folder.glob("*.ckpt")}
     return sorted((path for path, age in ages.items() if age is not None), key=lambda path: ages[path] or 0)
 
@@ -93,7 +92,7 @@ def _age(path: Path) -> int | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the archive that torch writes is complete, its check sums included."""
+    """Whether torch's archive is complete and its check sums are right."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

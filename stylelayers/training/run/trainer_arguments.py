@@ -1,12 +1,11 @@
-"""Arguments of Lightning's trainer that would do nothing here, or fail: refused with what does the same."""
-
-from __future__ import annotations
+"""Arguments of Lightning's trainer that have no effect here, or fail, and what to set instead."""
 
 import inspect
-from typing import Any
 
 from lightning import Trainer
 from omegaconf import DictConfig
+
+from .overrides import as_override
 
 __all__ = ["REFUSED", "check_trainer_arguments"]
 
@@ -33,13 +32,9 @@ REFUSED = {
 
 
 def check_trainer_arguments(settings: DictConfig) -> None:
-    """Raise a ValueError for a trainer's setting that training would ignore, or not survive."""
+    """Raise a ValueError for a setting of the trainer that training would ignore, or not survive."""
     defaults = {name: parameter.default for name, parameter in inspect.signature(Trainer).parameters.items()}
     for name in REFUSED.keys() & set(map(str, settings)):
         value = settings[name]
         if value != defaults.get(name) and (value or defaults.get(name)):
-            raise ValueError(f"trainer.{name}={_text(value)} {REFUSED[name]}")
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+            raise ValueError(f"trainer.{name}={as_override(value)} {REFUSED[name]}")

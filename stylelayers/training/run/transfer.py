@@ -1,7 +1,5 @@
 """Training that begins with the networks of an earlier one, some of whose layers may stay as they are."""
 
-from __future__ import annotations
-
 import os
 import re
 import warnings
@@ -32,15 +30,15 @@ Tensors = Mapping[str, Tensor]
 def initialize(
     model: GAN, path: str | os.PathLike[str], *, strict: bool = True, class_names: Sequence[str] = ()
 ) -> None:
-    """Take the networks of a file, as far as it has them.
+    """Load the networks of a file into a model, as far as the file has them.
 
     Args:
-        model: its averaged generator is then left at its half-life's pace, without a ramp-up, where it was taken.
+        model: the averages that it gets have no ramp-up: they follow the generator by their half-life at once.
         path: a checkpoint or a run's folder, whose newest checkpoint has everything; a generator file, which also
             becomes the averaged generator; an official StyleGAN2 pickle, or a checkpoint of the PyTorch port.
-        strict: every tensor must fit. Otherwise those that do not are left as they are, and a warning counts them by
-            part of the networks; blocks of a discriminator are matched from the smallest resolution up.
-        class_names: of the data; a warning tells if the file's are others.
+        strict: every tensor must fit. Otherwise the others stay as they are, and a warning counts them by part of the
+            networks; blocks of a discriminator are matched from the smallest resolution up.
+        class_names: of the data; a warning tells if the file's are different.
 
     Raises:
         ValueError: no such file, one of another kind, or tensors that do not fit.
@@ -62,7 +60,7 @@ def initialize(
 
 
 def _warn_of_other_classes(initial: Sequence[str], own: Sequence[str]) -> None:
-    """Warn if the classes of the networks that training begins with were others than the data's."""
+    """Warn if the networks were trained on other classes than the data's."""
     if initial and own and list(initial) != list(own):
         warnings.warn(
             f"initialize_from: its networks were trained on other classes than the data's, "
@@ -72,7 +70,7 @@ def _warn_of_other_classes(initial: Sequence[str], own: Sequence[str]) -> None:
 
 
 def _class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Names of the classes of a file or run, empty where they are not known."""
+    """Names of the classes of a file or run; empty if they are not known."""
     try:
         return describe(path).class_names
     except ValueError:
@@ -81,7 +79,7 @@ def _class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Source:
-    """What a file holds: tensors by the parts of a model, and the arguments of networks."""
+    """Contents of a file: tensors by the parts of a model, and the networks' arguments."""
 
     tensors: Mapping[str, Tensors]
     arguments: NetworkArguments
@@ -95,7 +93,7 @@ def _check(
     left: Mapping[str, str],
     strict: bool,
 ) -> None:
-    """Raise a ValueError for what does not fit; warn of what fits but in part, or means something else here."""
+    """Raise a ValueError if nothing fits or, under `strict`, not all; warn of tensors left and of other meanings."""
     listed = ", ".join(list(left.values())[:3]) + (", ..." if len(left) > 3 else "")
     sizes = overrides(there, here)
     if strict and left:
@@ -157,7 +155,7 @@ def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
     parts["average.module"] = parts["average.module"] or parts["generator"]
     try:
         arguments = stored_arguments(contents, path)
-    except ValueError:  # of an earlier version, and away from its run
+    except ValueError:  # written by an earlier version, and without its run
         arguments = {}
     return _Source({part: tensors for part, tensors in parts.items() if tensors}, arguments)
 
@@ -172,7 +170,7 @@ def _difference(name: str, there: Tensors, here: Tensors) -> str:
 
 
 def _aligned(there: Tensors, here: Tensors) -> dict[str, Tensor]:
-    """A discriminator's blocks are counted from the largest resolution; count those of `there` as `here`."""
+    """Number a discriminator's blocks of `there` as those of `here`, which count from the largest resolution."""
     shift = _blocks(here) - _blocks(there)
     block = re.compile(r"^discriminator\.blocks\.(\d+)")
     return {

@@ -1,13 +1,10 @@
-"""Does every value of a configuration fit the argument that it becomes? Asked before anything is built."""
-
-from __future__ import annotations
+"""Checks that every value of a configuration fits the argument that it becomes, before anything is built."""
 
 import inspect
 import os
 import pydoc
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -22,6 +19,7 @@ from ...data import ImageDataModule
 from ..gan import GAN
 from ..loss import StyleGAN2Loss
 from .errors import CONFIGURATION_ERRORS, explain
+from .keys import did_you_mean, objects_of
 
 __all__ = ["check_values"]
 
@@ -37,20 +35,20 @@ _RUN: dict[str, Any] = {
     "resume": str | os.PathLike | None,
     "initialize_from": str | os.PathLike | None,
     "initialize_strict": bool,
-    "objective": str | None,
+    "optimized_metric": str | None,
     "output": os.PathLike,
 }
 _OF_HYDRA = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 
 
 def check_values(config: DictConfig) -> None:
-    """Compare every value with its argument's annotation, and write in its place what the argument takes.
+    """Compare every value with its argument's annotation, and replace it by the value that the argument takes.
 
     Args:
-        config: of a run; of a key that no object has, something else must make use: ``${key}``.
+        config: of a run; a key that is no argument must be referred to by another one: ``${key}``.
 
     Raises:
-        ValueError: names the first key that is no argument or whose value does not fit, and what is expected.
+        ValueError: names the first key that is no argument or has a value of another kind, and the kind expected.
     """
     text = OmegaConf.to_yaml(config)
     used = {key: Any for key in map(str, config) if f"${{{key}" in text}
@@ -60,23 +58,21 @@ def check_values(config: DictConfig) -> None:
     for group, kind in (("callbacks", Callback | None), ("logger", Logger | None)):
         members = config.get(group) or OmegaConf.create({})
         _check(members, f"{group}.", dict.fromkeys(members, kind), f"of {group}")
-    for name, node in _objects(config):
+    for name, node in objects_of(config):
         kinds = _arguments(name, node)
         _check(node, f"{name}.", kinds, f"of {node._target_}, which takes {', '.join(kinds)}")
     for optimizer in ("generator_optimizer", "discriminator_optimizer"):
         _try(f"model.{optimizer}", config.model[optimizer])
-    OmegaConf.to_container(config, resolve=True)  # what refers to nothing is named
+    OmegaConf.to_container(config, resolve=True)  # raises for references to nothing
 
 
 def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) -> None:
-    """The keys of a mapping and their values, those of references to other keys included."""
+    """Check the keys of a mapping and their values, also of references to other keys."""
     for key in (str(key) for key in node if key not in _OF_HYDRA):
         if key not in kinds:
-            near = get_close_matches(key, list(kinds), n=1)
-            suggestion = (
-                f"; did you mean {prefix}{near[0]}?" if near else f"; leave it out (~{prefix}{key} if a preset has it)"
-            )
-            raise ValueError(f"{prefix}{key} is not a key {where}{suggestion}")
+            suggestion = did_you_mean(key, {kind: prefix + kind for kind in kinds})
+            suggestion = suggestion or f"leave it out (~{prefix}{key} if a preset has it)"
+            raise ValueError(f"{prefix}{key} is not a key {where}; {suggestion}")
         plain = _plain(node[key])
         try:
             fit = convert_value(plain, kinds[key])
@@ -89,8 +85,8 @@ def _check(node: DictConfig, prefix: str, kinds: Mapping[str, Any], where: str) 
 
 
 def _check_made(name: str, node: DictConfig, kind: Any) -> None:
-    """Whether the class that is named, or the one that a function is annotated with, is one that the argument takes."""
-    if typing.get_origin(kind) is Callable:  # whose arguments and result are no classes of it
+    """Check that the argument takes the class of a ``_target_``, or the class that a function returns."""
+    if typing.get_origin(kind) is Callable:  # its arguments and result are no classes of the value
         return
     target = _located(name, node._target_)
     made: Any = target if inspect.isclass(target) else _annotations(target).get("return")
@@ -100,7 +96,7 @@ def _check_made(name: str, node: DictConfig, kind: Any) -> None:
 
 
 def _try(name: str, optimizer: DictConfig) -> None:
-    """Make an optimiser, which alone knows its ranges, for a number."""
+    """Make an optimiser of one number: only the optimiser knows the ranges of its arguments."""
     try:
         instantiate(optimizer, _convert_="all")([nn.Parameter(torch.zeros(1))])
     except CONFIGURATION_ERRORS as error:
@@ -108,28 +104,18 @@ def _try(name: str, optimizer: DictConfig) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Without OmegaConf's types; what Hydra makes is not looked into."""
+    """The value without OmegaConf's types; of an object its ``_target_`` alone."""
     if isinstance(value, DictConfig) and "_target_" in value:
         return {"_target_": value._target_}
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-def _objects(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig]]:
-    """Every mapping with a ``_target_`` and its place, the outer ones first."""
-    for key in map(str, config):
-        node = config._get_node(key)
-        if isinstance(node, DictConfig) and not node._is_none() and not node._is_interpolation():
-            if "_target_" in node:
-                yield f"{prefix}{key}", node
-            yield from _objects(node, f"{prefix}{key}.")
-
-
 def _arguments(name: str, node: DictConfig) -> dict[str, Any]:
-    """The types of the arguments of what a node makes; all keys if it takes any."""
+    """The types of a target's arguments; all keys of the node if it takes any argument."""
     made = _located(name, node._target_)
     try:
         parameters = inspect.signature(made).parameters
-    except ValueError:  # of some that are written in C
+    except ValueError:  # of some callables in C
         return {str(key): Any for key in node}
     kinds = _annotations(made)
     others = node if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()) else ()
@@ -149,5 +135,5 @@ def _located(name: str, target: Any) -> Callable[..., Any]:
 def _annotations(made: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(made.__init__ if inspect.isclass(made) else made)
-    except (NameError, TypeError, AttributeError):  # of names that are imported for type checkers alone
+    except (NameError, TypeError, AttributeError):  # of names imported under TYPE_CHECKING
         return {}

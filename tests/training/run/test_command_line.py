@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from stylelayers.training.run.command_line import at_home, one_line, quoted, refusal, unreadable
+from stylelayers.training.run.command_line import at_home, one_line, quoted, refusal, typed_overrides, unreadable
 from stylelayers.training.run.errors import explain
 
 PATHS = (
@@ -118,6 +118,12 @@ def test_a_sweeper_that_fails_is_told_in_a_line() -> None:
 @pytest.mark.parametrize("module", ["stylelayers.models", "hydra_plugins.hydra_joblib_launcher", "torch"])
 def test_what_else_fails_keeps_its_traceback(module: str) -> None:
     assert refusal(failing(module), [], "configs") is None
+
+
+def test_references_of_a_command_line_are_not_followed() -> None:
+    config = OmegaConf.create({"overrides": {"task": ["seed=${nothing}"], "hydra": ["hydra.run.dir=a"]}})
+    assert typed_overrides(config) == ["seed=${nothing}"]
+    assert typed_overrides(config, "hydra") == ["hydra.run.dir=a"]
 
 
 def test_a_warning_shows_no_line_of_code() -> None:

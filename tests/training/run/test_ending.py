@@ -87,7 +87,7 @@ def test_only_the_pictures_that_are_made_are_named(
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_two_quick_ctrl_c_end_with_the_line_that_resumes_and_the_code_of_the_signal(tmp_path: Path) -> None:
+def test_two_quick_ctrl_c_end_with_the_resume_line_and_code_of_the_signal(tmp_path: Path) -> None:
     endless = (*TINY, "callbacks.stop.max_images=null", "callbacks.progress.line_seconds=0.01", "hydra.run.dir=run")
     run = process(tmp_path, *endless)
     assert run.stdout is not None

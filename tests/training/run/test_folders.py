@@ -12,7 +12,8 @@ import pytest
 from omegaconf import DictConfig
 
 import train
-from stylelayers.training.run.folders import RunFolders, TakenError, claimed, discard, is_follower
+from stylelayers.training.run.folders import RunFolders, claimed, discard, is_follower
+from stylelayers.training.run.locks import TakenError
 from tests.training.tiny import BATCH, TINY, command_line, process, tiny_config
 
 MORE = f"callbacks.stop.max_images={4 * BATCH}"
@@ -101,13 +102,13 @@ def test_a_process_beside_the_first_makes_no_folder(
 NAMED = {
     "hydra.run.dir": ("hydra.run.dir=runs/a",),
     "output": ("output=runs/a",),
-    "both": ("output=runs/a", "hydra.run.dir=elsewhere"),
+    "both alike": ("output=runs/a", "hydra.run.dir=./runs/a"),
     "a sweep": ("-m", "hydra.sweep.dir=runs", "hydra.sweep.subdir=a"),
 }
 
 
 @pytest.mark.parametrize("case", NAMED)
-def test_a_second_run_in_a_named_folder_is_refused_and_the_first_is_as_it_was(
+def test_a_second_run_in_a_named_folder_is_refused(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Callable[..., str]
 ) -> None:
     command_line(monkeypatch, tmp_path, *NAMED[case], *TINY)
@@ -147,6 +148,7 @@ UNUSABLE = {
     ("output=pictures/a.png/run",): "hydra.run.dir=pictures/a.png/run cannot be made: Not a directory",
     ("-m", "hydra.sweep.dir=pictures/a.png"): "hydra.sweep.dir=pictures/a.png cannot be made: File exists",
     ("-m", "output=runs/a", "seed=1,2"): "output would be the one folder of all runs of a sweep; name hydra.sweep.dir",
+    ("output=runs/a", "hydra.run.dir=runs/b"): "output=runs/a and hydra.run.dir=runs/b name two folders for one run",
     ("hydra.job.chdir=true",): "hydra.job.chdir=true would lead relative paths elsewhere",
     ("-m", "hydra.job.chdir=true"): "hydra.job.chdir=true would lead relative paths elsewhere",
 }

@@ -10,7 +10,7 @@ from lightning import Callback, Trainer
 
 import train
 from stylelayers.training import GAN, LatestCheckpoint
-from stylelayers.training.run.checks import check_objective, check_run
+from stylelayers.training.run.checks import check_optimized_metric, check_run
 from stylelayers.training.run.logged import logged_names
 from tests.training.tiny import TINY, compose, fit, tiny_config, tiny_data, tiny_gan
 
@@ -35,16 +35,16 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("callbacks=metrics", BEST + "ppl"): "^callbacks.quality.best must be .*, got ppl",
     ("callbacks=metrics", BEST + "recognised", "callbacks.quality.meter.features=inception"): "got recognised",
     ("callbacks=metrics", BEST + "asked_recognised", "data.labels=false"): "got asked_recognised",
-    ("objective=quality/fid",): "^objective=quality/fid is measured by callbacks=metrics",
-    ("objective=nonsense",): "^objective=nonsense is not logged",
+    ("optimized_metric=quality/fid",): "^optimized_metric=quality/fid is measured by callbacks=metrics",
+    ("optimized_metric=nonsense",): "^optimized_metric=nonsense is not logged",
 }
 FINE: list[tuple[str, ...]] = [
-    (MONITOR + "loss/generator", "objective=penalty/r1"),
+    (MONITOR + "loss/generator", "optimized_metric=penalty/r1"),
     (MONITOR + "samples/diversity", "callbacks.checkpoint.mode=max"),
     ("augment=ada", MONITOR + "augment/p"),
     (MONITOR + "schedule/learning_rate",),
     ("callbacks=metrics", METRICS + "[perceptual_path_length]", BEST + "ppl", MONITOR + "quality/ppl"),
-    ("callbacks=metrics", BEST + "asked_recognised", "objective=quality/fid"),
+    ("callbacks=metrics", BEST + "asked_recognised", "optimized_metric=quality/fid"),
     ("callbacks=metrics", BEST + "null", MONITOR + "quality/recall", "callbacks.checkpoint.mode=max"),
     ("+callbacks.mine={_target_:tests.training.run.test_logged.Mine}", MONITOR + "mine"),
 ]
@@ -62,7 +62,7 @@ def check(*overrides: str) -> None:
     config = compose(*TINY, "output=run", *overrides)
     parts = train.build(config)
     check_run(*parts, multirun=False)
-    check_objective(config.objective, *parts)
+    check_optimized_metric(config.optimized_metric, *parts)
 
 
 @pytest.mark.parametrize("overrides", REFUSED, ids=" ".join)
@@ -78,14 +78,16 @@ def test_another_is_not(overrides: tuple[str, ...]) -> None:
 
 def test_a_sweep_goes_the_way_of_better_quality() -> None:
     parts = train.build(compose(*TINY, "output=run", "callbacks=metrics"))
-    for objective, direction in (
+    for metric, direction in (
         ("quality/fid", "minimize"),
         ("quality/recall", "maximize"),
         ("loss/generator", "maximize"),
     ):
-        check_objective(objective, *parts, direction=direction)
-    with pytest.raises(ValueError, match="direction must be maximize for objective=quality/recall, got minimize"):
-        check_objective("quality/recall", *parts, direction="minimize")
+        check_optimized_metric(metric, *parts, direction=direction)
+    with pytest.raises(
+        ValueError, match="direction must be maximize for optimized_metric=quality/recall, got minimize"
+    ):
+        check_optimized_metric("quality/recall", *parts, direction="minimize")
 
 
 @pytest.mark.parametrize(

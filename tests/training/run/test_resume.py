@@ -99,7 +99,7 @@ def test_a_checkpoint_with_scalar_noise_strengths_goes_on_bit_for_bit(tmp_path: 
         assert torch.equal(states[1].tensors[name], value), name
 
 
-def test_a_resumed_run_with_augmentation_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
+def test_a_resumed_run_with_augmentation_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     def part(iterations: int, name: str, resume: Path | None = None) -> State:
         augment = AdaptiveAugment(p=0.5, target=0.0, interval=2, speed=20 * BATCH)
         return run(iterations, tmp_path / name, workers=0, resume=resume, augment=augment)

@@ -21,11 +21,14 @@ from stylelayers.training.run.resuming import check_resumable
 from stylelayers.training.run.transfer import initialize
 from tests.training.tiny import LABELS, as_earlier, fit, tiny_gan
 
-OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
+OFFICIAL = Path(__file__).parents[2] / "data" / "stylegan2_official_32.pkl"
 NETWORKS = ("generator", "discriminator", "average.module")
 
 
-def gan(resolution: int = 8, labels: int = 0, **options: Any) -> GAN:
+def gan(
+    resolution: int = 8, labels: int = 0, *, initialize_from: Any = None, strict: bool = True, **options: Any
+) -> GAN:
+    """A small GAN, with the networks of a file."""
     small: dict[str, Any] = {"num_labels": labels, "image_channels": 1, "channel_base": 32, "channel_max": 4}
     small |= {name: options.pop(name) for name in ("channel_base", "channel_max") if name in options}
     own: dict[str, Any] = {"z_dim": 4, "w_dim": 4, "mapping_layers": 2}
@@ -34,7 +37,10 @@ def gan(resolution: int = 8, labels: int = 0, **options: Any) -> GAN:
     generator = Generator(resolution, **own, **small)
     discriminator = Discriminator(resolution, label_layers=2, **small)
     adam = partial(Adam, lr=0.01, betas=(0.0, 0.99))
-    return GAN(generator, discriminator, StyleGAN2Loss(), adam, adam, **options)
+    model = GAN(generator, discriminator, StyleGAN2Loss(), adam, adam, **options)
+    if initialize_from is not None:
+        initialize(model, initialize_from, strict=strict)
+    return model
 
 
 def data_of(resolution: int) -> ImageDataModule:
@@ -105,7 +111,7 @@ def apart(model: GAN, theirs: nn.Module, names: Any = None) -> float:
 
 @pytest.mark.parametrize("rampup", [0.05, 0.5, None])
 @pytest.mark.parametrize("name", ["", "checkpoints/last.ckpt", "generator.safetensors"])
-def test_the_average_that_was_taken_stays_and_is_left_at_its_half_life_s_pace(
+def test_an_average_that_was_taken_follows_by_its_half_life_alone(
     name: str, rampup: float | None, run: tuple[Path, GAN], tmp_path: Path
 ) -> None:
     before, file = run[1].average.module, tmp_path / "last.ckpt"
@@ -137,7 +143,7 @@ def test_without_an_average_that_was_taken_there_is_a_rampup() -> None:
 def test_layers_that_were_not_taken_have_a_rampup(run: tuple[Path, GAN]) -> None:
     before = run[1].average.module
     with pytest.warns(UserWarning, match="taken and left"):
-        model = gan(16, initialize_from=run[0], initialize_strict=False, average_half_life=1e9)
+        model = gan(16, initialize_from=run[0], strict=False, average_half_life=1e9)
     fit(model, 1, data=data_of(16))
     taken = {name for name, _ in before.named_parameters()}
     fresh = {name for name, _ in model.generator.named_parameters()} - taken
@@ -191,10 +197,10 @@ def test_an_official_pickle_has_both() -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["", "generator.safetensors"])
-def test_other_sizes_are_refused_by_their_first_tensors_and_the_overrides_that_give_them(
+def test_other_sizes_are_refused_with_the_overrides_that_give_them(
     name: str, options: dict[str, Any], first: str, overrides: str, run: tuple[Path, GAN]
 ) -> None:
-    with pytest.raises(ValueError, match=r"^model\.initialize_from=\S+ does not fit: \d+ tensors differ: ") as caught:
+    with pytest.raises(ValueError, match=r"^initialize_from=\S+ does not fit: \d+ tensors differ: ") as caught:
         gan(initialize_from=run[0] / name, **options)
     message = str(caught.value)
     assert first in message
@@ -210,9 +216,9 @@ def test_another_resolution_takes_what_fits_level_by_level(run: tuple[Path, GAN]
         r"discriminator\.epilogue 6 and 0, generator\.mapping 5 and 0, generator\.synthesis 27 and 16, "
         r"loss\.path_length_penalty 1 and 0"
     )
-    expected = r"model\.initialize_from=.*: took 76 tensors, not these: .* there, .* here\), \.\.\.; .*" + counts
+    expected = r"initialize_from=.*: took 76 tensors, not these: .* there, .* here\), \.\.\.; .*" + counts
     with pytest.warns(UserWarning, match=expected):
-        model = gan(16, initialize_from=run[0], initialize_strict=False)
+        model = gan(16, initialize_from=run[0], strict=False)
     assert same(model.generator.mapping, before.generator.mapping)
     for level in range(2):
         ours, theirs = (cast(Generator, m.generator).synthesis.blocks[level] for m in (model, before))
@@ -229,9 +235,7 @@ def test_another_resolution_takes_what_fits_level_by_level(run: tuple[Path, GAN]
 @pytest.mark.parametrize(
     "options", [{"activation": "relu"}, {"padding_mode": "reflect"}, {"mapping_lr_multiplier": 1.0}]
 )
-def test_weights_that_were_trained_for_another_function_are_taken_with_a_warning(
-    options: dict[str, Any], run: tuple[Path, GAN]
-) -> None:
+def test_weights_of_another_function_are_taken_with_a_warning(options: dict[str, Any], run: tuple[Path, GAN]) -> None:
     (key,) = options
     with pytest.warns(
         UserWarning, match=rf"weights were trained with another model\.generator\.{key}.*as there: \S*{key}="
@@ -242,17 +246,17 @@ def test_weights_that_were_trained_for_another_function_are_taken_with_a_warning
 def test_a_file_of_which_nothing_fits_is_refused_also_if_little_would_do(tmp_path: Path) -> None:
     state = {"generator.other": torch.zeros(1)}
     torch.save({"state_dict": state}, tmp_path / "other.ckpt")
-    with pytest.raises(ValueError, match=r"model\.initialize_from=\S+ has no tensor that fits: "):
-        gan(initialize_from=tmp_path / "other.ckpt", initialize_strict=False)
+    with pytest.raises(ValueError, match=r"initialize_from=\S+ has no tensor that fits: "):
+        gan(initialize_from=tmp_path / "other.ckpt", strict=False)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"^model\.initialize_from: path must be a generator file, a run's folder, .* which is no file"),
-        ({"state_dict": {}}, r"^model\.initialize_from must be a checkpoint of train\.py, got .*, without a generator"),
+        (None, r"^initialize_from: path must be a generator file, a run's folder, .* which is no file"),
+        ({"state_dict": {}}, r"^initialize_from must be a checkpoint of train\.py, got .*, without a generator"),
         ({"weights": 1}, r"must have state_dict \(train\.py\) or g_ema \(the PyTorch port\), got \['weights'\]"),
-        (b"words", r"^model\.initialize_from: .*file"),
+        (b"words", r"^initialize_from: .*file"),
     ],
 )
 def test_other_files_are_refused(content: Any, message: str, tmp_path: Path) -> None:
@@ -320,6 +324,6 @@ def test_names_that_freeze_nothing_or_everything_are_refused(names: list[str], m
 def test_resuming_with_other_layers_frozen_is_refused(run: tuple[Path, GAN]) -> None:
     path = run[0] / "checkpoints" / "last.ckpt"
     check_resumable(path, gan())
-    with pytest.raises(ValueError, match=r"resume must name a checkpoint .* same parameters, .*set model\.freeze"):
+    with pytest.raises(ValueError, match=r"^resume: the checkpoint .* trained other parameters, .*freeze the same"):
         check_resumable(path, gan(freeze=FREEZE))
     assert tiny_gan().frozen == frozenset()

@@ -1,0 +1,74 @@
+"""Trainer, model and data of a configuration."""
+
+import logging
+import warnings
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning import Trainer, seed_everything
+from omegaconf import DictConfig
+
+from ...data import ImageDataModule
+from ..gan import GAN
+from .folders import is_follower
+from .resuming import check_resumable, find_checkpoint
+from .trainer_arguments import check_trainer_arguments
+from .transfer import initialize
+from .values import check_values
+
+__all__ = ["build"]
+
+_IRRELEVANT_WARNINGS = (
+    *("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"),
+    "callbacks used to create the checkpoint need to be provided",  # settings are the configuration's
+    "your dataloader is not resumable",  # the order of images goes on from the checkpoint
+)
+
+
+def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
+    """Build the trainer, the model and the data of a configuration; nothing is trained or written.
+
+    `cfg` gets the classes of the data as ``num_labels`` of the networks, and the checkpoint's path as ``resume``.
+
+    Raises:
+        ValueError, TypeError, HydraException, OmegaConfBaseException: a configuration that cannot be trained.
+    """
+    _quieten_lightning()
+    check_trainer_arguments(cfg.trainer)
+    check_values(cfg)
+    seed_everything(cfg.seed, workers=True, verbose=False)
+    data = instantiate(cfg.data, _convert_="all")
+    cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
+    model = _build_model(cfg, data)
+    members = {group: _build_members(cfg, group) for group in ("callbacks", "logger")}
+    trainer: Trainer = instantiate(cfg.trainer, **members, _convert_="all")
+    return trainer, model, data
+
+
+def _build_model(cfg: DictConfig, data: ImageDataModule) -> GAN:
+    """The model, with the networks of ``initialize_from``; compared with the checkpoint that it will go on from."""
+    checkpoint = None if cfg.resume is None else find_checkpoint(cfg.resume, cfg.output)
+    model: GAN = instantiate(cfg.model, _convert_="all")
+    if checkpoint is None and cfg.initialize_from is not None:
+        initialize(model, cfg.initialize_from, strict=cfg.initialize_strict, class_names=data.class_names)
+    model.name_classes(data.class_names)
+    if checkpoint is not None:
+        check_resumable(checkpoint, model)
+        cfg.resume = str(checkpoint)
+    elif cfg.resume is not None and not is_follower():
+        print(f"resume=auto: {cfg.output} holds no checkpoint yet, a new run begins there")
+    return model
+
+
+def _build_members(cfg: DictConfig, group: str) -> list[Any]:
+    """The objects of a group, without members that are null."""
+    members = instantiate(cfg.get(group) or {}, _convert_="all").values()
+    return [member for member in members if member is not None]
+
+
+def _quieten_lightning() -> None:
+    """Leave out remarks that do not concern GAN training on data in memory."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for remark in _IRRELEVANT_WARNINGS:
+        warnings.filterwarnings("ignore", f"(?s).*{remark}.*")
