@@ -9,15 +9,6 @@ import numpy as np
 import torch
 from torch import distributed
 
-__all__ = [
-    "derive_seed",
-    "gather_random_states",
-    "preserve_random_state",
-    "restore_random_state",
-    "resume_random_state",
-    "seed_cpu_generators",
-]
-
 
 def gather_random_states() -> list[dict[str, Any]]:
     """The states of all ranks of the process group in their order; of this process alone without a group."""

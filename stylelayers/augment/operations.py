@@ -10,16 +10,6 @@ from torch import Tensor
 
 from ._pixels import change_colors, check_padding, check_per_sample, take_pixels
 
-__all__ = [
-    "adjust_brightness",
-    "adjust_contrast",
-    "adjust_saturation",
-    "color_transform",
-    "cutout",
-    "flip_and_turn",
-    "translate_pixels",
-]
-
 
 def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
     """Add `offset` ``(N,)`` to each image's colours.

@@ -20,8 +20,6 @@ from ..explore import (
 from ..images.writing import as_image
 from ..models import Generator
 
-__all__ = ["Explorer", "Settings", "layer_names", "render"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

@@ -20,8 +20,6 @@ from ..models import MappingNetwork
 from .network_calls import NetworkCalls
 from .steps import MicroBatch, Penalty, Step, Term, penalty
 
-__all__ = ["ADVERSARIAL_LOSSES", "StyleGAN2Loss", "mix_styles"]
-
 ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "nonsaturating": (losses.nonsaturating_loss, losses.logistic_loss),
     "hinge": (losses.hinge_generator_loss, losses.hinge_discriminator_loss),

@@ -6,8 +6,6 @@ from typing import Any
 from ..checkpoints import arguments_of
 from ..models import Discriminator, Generator
 
-__all__ = ["MEANING", "NetworkArguments", "differing", "network_arguments", "plain"]
-
 NetworkArguments = Mapping[str, Mapping[str, Any]]  # of the constructors of ``generator`` and ``discriminator``
 
 MEANING = (  # arguments that change what the weights mean, whatever their shapes

@@ -16,8 +16,6 @@ from ..models import Discriminator, Generator
 from ..models.class_names import difference
 from .network_arguments import MEANING, NetworkArguments, differing, network_arguments
 
-__all__ = ["check_belongs", "identity", "resumed_tensors", "widen_scalars"]
-
 
 class Trained(Protocol):
     """The part of a :class:`GAN` that checkpoints are compared with."""

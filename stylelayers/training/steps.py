@@ -8,8 +8,6 @@ from torch import Tensor
 
 from .network_calls import NetworkCalls
 
-__all__ = ["MicroBatch", "Penalty", "Step", "Term", "mean_lazy_interval", "penalty"]
-
 
 @dataclass
 class MicroBatch:

@@ -16,8 +16,6 @@ from omegaconf.errors import OmegaConfBaseException
 from .errors import came_from, explain
 from .keys import keys_of
 
-__all__ = ["at_home", "check_preset", "one_line", "quoted", "refusal", "typed_overrides", "unreadable"]
-
 
 def quoted(text: str) -> str:
     """A value, in quotes if Hydra's grammar would not read it as it is.

@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["with_names_of_today"]
-
 _KEYS = {
     "model.generator.latent_dim": "model.generator.z_dim",
     "model.generator.style_dim": "model.generator.w_dim",

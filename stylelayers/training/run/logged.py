@@ -14,8 +14,6 @@ from ...metrics.registry import DIRECTIONS
 from ..callbacks import Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
 from ..gan import GAN
 
-__all__ = ["check_choices", "check_direction", "check_name", "logged_names"]
-
 _ALWAYS = ("samples/diversity", "progress/images")
 _DIRECTIONS = {f"quality/{name}": better for name, better in DIRECTIONS.items() if better is not None}
 _OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] = {

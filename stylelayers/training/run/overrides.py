@@ -4,8 +4,6 @@ from typing import Any
 
 from ..network_arguments import NetworkArguments, differing
 
-__all__ = ["as_override", "overrides"]
-
 _OF_DATA = {"resolution": "data.resolution", "image_channels": "data.image_channels"}
 _FOLLOWING = ("channel_base", "channel_max")  # the discriminator's are the generator's unless they are set
 

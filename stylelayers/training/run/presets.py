@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-__all__ = ["half_life", "published", "register_resolvers"]
-
 _HALF_LIFE = 10_000 / 32  # images per image of a batch
 _PIXELS, _LEAST_BATCH, _LARGEST_BATCH = 4096, 4, 32  # a process trains on 4096 / side images per step
 

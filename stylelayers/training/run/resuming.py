@@ -15,8 +15,6 @@ from ..network_arguments import network_arguments
 from ..saved_state import check_belongs, widen_scalars
 from .overrides import overrides
 
-__all__ = ["check_resumable", "find_checkpoint"]
-
 
 def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path | None:
     """The newest undamaged checkpoint that `resume` names; None if it is ``"auto"`` and there is none yet.

@@ -21,8 +21,6 @@ from ..network_arguments import MEANING, NetworkArguments, differing, network_ar
 from .overrides import overrides
 from .resuming import find_checkpoint
 
-__all__ = ["initialize"]
-
 _PARTS = ("generator", "discriminator", "average.module", "loss")  # of a checkpoint's state
 Tensors = Mapping[str, Tensor]
 
