@@ -62,12 +62,7 @@ def preserve_random_state(device: torch.device | None = None) -> Iterator[None]:
 
 
 def derive_seed(seed: int, *place: int) -> int:
-    """A seed of 32 bits from non-negative numbers, the same on every platform and version.
-
-    Example:
-        >>> derive_seed(0, 1), derive_seed(1, 0)
-        (673228719, 1641411168)
-    """
+    """A seed of 32 bits from non-negative numbers, the same on every platform and version."""
     return int(np.random.SeedSequence(seed, spawn_key=place).generate_state(1)[0])
 
 
