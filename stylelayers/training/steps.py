@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .network_calls import NetworkCalls
 
+LossAndLogs = tuple[Tensor, dict[str, Tensor]]  # the value to minimize, and what to log by its name
+
 
 @dataclass
 class MicroBatch:
@@ -36,7 +38,7 @@ class Term:
     """
 
     name: str
-    compute: Callable[[NetworkCalls, MicroBatch], tuple[Tensor, dict[str, Tensor]]]
+    compute: Callable[[NetworkCalls, MicroBatch], LossAndLogs]
     logs: tuple[str, ...]
 
 
