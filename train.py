@@ -7,8 +7,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from stylelayers.training.run.building import build
-from stylelayers.training.run.fitting import fit
+from stylelayers.training.run.building import build, fit
 from stylelayers.training.run.presets import register_resolvers
 from stylelayers.training.run.session import start, supervised
 

@@ -5,8 +5,6 @@ from collections.abc import Collection, Sequence
 from math import inf
 from typing import Any, TypeVar
 
-__all__ = ["check_choice", "check_ints", "check_number", "check_resolution", "is_int"]
-
 _Choice = TypeVar("_Choice")
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["needs_extra"]
-
 
 @contextmanager
 def needs_extra(module: str, extra: str) -> Iterator[None]:

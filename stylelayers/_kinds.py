@@ -11,8 +11,6 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-__all__ = ["ConversionError", "convert_value", "describe_type", "format_time"]
-
 _LISTS = (list, tuple, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
 _MAPPINGS = (dict, collections.abc.Mapping)
 _PATHS = (Path, os.PathLike)

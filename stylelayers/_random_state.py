@@ -9,15 +9,6 @@ import numpy as np
 import torch
 from torch import distributed
 
-__all__ = [
-    "derive_seed",
-    "gather_random_states",
-    "preserve_random_state",
-    "restore_random_state",
-    "resume_random_state",
-    "seed_cpu_generators",
-]
-
 
 def gather_random_states() -> list[dict[str, Any]]:
     """The states of all ranks of the process group in their order; of this process alone without a group."""
@@ -71,12 +62,7 @@ def preserve_random_state(device: torch.device | None = None) -> Iterator[None]:
 
 
 def derive_seed(seed: int, *place: int) -> int:
-    """A seed of 32 bits from non-negative numbers, the same on every platform and version.
-
-    Example:
-        >>> derive_seed(0, 1), derive_seed(1, 0)
-        (673228719, 1641411168)
-    """
+    """A seed of 32 bits from non-negative numbers, the same on every platform and version."""
     return int(np.random.SeedSequence(seed, spawn_key=place).generate_state(1)[0])
 
 

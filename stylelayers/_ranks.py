@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-__all__ = ["average_over_ranks", "rank_count", "sum_over_ranks"]
-
 
 def rank_count() -> int:
     """The number of ranks in the default process group, 1 without a group."""

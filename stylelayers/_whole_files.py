@@ -9,8 +9,6 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-__all__ = ["save_tensors", "whole_file"]
-
 
 def save_tensors(
     tensors: Mapping[str, Tensor], path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None

@@ -9,18 +9,6 @@ from torch import Tensor
 from .._checks import check_choice
 from ..functional.resample import PADDING_MODES
 
-__all__ = [
-    "AUGMENT_PADDING_MODES",
-    "change_colors",
-    "check_choices",
-    "check_images",
-    "check_padding",
-    "check_per_sample",
-    "fold",
-    "pad_any",
-    "take_pixels",
-]
-
 AUGMENT_PADDING_MODES = (*PADDING_MODES, "constant")
 COLOR_CHANNELS = {1: 1, 2: 1, 3: 3, 4: 3}  # image channels → colour channels; the last of 2 or 4 is alpha
 

@@ -6,8 +6,6 @@ from torch import Tensor
 from ..functional._buffers import number_without_sync
 from .operations import cutout
 
-__all__ = ["bernoulli", "change_where", "integers", "is_known_zero", "normal", "random_cutout", "uniform"]
-
 
 def uniform(images: Tensor) -> Tensor:
     """``(N,)`` uniform numbers in [0, 1), in float32 at least."""

@@ -9,8 +9,6 @@ from ..functional._buffers import move_buffer
 from ._random_draws import is_known_zero
 from .pipeline import AugmentPipeline
 
-__all__ = ["AdaptiveAugment"]
-
 
 class AdaptiveAugment(nn.Module):
     r"""Augmentations whose probability follows the discriminator's overfitting (arXiv:2006.06676, section 3.1).

@@ -13,8 +13,6 @@ from torch import Tensor
 from ..functional._autocast import without_autocast
 from ._pixels import check_padding, check_per_sample, pad_any
 
-__all__ = ["BANDS", "amplify_bands"]
-
 BANDS = 4
 # The half-band filter that the symlet with two vanishing moments makes with its mirror image, times 32.
 HALF_BAND = (-1.0, 0.0, 9.0, 16.0, 9.0, 0.0, -1.0)

@@ -17,8 +17,6 @@ from ._pixels import check_choices, check_images, check_padding
 from ._random_draws import bernoulli, change_where, integers, is_known_zero, random_cutout, uniform
 from .operations import adjust_brightness, adjust_contrast, adjust_saturation, translate_pixels
 
-__all__ = ["DiffAugment"]
-
 POLICIES = ("color", "translation", "cutout")
 
 

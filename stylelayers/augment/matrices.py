@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["chain", "hue", "luma_flip", "rotation", "saturation", "scaling", "translation"]
-
 
 def chain(*matrices: Tensor) -> Tensor:
     """The matrix product, in the dtype of the matrices, regardless of autocast and TF32."""

@@ -10,16 +10,6 @@ from torch import Tensor
 
 from ._pixels import change_colors, check_padding, check_per_sample, take_pixels
 
-__all__ = [
-    "adjust_brightness",
-    "adjust_contrast",
-    "adjust_saturation",
-    "color_transform",
-    "cutout",
-    "flip_and_turn",
-    "translate_pixels",
-]
-
 
 def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
     """Add `offset` ``(N,)`` to each image's colours.
@@ -28,7 +18,7 @@ def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
         ValueError: shapes that do not fit, or images of more than 4 channels.
     """
     check_per_sample("adjust_brightness", "offset", offset, images)
-    return change_colors("adjust_brightness", images, lambda colors: colors + _spread(offset, images))
+    return change_colors("adjust_brightness", images, lambda colors: colors + _per_image(offset, images))
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
@@ -156,10 +146,10 @@ def cutout(images: Tensor, corner: Tensor, size: tuple[int, int], *, fill: float
 
 
 def _scaled_about(centre: Tensor, colors: Tensor, factor: Tensor) -> Tensor:
-    return centre + (colors - centre) * _spread(factor, colors)
+    return centre + (colors - centre) * _per_image(factor, colors)
 
 
-def _spread(value: Tensor, images: Tensor) -> Tensor:
+def _per_image(value: Tensor, images: Tensor) -> Tensor:
     return value.to(images.dtype).view(-1, 1, 1, 1)
 
 

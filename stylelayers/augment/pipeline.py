@@ -22,8 +22,6 @@ from .bands import amplify_bands
 from .operations import color_transform, flip_and_turn, translate_pixels
 from .warp import affine_warp
 
-__all__ = ["GROUPS", "STRENGTHS", "AugmentPipeline"]
-
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "blit": ("flip", "turn", "translate"),

@@ -19,8 +19,6 @@ from torch import Tensor
 from ..functional import fir_kernel, upfirdn2d
 from ._pixels import check_padding, check_per_sample, fold, pad_any
 
-__all__ = ["SYM6", "affine_warp"]
-
 # The low-pass filter of the symlet with six vanishing moments; scaled to sum 1 when it is used.
 SYM6 = (
     *(0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633),

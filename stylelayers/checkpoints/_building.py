@@ -12,18 +12,6 @@ from torch import Tensor, nn
 
 from ..models import Discriminator, Generator
 
-__all__ = [
-    "Layout",
-    "arguments_of",
-    "build_network",
-    "build_on_meta",
-    "from_stylegan2",
-    "has_shape",
-    "join_names",
-    "to_stylegan2",
-    "with_current_names",
-]
-
 _SHOWN = 8
 _CURRENT_NAMES = {"latent_dim": "z_dim", "style_dim": "w_dim"}  # of arguments in files before version 3
 _DEPTHS = ("mapping_layers", "label_layers")

@@ -9,8 +9,6 @@ from torch import Tensor
 from ..functional import fir_kernel
 from ._records import Record
 
-__all__ = ["OfficialNetwork", "check_filters"]
-
 _LARGEST_RESOLUTION, _LISTED = 1 << 14, 8
 _FILTER = (1, 3, 3, 1)
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, BinaryIO
 
-__all__ = ["Buildable", "Constructor", "PickleMachine", "checked_keys"]
-
 _DEEPEST, _NEWEST_PROTOCOL, _LONGEST_MESSAGE = 100, 5, 100
 _SCALARS = (str, int, float, bytes, type(None))
 _CONSTANTS: dict[str, object] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}

@@ -11,8 +11,6 @@ from ..functional import fir_kernel
 from ._building import Layout, from_stylegan2, to_stylegan2
 from ._official import check_filters
 
-__all__ = ["DISCRIMINATOR", "GENERATOR", "filters", "without_filters"]
-
 _UP_FILTER = r"convs\.\d+\.conv\.blur\.kernel|to_rgbs\.\d+\.upsample\.kernel"
 _FILTER = _UP_FILTER + r"|convs\.\d+\.(conv2|skip)\.0\.kernel"
 _DISCRIMINATOR_NAMES: dict[str, str | Callable[[re.Match[str]], str]] = {

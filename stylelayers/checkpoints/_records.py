@@ -12,8 +12,6 @@ from torch import Tensor
 
 from ._pickles import Buildable, Constructor, PickleMachine, checked_keys
 
-__all__ = ["Record", "read_records"]
-
 _DEEPEST, _MOST_MODULES, _MOST_TENSORS, _MOST_DIMENSIONS = 8, 4096, 16384, 8
 _MEMBER_BYTES = 256  # a generous estimate of what one member of a set takes
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")

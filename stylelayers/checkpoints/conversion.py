@@ -8,8 +8,6 @@ from .generator_file import save_generator
 from .loading import load_networks
 from .pytorch_port import save_pytorch_port
 
-__all__ = ["Conversion", "check_target", "convert"]
-
 _OURS, _PORT = (".safetensors",), (".pt", ".pth")
 
 

@@ -14,8 +14,6 @@ from .generator_file import read_header
 from .loading import kind_of, load_networks, network_file, read_torch_file, with_file_name
 from .training_checkpoint import CLASS_NAMES, stored_arguments, training_summary
 
-__all__ = ["Description", "describe"]
-
 
 @dataclass(frozen=True)
 class Description:

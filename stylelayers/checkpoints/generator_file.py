@@ -23,8 +23,6 @@ from ..models import Generator
 from ._building import arguments_of, build_network, with_current_names
 from .networks import Networks
 
-__all__ = ["GENERATOR_FILE", "Header", "read_generator_file", "read_header", "save_generator"]
-
 GENERATOR_FILE = "generator.safetensors"
 _FORMAT, _VERSION = "stylelayers.generator", 3
 _OBJECTS = ("arguments", "summary")

@@ -18,8 +18,6 @@ from .loading import load_networks
 with needs_extra(__name__, "hub"):
     from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 
-__all__ = ["HubGenerator"]
-
 
 class HubGenerator(
     Generator,

@@ -18,8 +18,6 @@ from .pytorch_port import read_pytorch_port
 from .stylegan2 import read_stylegan2
 from .training_checkpoint import read_training_checkpoint
 
-__all__ = ["KINDS", "kind_of", "load_generator", "load_networks", "network_file", "read_torch_file", "with_file_name"]
-
 KINDS = (
     "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 pickle or a checkpoint of "
     "the PyTorch port"

@@ -6,8 +6,6 @@ from typing import Any
 
 from ..models import Discriminator, Generator
 
-__all__ = ["Networks"]
-
 
 @dataclass(frozen=True)
 class Networks:

@@ -4,8 +4,6 @@ import zipfile
 from codecs import getincrementaldecoder
 from pathlib import Path
 
-__all__ = ["describe_other_file"]
-
 _Finding = tuple[str, str] | None
 _HEAD, _SHOWN = 4096, 40
 _ARCHIVE = "unpack it, and give the network that is in it"

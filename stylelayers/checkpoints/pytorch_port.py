@@ -25,8 +25,6 @@ from ._building import arguments_of, build_network, join_names
 from ._port_layout import DISCRIMINATOR, GENERATOR, filters, without_filters
 from .networks import Networks
 
-__all__ = ["pytorch_port_state", "read_pytorch_port", "save_pytorch_port"]
-
 _LR_MULTIPLIER = 0.01
 _MEAN_SAMPLES = 4096
 _LARGEST_WITHOUT_NOISE = 2048

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CONFIGURATION", "read_configuration"]
-
 CONFIGURATION = "config.yaml"
 _MOST_CHARACTERS = 1 << 20  # some hundred times a run's
 

@@ -22,8 +22,6 @@ from ._records import Record, read_records
 from .networks import Networks
 from .other_files import describe_other_file
 
-__all__ = ["StyleGAN2", "load_stylegan2", "read_stylegan2"]
-
 _WHOLE_BATCH = 1 << 30
 # Patterns in our names → replacements for official names, applied in this order.
 _GENERATOR_NAMES = {

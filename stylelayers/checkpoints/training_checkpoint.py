@@ -11,8 +11,6 @@ from ._building import build_network, with_current_names
 from .networks import Networks
 from .run_configuration import CONFIGURATION, read_configuration
 
-__all__ = ["ARGUMENTS", "CLASS_NAMES", "read_training_checkpoint", "stored_arguments", "training_summary"]
-
 ARGUMENTS = "arguments"  # checkpoint entry with the constructors' arguments
 CLASS_NAMES = "class_names"  # checkpoint entry with the class names, which early versions lack
 _PREFIXES = {"generator": "average.module.", "discriminator": "discriminator."}

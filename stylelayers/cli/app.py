@@ -21,8 +21,6 @@ with needs_extra(__name__, "cli"):
     from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
     from .support import as_one_line
 
-__all__ = ["COMMANDS", "app"]
-
 COMMANDS = (generate, interpolate, mix, project, directions, metrics, demo, info, convert, export)
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1

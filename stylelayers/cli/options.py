@@ -10,8 +10,6 @@ from ..layers.noise import NOISE_MODES
 from .places import existing_path, folder_to_write
 from .support import check_choice
 
-__all__ = ["Batch", "Cutoff", "Device", "FixedNoise", "Folder", "Labels", "Model", "Noise", "Psi", "Seeds", "Zoom"]
-
 
 def _among(*modes: str) -> Callable[[str], str]:
     return lambda noise: check_choice("--noise", noise, modes)

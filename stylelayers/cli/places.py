@@ -7,8 +7,6 @@ import typer
 
 from .support import FailedError
 
-__all__ = ["existing_file", "existing_path", "file_to_write", "folder_to_write", "path_to_write"]
-
 
 def existing_path(text: str) -> Path:
     """An existing file or folder."""

@@ -15,19 +15,6 @@ from ..checkpoints import load_generator
 from ..explore import parse_classes
 from ..models import Generator
 
-__all__ = [
-    "FailedError",
-    "as_one_line",
-    "check_choice",
-    "check_picture_size",
-    "count_images",
-    "failing_for_files",
-    "load",
-    "parse_labels",
-    "parse_numbers",
-    "show_progress",
-]
-
 _MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
 
 

@@ -10,8 +10,6 @@ from torch.utils.data import TensorDataset
 from .module import ImageDataModule, check_loader
 from .transforms import ImageTransform, check_image_arguments
 
-__all__ = ["digits"]
-
 
 def digits(
     *,

@@ -19,8 +19,6 @@ from .listing import (
 from .module import ImageDataModule, check_loader
 from .transforms import ImageTransform, TransformedImages, check_image_arguments
 
-__all__ = ["image_folder"]
-
 _EXPECTED = "a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images"
 _FILES_IN_FLIGHT = 1024
 

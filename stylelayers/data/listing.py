@@ -11,18 +11,6 @@ from pathlib import Path
 from ..images.reading import ENDINGS, is_picture
 from ..models.class_names import quoted
 
-__all__ = [
-    "Listing",
-    "class_folders",
-    "class_labels",
-    "class_name",
-    "count_endings",
-    "describe_empty_classes",
-    "describe_ignored_images",
-    "expand_root",
-    "list_folder",
-]
-
 _SYSTEM_FILES = (
     "__MACOSX",
     "@eaDir",

@@ -12,8 +12,6 @@ from .._checks import check_ints
 from ..models.class_names import checked_class_names
 from .order import ImageOrder, SeededImages
 
-__all__ = ["ImageDataModule", "check_loader"]
-
 
 class ImageDataModule(LightningDataModule):
     """Shuffled, whole batches of ``(images, labels)`` from a data set.

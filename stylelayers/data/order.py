@@ -14,8 +14,6 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from .._random_state import derive_seed, preserve_random_state, seed_cpu_generators
 
-__all__ = ["ImageOrder", "SeededImages"]
-
 
 class ImageOrder(DistributedSampler[Any]):
     """Pairs ``(place, index)`` of an endless sequence of shuffled epochs, as one rank of a process group reads them.

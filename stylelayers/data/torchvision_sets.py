@@ -19,8 +19,6 @@ from .listing import expand_root
 from .module import ImageDataModule, check_loader
 from .transforms import ImageTransform, TransformedImages, check_image_arguments
 
-__all__ = ["torchvision_dataset"]
-
 _UNSAFE = ("LSUN", "LSUNClass")  # unpickle a cache in the working folder
 _CLASSES = [name for name in torchvision.datasets.__all__ if inspect.isclass(getattr(torchvision.datasets, name))]
 _CLASS_ATTRIBUTES = ("classes", "categories", "class_to_idx")

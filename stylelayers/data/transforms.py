@@ -17,8 +17,6 @@ from torch.utils.data import Dataset
 from .._checks import check_choice, check_ints, check_resolution
 from ..images.reading import convert_image, image_to_tensor, open_picture, resize_image
 
-__all__ = ["RESIZE_MODES", "ImageTransform", "TransformedImages", "check_image_arguments"]
-
 RESIZE_MODES = ("crop", "fit", "stretch")
 
 

@@ -16,8 +16,6 @@ with needs_extra(__name__, "demo"):
     from gradio.components import Component
     from PIL import Image
 
-__all__ = ["LAUNCH_OPTIONS", "build_page", "data_url"]
-
 _STYLE = """
 .picture img { width: 100%; max-width: 75vh; display: block; margin: auto; border-radius: 6px; }
 .picture img.pixels, .thumbnail img { image-rendering: pixelated; }

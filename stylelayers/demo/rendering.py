@@ -20,8 +20,6 @@ from ..explore import (
 from ..images.writing import as_image
 from ..models import Generator
 
-__all__ = ["Explorer", "Settings", "layer_names", "render"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -103,13 +101,7 @@ def render(explorer: Explorer, settings: Settings) -> Image.Image:
 
 
 def layer_names(generator: Generator) -> list[str]:
-    """Number and resolution of each layer.
-
-    Example:
-        >>> from stylelayers import Generator
-        >>> layer_names(Generator((8, 12), channel_base=16))
-        ['0: 4x6', '1: 8x12', '2: 8x12', '3: colours']
-    """
+    """Number and resolution of each layer."""
     height, width = generator.resolution
     last = len(generator.synthesis.blocks) - 1
     levels = [(layer + 1) // 2 for layer in range(generator.num_ws - 1)]

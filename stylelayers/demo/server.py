@@ -12,8 +12,6 @@ with needs_extra(__name__, "demo"):
 
     from .page import LAUNCH_OPTIONS
 
-__all__ = ["serving"]
-
 
 @contextmanager
 def serving(page: gr.Blocks, *, host: str = "127.0.0.1", port: int | None = None) -> Iterator[str]:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from ..models import Generator
 
-__all__ = ["class_numbers", "class_titles", "parse_classes"]
-
 _MAX_LISTED_NAMES = 20
 
 

@@ -16,8 +16,6 @@ from ..models import Generator
 from ..models.synthesis import SynthesisBlock
 from .mixing import check_layers
 
-__all__ = ["Directions", "factorize", "load_directions", "save_directions", "strips"]
-
 _FORMAT = "stylelayers.directions"
 
 

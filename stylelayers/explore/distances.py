@@ -7,8 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Distance", "FeatureDistance", "load_distance", "pixel_distance"]
-
 Distance = Callable[[Tensor, Tensor], Tensor]
 _VGG_LAYERS = (3, 8, 15, 22, 29)  # the last activation of each of its five stages
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["latents_of_seeds", "slerp", "source_of_seed"]
-
 _SEEDS = 1 << 63
 
 

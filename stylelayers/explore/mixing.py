@@ -8,8 +8,6 @@ from torch import Tensor
 from ..models import Generator
 from .sampling import default_batch, synthesize
 
-__all__ = ["check_layers", "mixed_styles_grid", "mixing_table"]
-
 
 def mixing_table(
     generator: Generator,

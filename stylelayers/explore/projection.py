@@ -21,8 +21,6 @@ from .distances import Distance, pixel_distance
 from .latents import latents_of_seeds
 from .sampling import check_eval_mode, cycled_labels
 
-__all__ = ["SPACES", "Projection", "fingerprint", "project", "save_projection", "style_statistics"]
-
 SPACES = ("w", "w+")
 _METADATA = {"format": "stylelayers.styles", "version": "1"}
 _NOISE_PART, _MAX_NOISE = 0.75, 0.05  # part of the steps with noise on w; its deviation in units of that of w

@@ -12,8 +12,6 @@ from ..models import Generator
 from .classes import class_numbers
 from .latents import latents_of_seeds, source_of_seed
 
-__all__ = ["check_eval_mode", "cycled_labels", "default_batch", "in_batches", "sample", "styles_of_seeds", "synthesize"]
-
 _MAX_IMAGES, _MAX_PIXELS = 64, 1 << 21  # of a batch
 
 

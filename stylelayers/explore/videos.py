@@ -14,8 +14,6 @@ from torch import Tensor
 from .._whole_files import whole_file
 from ..images.writing import as_image, check_ending
 
-__all__ = ["VIDEOS", "check_video", "save_video"]
-
 VIDEOS = (".gif", ".mp4")
 """File endings of videos."""
 _ALPHA_MODES = ("LA", "RGBA")

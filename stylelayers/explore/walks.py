@@ -11,8 +11,6 @@ from ..models._inputs import as_one_hot
 from .latents import latents_of_seeds, slerp
 from .sampling import cycled_labels, styles_of_seeds
 
-__all__ = ["WALKS", "linear_walk", "spherical_walk", "walk_styles"]
-
 WALKS = ("z", "w")
 
 

@@ -16,8 +16,6 @@ from .._whole_files import whole_file
 from ..models import Generator
 from .tracing import NOISE_MODES, OUTPUT, Exported, Inputs, example_inputs, trace, verified_difference
 
-__all__ = ["export_onnx"]
-
 _REQUIRED = ("onnx", "onnxscript", "onnxruntime")
 
 

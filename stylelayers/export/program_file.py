@@ -12,8 +12,6 @@ from .._whole_files import whole_file
 from ..models import Generator
 from .tracing import NOISE_MODES, Exported, Inputs, example_inputs, trace, verified_difference
 
-__all__ = ["export_program"]
-
 
 def export_program(
     generator: Generator, path: str | os.PathLike[str], *, noise: str = "const", half: bool = False

@@ -17,8 +17,6 @@ from torch.export import Dim, ExportedProgram
 
 from ..models import Generator
 
-__all__ = ["NOISE_MODES", "OUTPUT", "Exported", "Inputs", "example_inputs", "trace", "verified_difference"]
-
 OUTPUT = "images"
 Inputs = dict[str, Tensor]
 NOISE_MODES = ("const", "none")

@@ -5,8 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-__all__ = ["in_dtype_of", "without_autocast"]
-
 
 def in_dtype_of(weight: Tensor, x: Tensor, caller: str) -> Tensor:
     """Cast the input of a layer to the dtype of its weight, unless autocast casts both.

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from ._function import cache_signature
 
-__all__ = ["move_buffer", "number_without_sync"]
-
 
 def move_buffer(module: nn.Module, name: str, value: Tensor) -> None:
     """Set a buffer to a value without a graph: in place, or under ``torch.compile`` by assigning the attribute.

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["cache_signature", "needs_plain_operators", "records_gradients"]
-
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 

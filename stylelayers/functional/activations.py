@@ -15,8 +15,6 @@ from torch import Tensor
 
 from .._checks import check_choice
 
-__all__ = ["Activation", "activation_names", "get_activation", "register_activation"]
-
 _aten = torch.ops.aten
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 

@@ -16,8 +16,6 @@ from .._checks import check_number
 from ._function import cache_signature, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
-__all__ = ["bias_act", "check_activation"]
-
 
 def bias_act(
     x: Tensor,

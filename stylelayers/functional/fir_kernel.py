@@ -14,18 +14,6 @@ from torch import Tensor, nn
 
 from ._buffers import number_without_sync
 
-__all__ = [
-    "Kernel",
-    "Numbers",
-    "as_kernel",
-    "correlation_taps",
-    "fir_kernel",
-    "is_separable",
-    "normalized",
-    "numbers_of",
-    "size_of",
-]
-
 _Rows = tuple[tuple[float, ...], ...]
 Numbers = tuple[float, ...] | _Rows
 """Taps of a separable kernel, or the rows of a 2-D one."""

@@ -10,8 +10,6 @@ from torch.nn.functional import pad
 
 from .._checks import check_ints
 
-__all__ = ["minibatch_stddev"]
-
 
 def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1) -> Tensor:
     """Append `num_channels` channels with the standard deviation over the images of a group.

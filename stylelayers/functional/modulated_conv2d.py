@@ -19,8 +19,6 @@ from torch import Tensor
 from ._autocast import without_autocast
 from .resample_conv2d import resample_conv2d
 
-__all__ = ["modulated_conv2d"]
-
 
 def modulated_conv2d(
     x: Tensor,

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-__all__ = ["pixel_norm"]
-
 
 def pixel_norm(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     r"""Scale to unit mean square along `dim`: :math:`x / \sqrt{\mathrm{mean}(x^2) + eps}`.

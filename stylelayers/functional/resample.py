@@ -13,8 +13,6 @@ from .._checks import check_choice, check_ints
 from .fir_kernel import Kernel, as_kernel, size_of
 from .upfirdn2d import upfirdn2d
 
-__all__ = ["PADDING_MODES", "blur2d", "downsample2d", "pad2d", "upsample2d"]
-
 PADDING_MODES = ("zeros", "reflect", "replicate")
 
 

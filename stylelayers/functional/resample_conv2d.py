@@ -25,8 +25,6 @@ from .fir_kernel import Kernel, as_kernel, size_of
 from .resample import PADDING_MODES, blur2d, pad2d
 from .upfirdn2d import upfirdn2d
 
-__all__ = ["RESAMPLE_METHODS", "check_resampling", "resample_conv2d"]
-
 RESAMPLE_METHODS = ("fir", "nearest")
 _Sides = tuple[int, int, int, int]
 

@@ -24,8 +24,6 @@ from ._autocast import without_autocast
 from ._function import cache_signature, needs_plain_operators, records_gradients
 from .fir_kernel import as_kernel, correlation_taps
 
-__all__ = ["upfirdn2d"]
-
 
 def upfirdn2d(
     x: Tensor,

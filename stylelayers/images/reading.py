@@ -16,17 +16,6 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-__all__ = [
-    "ENDINGS",
-    "convert_image",
-    "decode_picture",
-    "image_to_tensor",
-    "is_picture",
-    "open_picture",
-    "read_picture",
-    "resize_image",
-]
-
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 """Endings of the files that are read, in lower case."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from .._whole_files import whole_file
 
-__all__ = ["PICTURES", "check_ending", "save_each", "save_grid", "save_picture", "tile", "to_pixels"]
-
 PICTURES: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 3},
     ".webp": {"format": "WEBP", "lossless": True, "exact": True},  # keep colours under transparent pixels

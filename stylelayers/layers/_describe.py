@@ -2,8 +2,6 @@
 
 from typing import Any
 
-__all__ = ["non_default_arguments"]
-
 
 def non_default_arguments(**options: tuple[Any, Any]) -> str:
     """``, name=value`` for each option ``name=(value, default)`` that differs from its default."""

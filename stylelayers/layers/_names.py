@@ -5,8 +5,6 @@ from functools import wraps
 from inspect import signature
 from typing import Any, TypeVar
 
-__all__ = ["ELSEWHERE", "answers_to_other_names"]
-
 _Module = TypeVar("_Module", bound=type)
 
 ELSEWHERE: dict[str, tuple[str, ...]] = {

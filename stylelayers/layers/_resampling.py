@@ -11,8 +11,6 @@ from ..functional.fir_kernel import Numbers, is_separable, normalized, numbers_o
 from ..functional.resample import PADDING_MODES
 from ..functional.resample_conv2d import check_resampling
 
-__all__ = ["Resampling", "fir_taps", "format_taps", "same_padding"]
-
 
 @dataclass(frozen=True)
 class Resampling:

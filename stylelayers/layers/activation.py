@@ -9,8 +9,6 @@ from ..functional.bias_act import check_activation
 from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 
-__all__ = ["BiasAct"]
-
 
 @answers_to_other_names
 class BiasAct(nn.Module):

@@ -22,8 +22,6 @@ from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 
-__all__ = ["EqualConv2d", "EqualLinear"]
-
 
 @answers_to_other_names
 class EqualLinear(nn.Module):

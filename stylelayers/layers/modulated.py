@@ -15,8 +15,6 @@ from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
 from .equalized import EqualLinear
 
-__all__ = ["ModulatedConv2d"]
-
 
 @answers_to_other_names
 class ModulatedConv2d(nn.Module):

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from .._checks import check_ints
 from ._names import answers_to_other_names
 
-__all__ = ["NOISE_MODES", "ConstantInput", "Noise", "NoiseInjection", "check_noise"]
-
 NOISE_MODES = ("random", "const", "none")
 Noise = str | Sequence[torch.Generator]
 """One of `NOISE_MODES`, or one CPU generator per sample, with which a sample has the same noise in any batch."""

@@ -7,8 +7,6 @@ from .._checks import check_ints
 from ..functional import minibatch_stddev, pixel_norm
 from ._names import answers_to_other_names
 
-__all__ = ["MinibatchStdDev", "PixelNorm"]
-
 
 @answers_to_other_names
 class PixelNorm(nn.Module):

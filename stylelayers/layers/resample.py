@@ -16,8 +16,6 @@ from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import fir_taps, format_taps
 
-__all__ = ["Blur", "Downsample2d", "Upsample2d"]
-
 
 class _FIRLayer(nn.Module):
     """Holds the normalised taps as numbers, and the padding mode."""

@@ -11,8 +11,6 @@ from .activation import BiasAct
 from .modulated import ModulatedConv2d
 from .noise import Noise, NoiseInjection
 
-__all__ = ["StyledConv", "ToRGB"]
-
 
 @answers_to_other_names
 class StyledConv(nn.Module):

@@ -3,17 +3,6 @@
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-__all__ = [
-    "hinge_discriminator_loss",
-    "hinge_generator_loss",
-    "logistic_loss",
-    "nonsaturating_loss",
-    "relativistic_discriminator_loss",
-    "relativistic_generator_loss",
-    "wasserstein_discriminator_loss",
-    "wasserstein_generator_loss",
-]
-
 
 def nonsaturating_loss(fake_logits: Tensor) -> Tensor:
     """Generator loss ``mean(softplus(-fake))`` (arXiv:1406.2661, section 3)."""

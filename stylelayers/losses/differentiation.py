@@ -6,8 +6,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-__all__ = ["at_least_float32", "gradient_norms", "gradient_of", "vjp"]
-
 _COMPILED_FORM = {
     "r1_penalty": "r1_penalty_vjp",
     "r2_penalty": "r1_penalty_vjp on generated images",

@@ -11,15 +11,6 @@ from torch import Tensor
 
 from .differentiation import at_least_float32, gradient_norms, gradient_of, vjp
 
-__all__ = [
-    "gradient_penalty",
-    "gradient_penalty_vjp",
-    "interpolates",
-    "r1_penalty",
-    "r1_penalty_vjp",
-    "r2_penalty",
-]
-
 
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
     r"""Mean squared gradient norm :math:`E\|\nabla_x D(x)\|^2` on real images (arXiv:1801.04406, equation 9).

@@ -11,8 +11,6 @@ from .._ranks import rank_count, sum_over_ranks
 from ..functional._buffers import move_buffer
 from .differentiation import gradient_norms, gradient_of, vjp
 
-__all__ = ["PathLengthPenalty", "path_lengths", "path_lengths_vjp"]
-
 
 def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -> Tensor:
     r"""How far each image moves per unit of its latent: :math:`\|J_w^T y\|` (arXiv:1912.04958, equation 4).

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from .._random_state import preserve_random_state
 
-__all__ = ["SmallClassifier", "train_classifier"]
-
 EPOCHS, BATCH, LEARNING_RATE = 25, 64, 2e-3
 MAX_IMAGES = 5000
 

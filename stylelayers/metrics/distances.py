@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from .._random_state import preserve_random_state
 
-__all__ = ["frechet_distance", "kernel_distance", "precision_recall"]
-
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000
 NEIGHBOURS = 3
 _ROWS = 512  # of a distance matrix at a time

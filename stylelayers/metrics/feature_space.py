@@ -12,15 +12,6 @@ from ..data import digits
 from .classifier import SmallClassifier, train_classifier
 from .random_features import RandomFeatures
 
-__all__ = [
-    "FEATURES",
-    "RESIZE_FILTERS",
-    "FeatureSpace",
-    "automatic_features",
-    "classifier_of_digits",
-    "feature_space",
-]
-
 FEATURES = ("inception", "classifier", "digits", "random")
 RESIZE_FILTERS = {
     "tensorflow": "bilinear as in TensorFlow 1, not antialiased, to 299x299",

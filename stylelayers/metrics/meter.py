@@ -25,8 +25,6 @@ from .recognition import recognition
 from .registry import METRICS, default_metrics, min_images
 from .report import QualityReport
 
-__all__ = ["QualityMeter"]
-
 MAX_DEFAULT_SAMPLES = 10_000
 
 

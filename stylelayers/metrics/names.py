@@ -9,8 +9,6 @@ from .feature_space import FeatureSpace
 from .meter import QualityMeter
 from .registry import DIRECTIONS, METRICS, default_metrics
 
-__all__ = ["numbers_of"]
-
 
 def numbers_of(make_meter: Callable[[ImageDataModule], QualityMeter], data: ImageDataModule) -> tuple[str, ...]:
     """Names of the numbers that a meter of the data will report; all, unless it is a partial of `QualityMeter`."""

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 from ..models import Generator
 from .feature_space import FeatureSpace
 
-__all__ = ["SIMILARITIES", "perceptual_path_length"]
-
 SIMILARITIES = ("features", "vgg", "alex", "squeeze")
 _STEP = 1e-4
 

@@ -7,8 +7,6 @@ gives weak noise in smooth regions the weight of strong noise in rough ones.
 import torch
 from torch import Tensor, nn
 
-__all__ = ["RandomFeatures"]
-
 _FILTERS, _KERNEL, _LEVELS, _SMALLEST_SIDE = 16, 3, 4, 4
 _FLOOR = 0.02  # responses far below it count as equal
 

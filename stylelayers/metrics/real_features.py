@@ -18,8 +18,6 @@ from ..data import ImageDataModule
 from ..data.order import SeededImages
 from .feature_space import FeatureSpace
 
-__all__ = ["RealImages", "cache_folder", "real_features"]
-
 _VERSION = "1"  # of the cache files
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["CONFIDENCE", "Recognition", "recognition"]
-
 CONFIDENCE = 0.9
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from .distances import NEIGHBOURS
 
-__all__ = ["DIRECTIONS", "METRICS", "Metric", "default_metrics", "min_images"]
-
 
 @dataclass(frozen=True)
 class Metric:

@@ -5,8 +5,6 @@ from typing import Any
 
 from .registry import DIRECTIONS
 
-__all__ = ["QualityReport"]
-
 _SETTINGS = ("features", "resize_filter", "data_filter", "samples", "real_images", "truncation_psi", "noise", "seed")
 
 

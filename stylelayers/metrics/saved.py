@@ -19,8 +19,6 @@ from ..data.listing import class_folders, class_name, list_folder
 from ..models import Generator
 from ..models.class_names import quoted
 
-__all__ = ["data_for"]
-
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
     f"stylelayers.data.{build.__name__}": build for build in (digits, image_folder, torchvision_dataset)
 }

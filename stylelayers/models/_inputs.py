@@ -8,8 +8,6 @@ from torch.nn.functional import one_hot
 
 from .._checks import is_int
 
-__all__ = ["as_floating", "as_labels", "as_one_hot"]
-
 
 def as_floating(caller: str, name: str, value: Any, shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Return a floating-point tensor ``(N, *shape)``; arrays and lists take the dtype and device of `like`.

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["checked_class_names", "difference", "quoted"]
-
 
 def checked_class_names(names: Sequence[str] | Any, num_labels: int, caller: str) -> tuple[str, ...]:
     """Return `names` as a tuple: one for each class and all different, or empty if they are not known.

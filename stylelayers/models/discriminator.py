@@ -21,8 +21,6 @@ from .mapping import MappingNetwork
 from .pyramid import Pyramid
 from .synthesis import ARCHITECTURES
 
-__all__ = ["Discriminator"]
-
 
 @answers_to_other_names
 class Discriminator(nn.Module):

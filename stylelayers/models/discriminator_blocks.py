@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from ..functional.activations import get_activation
 from ..layers import EqualConv2d, EqualLinear, MinibatchStdDev
 
-__all__ = ["DiscriminatorBlock", "DiscriminatorEpilogue"]
-
 
 class DiscriminatorBlock(nn.Module):
     """One resolution: perhaps an image, a convolution, and a down-sampling convolution.

@@ -12,8 +12,6 @@ from .class_names import checked_class_names
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
 
-__all__ = ["Generator"]
-
 
 @answers_to_other_names
 class Generator(nn.Module):

@@ -17,8 +17,6 @@ from ..layers import EqualLinear
 from ..layers._names import answers_to_other_names
 from ._inputs import as_floating, as_labels, as_one_hot
 
-__all__ = ["MappingNetwork"]
-
 
 @answers_to_other_names
 class MappingNetwork(nn.Module):

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from .._checks import check_resolution
 
-__all__ = ["Pyramid"]
-
 _SMALLEST, _LARGEST_BASE = 4, 15
 
 

@@ -23,8 +23,6 @@ from ..layers.noise import Noise, check_noise
 from ._inputs import as_floating
 from .pyramid import Pyramid
 
-__all__ = ["ARCHITECTURES", "SynthesisBlock", "SynthesisNetwork"]
-
 ARCHITECTURES = ("skip", "resnet", "orig")
 
 

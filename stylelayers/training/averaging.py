@@ -9,8 +9,6 @@ from torch import nn
 from .._checks import check_number
 from ..models import Generator
 
-__all__ = ["AveragedGenerator"]
-
 
 class AveragedGenerator(nn.Module):
     """A copy of a generator whose parameters are an EMA of its parameters; buffers are copied.

@@ -19,8 +19,6 @@ from torch.optim import Optimizer
 
 from .._ranks import average_over_ranks
 
-__all__ = ["PreflightError", "average_gradients", "without_reducer"]
-
 
 class PreflightError(ValueError):
     """A run that cannot work, found before its first step."""

@@ -24,8 +24,6 @@ from .precision import at_least_float32_in
 from .saved_state import check_belongs, identity, resumed_tensors, widen_scalars
 from .steps import MicroBatch, mean_lazy_interval
 
-__all__ = ["GAN"]
-
 DIVERSITY_INTERVAL = 10  # iterations
 
 

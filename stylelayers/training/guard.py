@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from .._checks import check_ints
 
-__all__ = ["DivergedError", "NonFiniteGuard"]
-
 
 class DivergedError(RuntimeError):
     """Training produced nothing but non-finite gradients; the weights are those of the last good step."""

@@ -13,8 +13,6 @@ from .network_calls import NetworkCalls
 from .optimizers import clip_gradients, without_gradients
 from .steps import MicroBatch, Step
 
-__all__ = ["Iteration"]
-
 
 @dataclass
 class Iteration:

@@ -18,9 +18,7 @@ from .. import losses
 from .._checks import check_choice, check_ints, check_number
 from ..models import MappingNetwork
 from .network_calls import NetworkCalls
-from .steps import MicroBatch, Penalty, Step, Term, penalty
-
-__all__ = ["ADVERSARIAL_LOSSES", "StyleGAN2Loss", "mix_styles"]
+from .steps import LossAndLogs, MicroBatch, Penalty, Step, Term, penalty
 
 ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "nonsaturating": (losses.nonsaturating_loss, losses.logistic_loss),
@@ -29,7 +27,6 @@ ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]
     "relativistic": (losses.relativistic_generator_loss, losses.relativistic_discriminator_loss),
 }
 GAMMA_PER_PIXEL = 0.0002  # of "auto", times pixels / batch
-Value = tuple[Tensor, dict[str, Tensor]]  # to minimize; to log
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -127,7 +124,7 @@ class StyleGAN2Loss(nn.Module):
 
     # Adversarial losses
 
-    def generator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> Value:
+    def generator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> LossAndLogs:
         """On new images, which `batch` keeps."""
         criterion = ADVERSARIAL_LOSSES[self.adversarial][0]
         fakes = calls.synthesize(self.sample_styles(calls, len(batch.images), batch.labels))
@@ -139,7 +136,7 @@ class StyleGAN2Loss(nn.Module):
             loss = criterion(logits)
         return loss, {"loss/generator": loss}
 
-    def discriminator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> Value:
+    def discriminator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> LossAndLogs:
         """On real images, whose logits `batch` keeps, and generated ones."""
         criterion = ADVERSARIAL_LOSSES[self.adversarial][1]
         real = calls.discriminate(batch.images, batch.labels)
@@ -228,7 +225,7 @@ class StyleGAN2Loss(nn.Module):
         if mark.weight not in self.automatic:
             check_number(type(self).__name__, least=0, **{mark.weight: getattr(self, mark.weight)})
 
-    def _weigh(self, method: Any, mark: Penalty, calls: NetworkCalls, batch: MicroBatch) -> Value:
+    def _weigh(self, method: Any, mark: Penalty, calls: NetworkCalls, batch: MicroBatch) -> LossAndLogs:
         value, *others = method(self, calls, batch)
         weighted = value * (getattr(self, mark.weight) * getattr(self, mark.interval))
         return weighted, dict(zip(mark.logs, (weighted, *others), strict=True))

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from .. import losses
 from ..models import Discriminator, Generator
 
-__all__ = ["NetworkCalls"]
-
 _PENALTIES = {  # from a live graph and, for compiled networks, through torch.func
     "r1": (losses.r1_penalty, losses.r1_penalty_vjp),
     "gradient_penalty": (losses.gradient_penalty, losses.gradient_penalty_vjp),

@@ -10,16 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-__all__ = [
-    "OptimizerFactory",
-    "clip_gradients",
-    "freeze_parameters",
-    "keep_own_settings",
-    "lazy_factor",
-    "lazy_optimizer",
-    "without_gradients",
-]
-
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 

@@ -11,8 +11,6 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HALF", "at_least_float32_in", "vanishing_eps"]
-
 HALF = {"bf16-true": torch.bfloat16, "16-true": torch.float16}  # the trainer's name → the dtype
 _Conversion = Callable[[Tensor], Tensor]
 

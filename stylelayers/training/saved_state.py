@@ -10,13 +10,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
+from ..checkpoints import arguments_of
 from ..checkpoints._building import has_shape, with_current_names
 from ..checkpoints.training_checkpoint import CLASS_NAMES
 from ..models import Discriminator, Generator
 from ..models.class_names import difference
-from .network_arguments import MEANING, NetworkArguments, differing, network_arguments
-
-__all__ = ["check_belongs", "identity", "resumed_tensors", "widen_scalars"]
 
 
 class Trained(Protocol):
@@ -32,13 +30,19 @@ class Trained(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
 
+NetworkArguments = Mapping[str, Mapping[str, Any]]  # of the constructors of ``generator`` and ``discriminator``
+
+MEANING = (  # arguments that change what the weights mean, whatever their shapes
+    *("architecture", "activation", "padding_mode", "resample_method", "resample_filter", "normalize_style"),
+    "mapping_lr_multiplier",
+)
 _NETWORKS = ("generator", "discriminator")
 
 
 def identity(model: Trained) -> dict[str, Any]:
     """Entries of a checkpoint that describe its model."""
     return {
-        "arguments": network_arguments(model.generator, model.discriminator),
+        "arguments": network_arguments(model),
         "optimizers": [_class_of(optimizer) for optimizer in model.configure_optimizers()],
         "frozen": sorted(model.frozen),
         CLASS_NAMES: list(model.generator.class_names),
@@ -48,7 +52,7 @@ def identity(model: Trained) -> dict[str, Any]:
 def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -> None:
     """Raise a ValueError unless a checkpoint's state fits `model`; `path` names the checkpoint."""
     there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
-    here = network_arguments(model.generator, model.discriminator)
+    here = network_arguments(model)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
     _check_meaning(there, here, path)
     _check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, path)
@@ -84,6 +88,21 @@ def _check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -
         raise ValueError(
             f"the checkpoint {path} is of a run on other classes than the data's, {difference(saved, own)}"
         )
+
+
+def network_arguments(model: Trained) -> dict[str, dict[str, Any]]:
+    """The constructor arguments of both networks, as a checkpoint stores them."""
+    return {name: arguments_of(getattr(model, name)) for name in _NETWORKS}
+
+
+def differing(there: NetworkArguments, here: NetworkArguments) -> list[tuple[str, str]]:
+    """``(network, argument)`` of each argument that both have, with different values; tuples may have become lists."""
+    return [
+        (network, name)
+        for network in there
+        for name, value in there[network].items()
+        if name in here.get(network, {}) and _as_list(value) != _as_list(here[network][name])
+    ]
 
 
 def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object) -> None:
@@ -167,3 +186,7 @@ def _class_of(optimizer: Optimizer) -> str:
 
 def _count(groups: list[dict[str, Any]]) -> int:
     return sum(len(group["params"]) for group in groups)
+
+
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .network_calls import NetworkCalls
 
-__all__ = ["MicroBatch", "Penalty", "Step", "Term", "mean_lazy_interval", "penalty"]
+LossAndLogs = tuple[Tensor, dict[str, Tensor]]  # the value to minimize, and what to log by its name
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Term:
     """
 
     name: str
-    compute: Callable[[NetworkCalls, MicroBatch], tuple[Tensor, dict[str, Tensor]]]
+    compute: Callable[[NetworkCalls, MicroBatch], LossAndLogs]
     logs: tuple[str, ...]
 
 

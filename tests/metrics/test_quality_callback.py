@@ -20,8 +20,8 @@ from stylelayers.checkpoints import load_generator
 from stylelayers.metrics import QualityMeter, QualityReport
 from stylelayers.training import GAN, LatestCheckpoint, QualityMetrics, StopOnSignal
 from stylelayers.training.callbacks import quality as quality_module
+from stylelayers.training.distributed import PreflightError
 from stylelayers.training.run.checks import check_optimized_metric
-from stylelayers.training.run.errors import PreflightError
 from tests.training.processes import in_processes
 from tests.training.tiny import BATCH, fit, tiny_config, tiny_data, tiny_gan
 

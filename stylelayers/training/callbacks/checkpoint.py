@@ -14,8 +14,6 @@ from lightning.pytorch.utilities import rank_zero_warn
 from ..._checks import check_choice, check_ints, check_number
 from ..._whole_files import whole_file
 
-__all__ = ["LatestCheckpoint"]
-
 
 class LatestCheckpoint(Callback):
     """Write ``checkpoints/last.ckpt`` regularly and at the end; earlier ones become ``last-1.ckpt``, ...

@@ -9,8 +9,6 @@ from rich.console import Console
 from ..._checks import check_ints
 from ..gan import GAN
 
-__all__ = ["DataSummary"]
-
 
 class DataSummary(Callback):
     """Print the number of images and of classes, with their names, when training starts.

@@ -8,8 +8,6 @@ from lightning import Callback, Trainer
 from ...checkpoints import GENERATOR_FILE, save_generator
 from ..gan import GAN
 
-__all__ = ["GeneratorFile"]
-
 
 class GeneratorFile(Callback):
     """Write the averaged generator to ``generator.safetensors`` when training ends.

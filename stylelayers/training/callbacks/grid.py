@@ -12,8 +12,6 @@ from ...explore.sampling import sample
 from ...images.writing import save_grid
 from ..gan import GAN
 
-__all__ = ["ImageGrid"]
-
 
 class ImageGrid(Callback):
     """Save grids of the averaged generator's images as ``samples/<images seen>.png``, and the last as ``last.png``.

@@ -9,8 +9,6 @@ from lightning import Callback, Trainer
 from ..._checks import check_ints, check_number
 from ..gan import GAN
 
-__all__ = ["Health"]
-
 
 class Health(Callback):
     """Warn of divergence, of a discriminator that has won and of mode collapse; once, and again after it has passed.

@@ -11,8 +11,6 @@ from lightning.pytorch.callbacks import Timer
 from ..._checks import check_ints
 from ..gan import GAN
 
-__all__ = ["StopAfterImages", "Throughput", "find_callbacks", "limits", "progress", "progress_of_checkpoint"]
-
 
 class StopAfterImages(Callback):
     """End training once so many real images have been seen.

@@ -11,8 +11,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from ..gan import GAN
 from .limits import limits, progress
 
-__all__ = ["TrainingProgress", "fraction_done"]
-
 _SHOWN = {  # beside the penalties
     "speed/images_per_second": "{:.0f} images/s",
     "loss/generator": "G {:.2f}",

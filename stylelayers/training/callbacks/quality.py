@@ -19,8 +19,6 @@ from ..distributed import PreflightError
 from ..gan import GAN
 from .stopping import StopOnSignal
 
-__all__ = ["QualityMetrics"]
-
 BEST_GENERATOR = "best.safetensors"
 
 

@@ -12,8 +12,6 @@ from ..gan import GAN
 from ..optimizers import lazy_factor
 from ..steps import mean_lazy_interval
 
-__all__ = ["Schedules", "value_at"]
-
 _GAMMAS = {"r1_gamma", "r2_gamma"}
 Points = Sequence[tuple[float, float]]
 

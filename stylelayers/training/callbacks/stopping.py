@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
-__all__ = ["StopOnSignal"]
-
 _NAMES: dict[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 _Handler = Callable[[int, FrameType | None], Any] | int
 

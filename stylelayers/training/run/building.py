@@ -1,22 +1,25 @@
-"""Trainer, model and data of a configuration."""
+"""Build the trainer, the model and the data of a configuration, and fit."""
 
 import logging
+import sys
 import warnings
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ...data import ImageDataModule
 from ..gan import GAN
-from .folders import is_follower
+from .changes import changed_settings
+from .ending import limit_reached
+from .folders import claimed, is_follower
 from .resuming import check_resumable, find_checkpoint
 from .trainer_arguments import check_trainer_arguments
 from .transfer import initialize
 from .values import check_values
-
-__all__ = ["build"]
 
 _IRRELEVANT_WARNINGS = (
     *("many workers", "number of training batches", "treespec", "in eval mode", "exists and is not empty"),
@@ -43,6 +46,25 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     members = {group: _build_members(cfg, group) for group in ("callbacks", "logger")}
     trainer: Trainer = instantiate(cfg.trainer, **members, _convert_="all")
     return trainer, model, data
+
+
+def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:
+    """Train what `build` made and return the last value of each metric; empty if a limit is reached already.
+
+    The run's folder gets the composed configuration before training starts.
+    """
+    checkpoint = None if cfg.resume == "auto" else cfg.resume
+    reached = limit_reached(trainer, checkpoint)
+    if reached is not None:
+        print(reached)
+        return {}
+    if trainer.is_global_zero and checkpoint is not None:
+        for line in changed_settings(cfg, Path(checkpoint)):
+            print(_printable(line))
+    folder = claimed(Path(cfg.output), OmegaConf.to_yaml(cfg, resolve=True), resume=cfg.resume)
+    with folder if trainer.is_global_zero else nullcontext():
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 def _build_model(cfg: DictConfig, data: ImageDataModule) -> GAN:
@@ -72,3 +94,9 @@ def _quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for remark in _IRRELEVANT_WARNINGS:
         warnings.filterwarnings("ignore", f"(?s).*{remark}.*")
+
+
+def _printable(text: str) -> str:
+    """With ``?`` for characters that the encoding of the output lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, errors="replace").decode(encoding)

@@ -10,8 +10,6 @@ from ...checkpoints.run_configuration import CONFIGURATION, read_configuration
 from .early_names import with_names_of_today
 from .overrides import as_override
 
-__all__ = ["changed_settings"]
-
 _NO_SETTINGS = ("resume", "output", "callbacks.preflight.preset")  # of a single start, or said by other keys
 _PRESET = "preset."  # its values are those of other keys
 _NO_EFFECT = {  # on a resumed run

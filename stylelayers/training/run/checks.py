@@ -12,8 +12,6 @@ from ..gan import GAN
 from ..precision import HALF, vanishing_eps
 from .logged import check_choices, check_direction, check_name, logged_names
 
-__all__ = ["check_optimized_metric", "check_run"]
-
 
 def check_run(
     trainer: Trainer,

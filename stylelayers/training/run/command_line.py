@@ -16,8 +16,6 @@ from omegaconf.errors import OmegaConfBaseException
 from .errors import came_from, explain
 from .keys import keys_of
 
-__all__ = ["at_home", "check_preset", "one_line", "quoted", "refusal", "typed_overrides", "unreadable"]
-
 
 def quoted(text: str) -> str:
     """A value, in quotes if Hydra's grammar would not read it as it is.
@@ -37,10 +35,6 @@ def at_home(arguments: Sequence[str]) -> list[str]:
     """The arguments with ``~`` at the start of a value, or of each value of a sweep, as the home folder.
 
     A shell replaces it at the start of a word alone.
-
-    Example:
-        >>> at_home(["data=digits", "data.root=~/pictures"])[1].startswith("data.root=/")
-        True
     """
     return [
         f"{key}={','.join(quoted(os.path.expanduser(path)) for path in re.split(',(?=~/)', value))}"

@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["with_names_of_today"]
-
 _KEYS = {
     "model.generator.latent_dim": "model.generator.z_dim",
     "model.generator.style_dim": "model.generator.w_dim",
@@ -29,12 +27,7 @@ _TARGETS = (
 
 
 def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The dotted keys and values of a configuration, renamed where it is of an earlier version.
-
-    Example:
-        >>> with_names_of_today({"model.generator.style_dim": 64, "seed": 0})
-        {'model.generator.w_dim': 64, 'seed': 0}
-    """
+    """The dotted keys and values of a configuration, renamed where it is of an earlier version."""
     return {_KEYS.get(key, key): _with_value_of_today(key, value) for key, value in values.items()}
 
 

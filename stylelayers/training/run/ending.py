@@ -21,7 +21,6 @@ LIMIT_KEYS = {
     "images": "callbacks.stop.max_images",
     "seconds": "trainer.max_time",
 }
-__all__ = ["closing_lines", "existing_files", "limit_reached", "resume_line"]
 
 
 def limit_reached(trainer: Trainer, checkpoint: str | os.PathLike[str] | None) -> str | None:

@@ -8,11 +8,8 @@ from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ..distributed import PreflightError
 from .keys import did_you_mean, with_keys
 from .trainer_arguments import REFUSED
-
-__all__ = ["CONFIGURATION_ERRORS", "PreflightError", "came_from", "explain", "explain_process"]
 
 CONFIGURATION_ERRORS = (ValueError, TypeError, HydraException, OmegaConfBaseException)
 

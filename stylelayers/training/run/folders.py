@@ -15,11 +15,9 @@ from typing import Any, NoReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from ..distributed import PreflightError
 from .command_line import quoted, typed_overrides
-from .errors import PreflightError
 from .locks import TakenError, locked
-
-__all__ = ["RunFolders", "claimed", "discard", "discard_made", "is_follower"]
 
 _OF_HYDRA = (".hydra", "multirun.yaml")
 _made: list[Path] = []

@@ -7,8 +7,6 @@ from typing import cast
 
 from omegaconf import DictConfig
 
-__all__ = ["did_you_mean", "keys_of", "objects_of", "with_keys"]
-
 
 def keys_of(config: DictConfig) -> Iterator[str]:
     """Every dotted key of a configuration, outer ones first; references are not followed."""

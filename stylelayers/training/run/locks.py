@@ -10,8 +10,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["TakenError", "locked"]
-
 _held: set[int] = set()
 
 

@@ -1,7 +1,6 @@
-"""The names under which a run will log, known before it starts: who chooses by another one chooses nothing."""
+"""The names that a run will log, known before it starts, and checks of settings that refer to them."""
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from lightning import Trainer
@@ -13,8 +12,7 @@ from ...metrics.names import numbers_of
 from ...metrics.registry import DIRECTIONS
 from ..callbacks import Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
 from ..gan import GAN
-
-__all__ = ["check_choices", "check_direction", "check_name", "logged_names"]
+from .keys import did_you_mean
 
 _ALWAYS = ("samples/diversity", "progress/images")
 _DIRECTIONS = {f"quality/{name}": better for name, better in DIRECTIONS.items() if better is not None}
@@ -27,13 +25,12 @@ _OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] 
 
 
 def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
-    """Raise a ValueError for a best state or a best generator by a number that is not logged, or the worst by it."""
+    """Check that the best state and the best generator are chosen by a number that is logged, at its better end."""
     for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, LatestCheckpoint) and callback.monitor is not None:
-            check_name("callbacks.checkpoint.monitor", callback.monitor, trainer, logged_names(trainer, model, data))
-            check_direction(
-                "callbacks.checkpoint.mode", "callbacks.checkpoint.monitor", callback.monitor, callback.mode
-            )
+            key = "callbacks.checkpoint.monitor"
+            check_name(key, callback.monitor, trainer, logged_names(trainer, model, data))
+            check_direction("callbacks.checkpoint.mode", key, callback.monitor, callback.mode)
         if isinstance(callback, QualityMetrics) and callback.best is not None:
             measured = numbers_of(callback.make_meter, data)
             if measured and callback.best not in measured:
@@ -44,26 +41,26 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
 
 
 def check_direction(key: str, choice: str, name: str, direction: str) -> None:
-    """Raise a ValueError for the best by a number of quality at its wrong end, ``"min"`` or ``"max"``."""
+    """Check that a direction, ``"min..."`` or ``"max..."``, is the better one of a metric."""
     better = _DIRECTIONS.get(name, direction[:3])
     if better != direction[:3]:
         raise ValueError(f"{key} must be {better + direction[3:]} for {choice}={name}, got {direction}")
 
 
 def check_name(key: str, name: str, trainer: Trainer, names: set[str]) -> None:
-    """Raise a ValueError for a name that is not among `names`; callbacks of one's own may log others."""
+    """Check that a name is logged; callbacks of a user may log any."""
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     if name in _DIRECTIONS and not any(isinstance(callback, QualityMetrics) for callback in callbacks):
         raise ValueError(f"{key}={name} is measured by callbacks=metrics, which is not among the callbacks")
     ours = all(type(c).__module__.startswith("stylelayers.") or isinstance(c, Timer) for c in callbacks)
     if ours and name not in names:
-        near = get_close_matches(name, names, n=1)
-        suggestion = f"did you mean {near[0]}? This" if near else "this"
-        raise ValueError(f"{key}={name} is not logged; {suggestion} run logs {', '.join(sorted(names))}")
+        near = did_you_mean(name, names)
+        run = f"{near} This run" if near else "this run"
+        raise ValueError(f"{key}={name} is not logged; {run} logs {', '.join(sorted(names))}")
 
 
 def logged_names(trainer: Trainer, model: GAN, data: ImageDataModule) -> set[str]:
-    """All that the model and the package's callbacks log."""
+    """The names that the model and the package's callbacks log."""
     names = {*_ALWAYS, *(name for step in model.loss.steps for term in step.losses for name in term.logs)}
     if isinstance(model.augment, AdaptiveAugment):
         names |= {"augment/p", "augment/sign"}

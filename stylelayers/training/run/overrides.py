@@ -2,21 +2,14 @@
 
 from typing import Any
 
-from ..network_arguments import NetworkArguments, differing
-
-__all__ = ["as_override", "overrides"]
+from ..saved_state import NetworkArguments, differing
 
 _OF_DATA = {"resolution": "data.resolution", "image_channels": "data.image_channels"}
 _FOLLOWING = ("channel_base", "channel_max")  # the discriminator's are the generator's unless they are set
 
 
 def as_override(value: Any) -> str:
-    """A value as Hydra reads it.
-
-    Example:
-        >>> as_override(None), as_override([True, 0.5]), as_override("lrelu")
-        ('null', '[true,0.5]', 'lrelu')
-    """
+    """A value as Hydra reads it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (list, tuple)):

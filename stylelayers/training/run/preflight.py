@@ -16,8 +16,6 @@ from ..gan import GAN
 from ..precision import HALF
 from .rehearsal import rehearse
 
-__all__ = ["Preflight", "checkpoint_bytes", "seconds_left"]
-
 
 class Preflight(Callback):
     """Rehearse an iteration with every penalty on a copy of the model, weigh the checkpoints, and print a line.

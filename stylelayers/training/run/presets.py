@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-__all__ = ["half_life", "published", "register_resolvers"]
-
 _HALF_LIFE = 10_000 / 32  # images per image of a batch
 _PIXELS, _LEAST_BATCH, _LARGEST_BATCH = 4096, 4, 32  # a process trains on 4096 / side images per step
 
@@ -22,10 +20,6 @@ def published(name: str, resolution: int | Sequence[int]) -> float:
     Args:
         name: ``batch_size`` (of a process), ``channel_base`` or ``lr``.
         resolution: side in pixels, or ``(height, width)``, of which the larger one counts.
-
-    Example:
-        >>> [published(name, 256) for name in ("batch_size", "channel_base", "lr")]
-        [16, 16384, 0.0025]
     """
     side = max(map(_count, resolution if isinstance(resolution, Sequence) else [resolution]), default=1)
     return {
@@ -40,10 +34,6 @@ def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: in
 
     Args:
         batch_size, devices, num_nodes: as the trainer takes them; ``"auto"`` and -1 are all GPUs of this machine.
-
-    Example:
-        >>> half_life(32, devices=1), half_life(4, devices=8)
-        (10000.0, 10000.0)
     """
     if devices in ("auto", -1, "-1"):
         devices = torch.cuda.device_count()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from ..._random_state import preserve_random_state
-from .errors import PreflightError
+from ..distributed import PreflightError
 
 try:
     import resource
@@ -22,8 +22,6 @@ except ImportError:  # Windows
 
 from ..gan import GAN
 from ..guard import NonFiniteGuard
-
-__all__ = ["amortize", "rehearse"]
 
 _NO_MEMORY = ("allocate memory", "out of memory", "not enough memory", "Storage size calculation overflowed")
 

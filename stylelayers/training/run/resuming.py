@@ -11,11 +11,8 @@ import torch
 
 from ...checkpoints._building import with_current_names
 from ..gan import GAN
-from ..network_arguments import network_arguments
-from ..saved_state import check_belongs, widen_scalars
+from ..saved_state import check_belongs, network_arguments, widen_scalars
 from .overrides import overrides
-
-__all__ = ["check_resumable", "find_checkpoint"]
 
 
 def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path | None:
@@ -62,7 +59,7 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
         check_belongs(checkpoint, model, path)
     except ValueError as error:
         there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
-        needed = overrides(there, network_arguments(model.generator, model.discriminator))
+        needed = overrides(there, network_arguments(model))
         raise ValueError(
             f"resume: {error}; "
             + (f"repeat the overrides of its run: {needed}, or " if needed else "repeat the overrides of its run, or ")

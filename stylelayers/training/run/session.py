@@ -16,19 +16,17 @@ from torch.multiprocessing import ProcessRaisedException
 
 from ...data import ImageDataModule
 from ..callbacks import StopOnSignal
+from ..distributed import PreflightError
 from ..gan import GAN
 from ..guard import DivergedError
-from .building import build
+from .building import build, fit
 from .checks import check_optimized_metric, check_run
 from .command_line import at_home, check_preset, one_line, refusal, typed_overrides
 from .ending import closing_lines, existing_files, resume_line
-from .errors import CONFIGURATION_ERRORS, PreflightError, explain, explain_process
-from .fitting import fit
+from .errors import CONFIGURATION_ERRORS, explain, explain_process
 from .folders import discard, discard_made, is_follower
 from .locks import TakenError
 from .sweeps import is_sweep, sweep_direction, swept_value, worst_value
-
-__all__ = ["start", "supervised"]
 
 
 def start(run: Callable[[], object], configs: str) -> None:

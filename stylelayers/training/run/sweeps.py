@@ -8,8 +8,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-__all__ = ["is_sweep", "sweep_direction", "swept_value", "worst_value"]
-
 
 def is_sweep() -> bool:
     """Whether this run is one of several that Hydra starts."""

@@ -7,8 +7,6 @@ from omegaconf import DictConfig
 
 from .overrides import as_override
 
-__all__ = ["REFUSED", "check_trainer_arguments"]
-
 _NO_VALIDATION = "has no effect: nothing is validated; callbacks=metrics measures quality"
 _BY_HAND = "is for optimisation by the trainer, and a GAN's is its model's"
 REFUSED = {

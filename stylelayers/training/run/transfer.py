@@ -17,11 +17,9 @@ from ...checkpoints.loading import kind_of, read_torch_file
 from ...checkpoints.training_checkpoint import stored_arguments
 from ...models.class_names import difference
 from ..gan import GAN
-from ..network_arguments import MEANING, NetworkArguments, differing, network_arguments
+from ..saved_state import MEANING, NetworkArguments, differing, network_arguments
 from .overrides import overrides
 from .resuming import find_checkpoint
-
-__all__ = ["initialize"]
 
 _PARTS = ("generator", "discriminator", "average.module", "loss")  # of a checkpoint's state
 Tensors = Mapping[str, Tensor]
@@ -53,7 +51,7 @@ def initialize(
         tensors = tensors if strict else _aligned(tensors, here)
         left |= {n: _difference(n, tensors, here) for n in {**here, **tensors} if not _fits(n, tensors, here)}
         fitting |= {name: tensor for name, tensor in tensors.items() if _fits(name, tensors, here)}
-    _check(path, source.arguments, network_arguments(model.generator, model.discriminator), fitting, left, strict)
+    _check(path, source.arguments, network_arguments(model), fitting, left, strict)
     model.load_state_dict(fitting, strict=False)
     taken = {name.removeprefix("average.module.") for name in fitting if name.startswith("average.module.")}
     model.average.given = frozenset(taken & {name for name, _ in model.average.module.named_parameters()})

@@ -21,8 +21,6 @@ from ..loss import StyleGAN2Loss
 from .errors import CONFIGURATION_ERRORS, explain
 from .keys import did_you_mean, objects_of
 
-__all__ = ["check_values"]
-
 _RUN: dict[str, Any] = {
     "data": ImageDataModule,
     "model": GAN,
