@@ -53,7 +53,7 @@ def assert_near(found: list[Tensor], expected: list[Tensor], *dtypes: torch.dtyp
 
 @pytest.mark.parametrize(("held", "given"), PAIRS, ids=str)
 @pytest.mark.parametrize("row", MODULES, ids=str)
-def test_products_compute_in_the_dtype_of_their_weight_and_all_else_in_that_of_the_input(
+def test_products_use_the_dtype_of_weights_and_other_layers_of_inputs(
     row: Row, held: torch.dtype, given: torch.dtype
 ) -> None:
     module, inputs = filled(row, held), inputs_of(row, given)

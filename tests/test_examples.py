@@ -56,7 +56,7 @@ def test_custom_functions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("lowered", "tolerance"), [(False, 1e-5), (True, 0.1)])
-def test_custom_linear_is_torchs_linear_also_with_backward_outside_autocast(lowered: bool, tolerance: float) -> None:
+def test_custom_linear_is_torchs_also_with_backward_outside_autocast(lowered: bool, tolerance: float) -> None:
     example = load("custom_functions")
     x, weight, bias = (torch.randn(*shape, requires_grad=True) for shape in ((4, 3), (2, 3), (2,)))
     for inputs in ((x, weight), (x, weight, bias)):
@@ -192,7 +192,7 @@ def test_path_length_on_your_generator(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_script_says_how_to_run_it_and_has_a_test_and_a_place_on_the_page(name: str) -> None:
+def test_every_script_has_its_command_a_test_and_a_place_on_the_page(name: str) -> None:
     source = (ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8")
     assert f"    python examples/{name}.py --output " in source
     assert len(source.splitlines()) < 150

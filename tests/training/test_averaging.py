@@ -65,7 +65,7 @@ def test_buffers_are_copied() -> None:
         assert ours.data_ptr() != theirs.data_ptr(), name
 
 
-def test_it_is_an_untrained_copy_in_evaluation_mode_whatever_the_model_does() -> None:
+def test_it_is_an_untrained_copy_that_stays_in_evaluation_mode() -> None:
     model = tiny_gan()
     generator, average = model.generator, model.average.module
     ours = {p.data_ptr() for p in average.parameters()}

@@ -164,7 +164,7 @@ def test_built_optimisers_are_corrected_for_their_penalty(
         assert {id(p) for p in group["params"]} == {id(p) for p in getattr(model, network).parameters()}
 
 
-def test_an_optimiser_without_betas_is_corrected_in_its_learning_rate_alone() -> None:
+def test_without_betas_only_the_learning_rate_is_corrected() -> None:
     parameters = [nn.Parameter(torch.zeros(1))]
     (group,) = lazy_optimizer(partial(SGD, lr=0.1, momentum=0.9), 4)(parameters).param_groups
     assert (group["lr"], group["momentum"]) == (pytest.approx(0.08), 0.9)

@@ -89,7 +89,7 @@ def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str
     assert not getattr(part, images).requires_grad
 
 
-def test_the_gradient_penalty_is_between_the_images_times_its_weight_and_interval() -> None:
+def test_the_gradient_penalty_is_weighted_and_between_the_images() -> None:
     model, part = tiny_gan(r1_gamma=0.0, gradient_penalty_weight=3.0, gradient_penalty_interval=5), micro_batch(BATCH)
     torch.manual_seed(0)
     value, logged = only_penalty(model.loss, "gradient penalty").compute(model.calls, part)
@@ -101,9 +101,7 @@ def test_the_gradient_penalty_is_between_the_images_times_its_weight_and_interva
 
 
 @pytest.mark.parametrize(("batch", "shrink", "seen"), [(4, 2, 2), (5, 2, 2), (4, 1, 4), (1, 2, 1), (4, 100, 1)])
-def test_path_length_is_weighted_by_its_interval_and_sees_a_share_of_the_batch(
-    batch: int, shrink: int, seen: int
-) -> None:
+def test_path_length_is_weighted_and_sees_a_share_of_the_batch(batch: int, shrink: int, seen: int) -> None:
     model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)
     seen_styles: list[torch.Tensor] = []
     model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen_styles.append(inputs[0]))

@@ -56,7 +56,7 @@ def schedules(**options: Any) -> Schedules:
     return Schedules(**{**by_default, **options})
 
 
-def test_every_iteration_is_trained_with_the_values_of_the_images_before_it() -> None:
+def test_every_iteration_has_the_values_of_the_images_before_it() -> None:
     model, seen = tiny_gan(r2_gamma=1.0), Seen()
     trainer = fit(model, 7, seen, schedules())
     for index, (lr_g, b1, b2_g, lr_d, _, b2_d, r1, r2, half_life) in enumerate(seen.values):
