@@ -49,8 +49,9 @@ def with_keys(text: str, config: DictConfig, at: str | None = None) -> str:
     match = re.match(r"(\w+): (\w+)(?=(?: and \w+)* (?:must|needs|has|is)\b|=)", text)
     if match is None:
         return text
-    found = [key for key, node in objects_of(config) if str(node._target_).endswith(f".{match[1]}")]
-    if at in found:
+    objects = dict(objects_of(config))
+    found = [key for key, node in objects.items() if str(node._target_).endswith(f".{match[1]}")]
+    if at is not None and (at in found or match[2] in objects.get(at, {})):  # or of a part of it
         found = [at]
     return f"{found[0]}.{text[match.start(2) :]}" if len(found) == 1 else text
 

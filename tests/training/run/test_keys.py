@@ -51,6 +51,14 @@ def test_of_two_objects_of_a_class_the_one_that_is_built_is_named() -> None:
     assert with_keys(text, config, "model.generator_optimizer") == "model.generator_optimizer.lr must be above 0"
 
 
+def test_an_argument_that_a_part_refuses_is_that_of_the_object() -> None:
+    text, config = "SynthesisNetwork: w_dim must be an int", compose()
+    assert with_keys(text, config, "model.generator") == "model.generator.w_dim must be an int"
+    assert with_keys(text, config) == text
+    unknown = "MappingNetwork: num_layers must be an int"
+    assert with_keys(unknown, config, "model.generator") == unknown
+
+
 @pytest.mark.parametrize(
     ("config", "line"),
     [
