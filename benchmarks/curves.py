@@ -1,8 +1,8 @@
-"""The curves of a healthy and of a failing run as one picture, and the slope of the healthy one's memory.
+"""Plot the curves of a healthy and a failing run, and fit the memory growth of the healthy one.
 
     python -m benchmarks.curves runs/HEALTHY runs/FAILING picture.png [--memory memory.txt]
 
-``memory.txt`` has a line "seconds KiB" every so often, as this loop writes them beside a run, given its process:
+``memory.txt`` has lines of "seconds KiB", which this loop writes during a run with process id PID:
 
     while kill -0 $PID; do echo $(date +%s) $(awk '/VmRSS/{print $2}' /proc/$PID/status); sleep 10; done > memory.txt
 """
@@ -24,7 +24,7 @@ PANELS = {
     "penalties": ("r1/gradient_square_norm", "path_length/mean"),
     "diversity of images, real = 1": ("samples/diversity",),
 }
-WINDOW = 5  # logged values that a line is averaged over
+WINDOW = 5  # logged values in the moving average
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def read_metrics(run: Path) -> dict[str, np.ndarray]:
-    """Every logged metric of a run, the parts before its resumes included, by the images seen."""
+    """Read all logged metrics of a run, including those from before it was resumed."""
     parts = sorted(run.glob("metrics.*.csv"), key=lambda path: int(path.suffixes[0][1:]))
     rows = [row for path in [*parts, run / "metrics.csv"] for row in csv.DictReader(path.open())]
     names = sorted({name for row in rows for name in row})
@@ -66,14 +66,14 @@ def draw(axis: Any, metrics: dict[str, np.ndarray], title: str, names: tuple[str
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Averages of `WINDOW` neighbours, as long as `values`."""
+    """Moving average over `WINDOW` values, of the same length."""
     window = min(WINDOW, len(values))
     padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")
     return np.convolve(padded, np.ones(window) / window, mode="valid")
 
 
 def draw_memory(axis: Any, path: Path) -> str:
-    """Resident memory by time; says how it grew after the first tenth, with the standard error."""
+    """Plot resident memory over time; return its growth after the first tenth, with the standard error."""
     seconds, kibibytes = np.loadtxt(path, usecols=(0, 1)).T
     hours, mebibytes = (seconds - seconds[0]) / 3600, kibibytes / 1024
     axis.set_axis_on()

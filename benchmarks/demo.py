@@ -1,4 +1,4 @@
-"""A picture of ``stylelayers demo`` for digits of 32x32: made, and asked for over HTTP as the page does.
+"""Time a 32x32 digit of ``stylelayers demo``: rendered, and requested over HTTP as by the page.
 
     python -m benchmarks.demo [--rounds 9]
 
@@ -30,23 +30,23 @@ def main() -> None:
     settings = Settings(label=3, truncation_psi=0.7, mixed_label=5, mixed_layers=(0, 1), amounts=amounts)
     with serving(build_page(explorer)) as url:
         runs = {
-            "picture made": lambda: render(explorer, settings),
-            "asked for over HTTP": request(url, settings, explorer),
+            "rendered": lambda: render(explorer, settings),
+            "requested over HTTP": request(url, settings, explorer),
         }
         found = interleaved(runs, rounds=options.rounds)
-    print_table("A picture of the page", ("what", "ms"), [list(row) for row in found.items()], options.device)
+    print_table("A picture of the page", ("step", "ms"), [list(row) for row in found.items()], options.device)
 
 
 def request(url: str, settings: Settings, explorer: Explorer) -> Callable[[], object]:
-    """A change of one control of the page."""
+    """A function that requests a picture as the page does when a control changes."""
     first = [settings.seed, settings.label, settings.truncation_psi, settings.noise]
     layers = list(range(explorer.generator.num_ws))
     data = [*first, settings.mixed_seed, settings.mixed_label, settings.mixed_layers, layers, *settings.amounts]
     body = json.dumps({"data": data}).encode()
-    asked = Request(f"{url}gradio_api/run/picture", body, {"Content-Type": "application/json"})
+    message = Request(f"{url}gradio_api/run/render_picture", body, {"Content-Type": "application/json"})
 
     def run() -> object:
-        with urlopen(asked) as answer:
+        with urlopen(message) as answer:
             return json.load(answer)["data"]
 
     return run

@@ -1,11 +1,11 @@
-"""How many generated digits a classifier of real digits recognises, and how the classes are shared.
+"""Measure the fraction of generated digits that a classifier of real digits recognises, and their classes.
 
     python benchmarks/digits_quality.py runs/<name>
 
-Trains a small convolutional classifier on scikit-learn's digits (seconds), checks it on held-out scans, and
-applies it to samples of a generator file or a run's folder. A generator with labels is asked for random classes.
-Reports the share recognised with a confidence over 0.9, the share of every class among all samples, and the Fréchet
-distance to the real digits in the classifier's last hidden layer.
+Trains a small convolutional classifier on scikit-learn's digits (seconds), tests it on held-out scans, and applies it
+to samples of a generator file or a run's folder. Generators with labels get random classes. Prints the fraction
+recognised with a confidence over 0.9, the fraction of each class, and the Fréchet distance to the real digits in the
+classifier's last hidden layer.
 """
 
 from __future__ import annotations

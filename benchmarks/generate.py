@@ -1,9 +1,9 @@
-"""``stylelayers generate`` of 1,000 digits against the network alone: what seeds, bytes and files cost.
+"""Time ``stylelayers generate`` for 1,000 digits against the network alone: the cost of seeds, bytes and files.
 
     python -m benchmarks.generate [--count 1000] [--batch 64] [--rounds 9]
 
-The command runs in this process, loading the file included; Python's start and the import of torch, about two seconds,
-are not. "network" is the same number of images in the same batches from latents that are there.
+The command runs in this process. Its time includes loading the file, but not the start of Python and the import of
+torch (about two seconds). "network" is the same number of images in the same batches from given latents.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def main() -> None:
         runs: dict[str, Callable[[], object]] = {
             "network": network(generator, options.count, options.batch),
             "one grid": command(model, folder / "grid.png", *shared),
-            "one grid, noise of the seeds": command(model, folder / "grid.png", *shared, "--noise", "random"),
-            "a file a seed": command(model, folder / "files", *shared),
-            "a WebP file a seed": command(model, folder / "webp", *shared, "--format", "webp"),
+            "one grid, random noise": command(model, folder / "grid.png", *shared, "--noise", "random"),
+            "one file per seed": command(model, folder / "files", *shared),
+            "one WebP file per seed": command(model, folder / "webp", *shared, "--format", "webp"),
         }
         found = interleaved(runs, rounds=options.rounds)
     rows = [[name, time, time / found["network"]] for name, time in found.items()]
-    print_table(f"{options.count:,} digits of 32x32", ("what", "ms", "/ network"), rows, options.device)
+    print_table(f"{options.count:,} digits of 32x32", ("output", "ms", "/ network"), rows, options.device)
 
 
 def network(generator: Generator, count: int, batch: int) -> Callable[[], object]:

@@ -1,8 +1,8 @@
-"""How time grows with batch and pixels: the exponent of a power law, 1 for proportional.
+"""Fit how time grows with batch size and pixels: the exponent of a power law, 1 if proportional.
 
     python -m benchmarks.growth [--device cuda]
 
-All levels have the same number of channels, so that work is proportional to the pixels of the image.
+All levels have the same number of channels, so the work is proportional to the pixels of the image.
 """
 
 from __future__ import annotations

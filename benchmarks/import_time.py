@@ -1,4 +1,4 @@
-"""What ``import stylelayers`` costs on top of ``import torch``, in fresh processes that take turns.
+"""Time ``import stylelayers`` on top of ``import torch``, in new processes that take turns.
 
 python -m benchmarks.import_time
 """

@@ -1,9 +1,9 @@
-"""A whole training iteration, lazy penalties amortised: images a second of ours and of the official code.
+"""Time whole training iterations with lazy penalties amortised: images per second of ours and the official code.
 
     python -m benchmarks.iteration [--peers FOLDER] [--resolution 64] [--batch 8] [--device cuda]
 
-Sixteen iterations a turn: 16 generator and discriminator steps, 4 path-length steps, 1 R1 step, the average. Ours run
-as `train.py` runs them, through Lightning; the official loss runs in the order that its documentation states.
+Each turn has 16 iterations: 16 generator and discriminator steps, 4 path-length steps, 1 R1 step, and the EMA. Ours run
+through Lightning, as in `train.py`; the official loss runs in the order that its documentation states.
 """
 
 from __future__ import annotations

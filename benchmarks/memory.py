@@ -1,8 +1,8 @@
-"""Peak memory of each step: how far the process grows beyond what it held before, in a process of its own.
+"""Measure the peak memory of each step, in a process of its own, beyond the memory in use before.
 
     python -m benchmarks.memory [--peers FOLDER] [--device cuda]
 
-On CPUs the highest resident size counts (Linux), on CUDA the allocator's peak. Median of several processes.
+On CPUs this is the maximum resident size (Linux), on CUDA the peak of the allocator. Median of three processes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def in_child(child: str) -> float:
 
 
 def growth(whose: str, step: str, resolution: int, batch: int, device: str, peers: Path | None) -> float:
-    """MiB that two runs of the step add, networks and their gradients not counted."""
+    """MiB that two runs of the step add to the networks and their gradients."""
     torch.manual_seed(0)
     official = Official.found(peers)
     with torch.device(device):

@@ -1,9 +1,9 @@
-"""Networks: generator forward, forward + backward, path-length step, discriminator step with R1; eager and compiled.
+"""Time whole networks, eager and compiled: generator forward and backward, path length, discriminator with R1.
 
     python -m benchmarks.networks [--peers FOLDER] [--compile] [--resolution 64] [--batch 8] [--device cuda] [--bf16]
 
-Also the share of the measured 3x3-convolution peak that the generator's forward pass reaches. ``--compile`` adds
-minutes. On a GPU the official code compiles its CUDA operators at its first use, which needs nvcc and ninja.
+Also prints the fraction of the measured 3x3-convolution peak that the forward pass of the generator reaches.
+``--compile`` adds minutes. On a GPU the official code compiles its CUDA operators at first use, with nvcc and ninja.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     header = ("step", "ours ms", "compiled ms", "official ms", "ours / official", "compiled / official")
     size = f"{options.resolution}x{options.resolution}, batch {options.batch}, {'bf16' if options.bf16 else 'float32'}"
     print_table(f"Networks, {size}", header, table, options.device)
-    print_table("Generator forward against the convolution peak", ("what", "value"), share, options.device)
+    print_table("Generator forward against the convolution peak", ("quantity", "value"), share, options.device)
 
 
 def row(name: str, ours: Networks, theirs: Networks | None, compiling: bool, rounds: int) -> list[object]:
@@ -67,7 +67,7 @@ def share_of_peak(networks: Networks, rounds: int) -> list[list[object]]:
     peak = next(value for name, value in peak_rows(rounds) if "convolution" in str(name))
     assert isinstance(peak, float)
     return [
-        ["GFLOP a forward pass", flops / 1e9],
+        ["GFLOP per forward pass", flops / 1e9],
         ["GFLOP/s reached", rate],
         ["GFLOP/s of a 3x3 convolution", peak],
         ["share", rate / peak],

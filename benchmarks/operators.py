@@ -1,9 +1,9 @@
-"""Operators: forward, forward + backward, and double backward, against plain torch, the official code and a copy.
+"""Time operators (forward, forward + backward, double backward) against plain torch, official code and a copy.
 
     python -m benchmarks.operators [--peers FOLDER] [--device cuda]
 
-Ours run channels-last as inside our networks, the others contiguous as inside theirs. Double backward
-differentiates the squared norm of the gradient. Results are compared before they are timed.
+Ours run channels-last, as in our networks, the others contiguous, as in theirs. Double backward differentiates the
+squared norm of the gradient. Results are compared before they are timed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Operator = Callable[..., Tensor]
 
 
 class Row(NamedTuple):
-    """One operator in all its versions, called with `inputs`; None where there is no such version.
+    """Versions of one operator, called with `inputs`; None if missing.
 
-    The plain version of zero-padded modulated convolutions is the widely used port's, if there is a checkout of it.
+    For zero-padded modulated convolutions "plain" is the widely used port, if there is a checkout of it.
     """
 
     name: str
@@ -57,7 +57,7 @@ def main() -> None:
         "ours / copy",
     )
     print_table(f"Operators on {SHAPE} float32", header, table, options.device)
-    print_table("Peaks", ("what", "GFLOP/s or GB/s"), peaks, options.device)
+    print_table("Peaks", ("operation", "GFLOP/s or GB/s"), peaks, options.device)
 
 
 def operator_rows(official: Official | None, port: Rosinality | None) -> list[Row]:
@@ -108,7 +108,7 @@ def backward(function: Operator, inputs: tuple[Tensor, ...]) -> Callable[[], obj
 
 def double_backward(function: Operator, inputs: tuple[Tensor, ...]) -> Callable[[], object]:
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-    direction = torch.randn_like(function(*leaves).detach()).requires_grad_()  # linear operators depend on it alone
+    direction = torch.randn_like(function(*leaves).detach()).requires_grad_()  # linear gradients depend on it only
 
     def run() -> object:
         gradients = torch.autograd.grad(function(*leaves), leaves, direction, create_graph=True)
@@ -122,7 +122,7 @@ PHASES = {"forward": forward, "forward + backward": backward, "double backward":
 
 
 def peak_rows(rounds: int) -> list[list[object]]:
-    """What the machine can do: a matrix product, a 3x3 convolution and a copy of large tensors."""
+    """Peak rates of the machine: matrix product, 3x3 convolution and copy of large tensors."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     x, weight = _channels_last((torch.randn(8, 128, 64, 64), torch.randn(128, 128, 3, 3)))
     copied, target = torch.randn(SHAPE), torch.empty(SHAPE)
@@ -147,7 +147,7 @@ def _channels_last(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _reflect_pair(resample: str | None) -> tuple[nn.Module, nn.Module]:
-    """Our layer and the plain one with its parameters."""
+    """Our layer and the plain one, with equal parameters."""
     plain = PlainModulatedConv2d(64, 32, resample)
     ours = ModulatedConv2d(64, 64, 3, 32, resample=resample, padding_mode="reflect", bias=False)
     with torch.no_grad():
@@ -174,7 +174,7 @@ def _official_convolution(official: Official | None, up: int, down: int) -> Oper
     kernel: Any = official.upfirdn2d.setup_filter([1, 3, 3, 1]).to(torch.get_default_device())
 
     def call(x: Tensor, weight: Tensor, style: Tensor) -> Tensor:
-        weight = weight.flip(2, 3) if up > 1 else weight  # theirs stores the kernels of up-sampling layers flipped
+        weight = weight.flip(2, 3) if up > 1 else weight  # the official code flips the kernels of upsampling layers
         result: Tensor = official.networks.modulated_conv2d(
             x,
             weight,

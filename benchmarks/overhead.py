@@ -1,8 +1,8 @@
-"""What it costs an iteration that runs can be left alone: the guard, the order of images, the watched diversity.
+"""Time what makes unattended runs safe: the guard, the seeded order of images, the diversity measure.
 
     python -m benchmarks.overhead
 
-Networks and data of the digits preset. Parts are timed by themselves, and compared with a whole iteration.
+Uses the networks and data of the digits preset. Parts are timed separately and compared with a whole iteration.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ def main() -> None:
                 for name, network in (("generator", gan.generator), ("discriminator", gan.discriminator))
             ],
             "diversity, every 10th": lambda: _mean_pixel_deviation(images) / _mean_pixel_deviation(images),
-            "a batch, seeded by place": partial(next, seeded),
-            "a batch, plain": partial(next, plain),
+            "a batch, seeded order": partial(next, seeded),
+            "a batch, plain order": partial(next, plain),
         },
         rounds=options.rounds,
     )
-    order = found["a batch, seeded by place"] - found["a batch, plain"]
+    order = found["a batch, seeded order"] - found["a batch, plain order"]
     total = found["guard"] + found["diversity, every 10th"] / DIVERSITY_INTERVAL + order
     parts = {**found, "order and seeds of images": order, "all": total}
     rows = [[name, time, f"{100 * time / found['iteration']:.2f} %"] for name, time in parts.items()]
-    print_table("Cost of safety, digits, batch 16", ("part", "ms", "of an iteration"), rows)
+    print_table("Cost of safety, digits, batch 16", ("part", "ms", "fraction of an iteration"), rows)
 
 
 def endless(loader: Any) -> Iterator[Any]:

@@ -1,7 +1,7 @@
-"""Other public code as black boxes, found in a folder of checkouts; nothing of it is part of this project.
+"""Other public code as black boxes, from a folder of checkouts; none of it is part of this project.
 
 ``stylegan3/`` is github.com/NVlabs/stylegan3, whose StyleGAN2 networks run on CPUs through its reference operators;
-``rosinality/`` is github.com/rosinality/stylegan2-pytorch, whose CUDA operators get plain-torch stand-ins without CUDA.
+``rosinality/`` is github.com/rosinality/stylegan2-pytorch; without CUDA, plain torch replaces its CUDA operators.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Official", "Rosinality"]
 
 
 class Official:
-    """The official networks, loss and operators, or None of them without a checkout."""
+    """The official networks, loss and operators."""
 
     def __init__(self, folder: Path) -> None:
         _on_path(folder / "stylegan3")
@@ -35,11 +35,11 @@ class Official:
     def found(folder: Path | None) -> Official | None:
         return Official(folder) if folder and (folder / "stylegan3").is_dir() else None
 
-    def generator(self, resolution: int, *, channels: int, style_dim: int, **sizes: int) -> nn.Module:
+    def generator(self, resolution: int, *, channels: int, w_dim: int, **sizes: int) -> nn.Module:
         module: nn.Module = self.networks.Generator(
-            style_dim,
+            w_dim,
             0,
-            style_dim,
+            w_dim,
             resolution,
             channels,
             fused_modconv_default="inference_only",
@@ -75,7 +75,7 @@ def _on_path(folder: Path) -> None:
 
 
 def _pkg_resources() -> ModuleType:
-    """What is left of a module that setuptools has dropped: the comparison of versions."""
+    """The version parser of a module that setuptools has dropped."""
     from packaging.version import parse  # comes with lightning
 
     module = ModuleType("pkg_resources")
@@ -84,7 +84,7 @@ def _pkg_resources() -> ModuleType:
 
 
 def _op_stand_ins() -> ModuleType:
-    """Plain torch in place of the operators that are compiled at import."""
+    """Plain-torch replacements of the operators that are compiled at import."""
     module: Any = ModuleType("op")
     module.upfirdn2d = _upfirdn2d
     module.fused_leaky_relu = lambda x, bias: plain_bias_act(x, bias) if x.ndim == 4 else _flat_act(x, bias)

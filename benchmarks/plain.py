@@ -1,7 +1,7 @@
-"""The layers as people write them in plain torch: the baseline that needs no other project.
+"""The layers as usually written in plain torch: a baseline without other projects.
 
 Contiguous layout; depthwise FIR by ``conv2d(groups=C)``; one grouped convolution over per-sample weights; separate
-bias, activation and gain. The modulated convolution pads by reflection and resamples by nearest neighbour and average.
+bias, activation and gain. The modulated convolution pads by reflection and resamples by nearest neighbour and mean.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def plain_bias_act(x: Tensor, bias: Tensor) -> Tensor:
 
 
 class PlainModulatedConv2d(nn.Module):
-    """The same numbers as ``ModulatedConv2d(..., padding_mode="reflect", bias=False)`` with the same parameters."""
+    """The same output as ``ModulatedConv2d(..., padding_mode="reflect", bias=False)`` with the same parameters."""
 
     def __init__(self, channels: int, latent_dim: int, resample: str | None) -> None:
         super().__init__()

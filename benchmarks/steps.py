@@ -1,4 +1,4 @@
-"""What is timed of whole networks: the same few lines around ours and around the official code's.
+"""The timed steps of whole networks, the same for ours and the official ones.
 
 Networks are black boxes with ``mapping(z, labels)``, ``synthesis(ws)`` and ``discriminator(images, labels)``.
 """
@@ -26,7 +26,7 @@ __all__ = ["STEPS", "Networks", "official_networks", "our_networks"]
 
 
 class Networks(NamedTuple):
-    """A generator and a discriminator, and the size of their batch, ``(N, channels, height, width)``."""
+    """A generator and a discriminator, and the shape of their images, ``(N, channels, height, width)``."""
 
     generator: Any
     discriminator: Any
@@ -37,7 +37,7 @@ class Networks(NamedTuple):
         return torch.randn(self.shape[0], self.w_dim)
 
     def images(self) -> Tensor:
-        """Of unit deviation, in the layout that data loaders deliver."""
+        """Unit normal, in the layout of data loaders."""
         return torch.randn(self.shape)
 
 

@@ -1,6 +1,6 @@
-"""Interleaved timing and the tables made of it.
+"""Interleaved timing, and its tables.
 
-Variants take turns, round by round, so that a machine's moods meet all of them alike; the median of the rounds counts.
+Variants take turns, so that variations of the machine affect all alike; the median of the turns counts.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def interleaved(
     """Median milliseconds of one call of each variant.
 
     Args:
-        variants: names and functions; each is called twice before anything counts.
-        rounds: turns of each variant.
-        seconds: a turn repeats its function for about so long, at least once.
+        variants: functions by name; each is called twice before timing.
+        rounds: number of turns.
+        seconds: approximate duration of a turn, which calls the function at least once.
     """
     timers = {
         name: Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
@@ -45,10 +45,10 @@ def interleaved(
 
 
 def arguments(text: str, **extra: Any) -> argparse.Namespace:
-    """The options that all benchmarks share, and `extra` ones with their defaults."""
+    """Parse the options that all benchmarks share, and `extra` ones with their defaults."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
-    parser.add_argument("--rounds", type=int, default=9, help="turns of each variant")
+    parser.add_argument("--rounds", type=int, default=9, help="number of turns of each variant")
     parser.add_argument("--peers", type=Path, help="folder with checkouts of other code: stylegan3/, rosinality/")
     for name, default in extra.items():
         kind = {"action": "store_true"} if default is False else {"type": type(default), "default": default}
@@ -57,7 +57,7 @@ def arguments(text: str, **extra: Any) -> argparse.Namespace:
 
 
 def machine(device: str = "cpu") -> str:
-    """The processor, the threads and the versions that a table was made with."""
+    """Processor, threads and versions, for the caption of a table."""
     if device == "cuda":
         where = torch.cuda.get_device_name()
     else:
@@ -66,7 +66,7 @@ def machine(device: str = "cpu") -> str:
 
 
 def print_table(title: str, header: Iterable[str], rows: Iterable[Iterable[object]], device: str = "cpu") -> None:
-    """A Markdown table under its title, the machine and the command that made it."""
+    """Print a Markdown table with its title, the machine and the command."""
     cells = [list(header), *([f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * width for width in widths])

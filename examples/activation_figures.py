@@ -1,9 +1,9 @@
-"""A figure for every activation that bias_act knows, and the frequency responses of the FIR filters.
+"""Plot every activation of bias_act, and the frequency responses of the FIR filters.
 
     python examples/activation_figures.py --output runs/examples
 
 Saves `activation_<name>` (function, first and second derivative, ours and torch's) and `fir_responses`, each as .png
-and .svg, and prints how far ours is from torch's: nothing that can be seen. Takes half a minute.
+and .svg, and prints the largest differences from torch, which are rounding errors. Takes half a minute.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FILTERS: dict[str, Sequence[float]] = {
 
 
 def derivatives(function: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
-    """Value, first and second derivative of an elementwise function; zeros where autograd has no graph."""
+    """Value, first and second derivative of an elementwise function; zeros if autograd has no graph."""
     x = x.detach().requires_grad_()
     results = [function(x)]
     for _ in range(2):
@@ -54,7 +54,7 @@ def derivatives(function: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]
 
 
 def activation_figure(name: str) -> tuple[Figure, float]:
-    """Ours over torch's, and the largest difference of the three; ours alone for a name that torch lacks."""
+    """Plot ours over torch's (if it has one); return the largest difference of value and derivatives too."""
     x = torch.linspace(-5, 5, 1001, dtype=torch.float64)
     ours = derivatives(lambda x: bias_act(x[None], activation=name, gain=1.0)[0], x)
     theirs = derivatives(TORCH[name], x) if name in TORCH else None
@@ -67,7 +67,7 @@ def activation_figure(name: str) -> tuple[Figure, float]:
         axes.set(title=TITLES[i], xlabel="x")
         axes.margins(y=0.1)
         axes.grid(alpha=0.3)
-        if ours[i].max() - ours[i].min() < 1e-12:  # a constant: not magnified
+        if ours[i].max() - ours[i].min() < 1e-12:  # do not magnify rounding errors of a constant
             axes.set_ylim(float(ours[i][0]) - 1, float(ours[i][0]) + 1)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     difference = max(float((a - b).abs().max()) for a, b in zip(ours, theirs or ours, strict=True))
@@ -75,7 +75,7 @@ def activation_figure(name: str) -> tuple[Figure, float]:
 
 
 def frequency_response(taps: Sequence[float], size: int = 512) -> tuple[Tensor, Tensor]:
-    """Frequencies in cycles a pixel, 0 to 1/2, and by how much our operator multiplies each."""
+    """Frequencies in cycles per pixel, 0 to 1/2, and the gain of our operator at each."""
     impulse = torch.zeros(1, 1, 1, size, dtype=torch.float64)
     impulse[..., size // 2] = 1
     kernel = torch.tensor([taps], dtype=torch.float64) / sum(taps)  # (1, taps): along the rows
@@ -92,11 +92,11 @@ def responses_figure() -> Figure:
         decibels.plot(frequency, 20 * response.clamp(min=1e-5).log10())
     for axes in (linear, decibels):
         axes.axvspan(0.25, 0.5, color="grey", alpha=0.15)
-        axes.set(xlabel="frequency (cycles a pixel)", xlim=(0, 0.5))
+        axes.set(xlabel="frequency (cycles per pixel)", xlim=(0, 0.5))
         axes.grid(alpha=0.3)
     linear.set(title="response", ylim=(0, 1.02))
     decibels.set(title="response in decibels", ylim=(-60, 1))
-    linear.text(0.375, 0.96, "folds over\nwhen halved", ha="center", va="top")
+    linear.text(0.375, 0.96, "aliases\nwhen halved", ha="center", va="top")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -107,13 +107,13 @@ def save(figure: Figure, folder: Path, name: str) -> None:
 
 
 def main(folder: Path, names: Sequence[str] | None = None) -> dict[str, float]:
-    """Draw `names`, or all that are known now, and return the largest difference from torch's of each."""
+    """Draw `names`, or all registered activations; return the largest difference from torch of each."""
     folder.mkdir(parents=True, exist_ok=True)
     differences = {}
     for name in activation_names() if names is None else names:
         figure, differences[name] = activation_figure(name)
         save(figure, folder, f"activation_{name}")
-        print(f"{name:10} largest difference from torch's {differences[name]:.1e}")
+        print(f"{name:10} largest difference from torch {differences[name]:.1e}")
     save(responses_figure(), folder, "fir_responses")
     return differences
 

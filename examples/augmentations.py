@@ -1,10 +1,10 @@
-"""What each augmentation does, on handwritten digits and on a picture of colours.
+"""Show what each augmentation does to handwritten digits and colour pictures.
 
     python examples/augmentations.py --output runs/examples
 
-A row is an operation at its full probability and the paper's strength, its columns are draws of the same four images.
-The last rows are all of them: DiffAugment, and ADA's pipeline at probabilities 0.2 and 0.8. Prints how much of an image
-changes on average. Saves `augmentations.png`. Takes a few seconds.
+Each row is an operation with probability 1 and the paper's strength, applied several times to the same four images. The
+last rows combine operations: DiffAugment, and ADA's pipeline at probabilities 0.2 and 0.8. Prints the mean change of an
+image. Saves `augmentations.png`. Takes a few seconds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pictures() -> Tensor:
 
 
 def operations() -> dict[str, Callable[[Tensor], Tensor]]:
-    """A name, and what it does to a batch."""
+    """Functions of a batch, by name."""
     rows: dict[str, Callable[[Tensor], Tensor]] = {"nothing": lambda images: images}
     for group, names in GROUPS.items():
         for name in names:
@@ -50,7 +50,7 @@ def operations() -> dict[str, Callable[[Tensor], Tensor]]:
 
 
 def draw(rows: dict[str, Tensor]) -> Figure:
-    """A strip of pictures for each name."""
+    """Draw a strip of pictures per name."""
     figure = Figure(figsize=(6.8, 0.42 * len(rows)), layout="constrained")
     for axes, (name, images) in zip(figure.subplots(len(rows)), rows.items(), strict=True):
         strip = torch.cat(list(images), dim=2).permute(1, 2, 0).clamp(-1, 1) / 2 + 0.5
@@ -61,7 +61,7 @@ def draw(rows: dict[str, Tensor]) -> Figure:
 
 
 def main(folder: Path, seed: int = 1) -> dict[str, float]:
-    """The mean absolute change of an image's values, by operation."""
+    """Draw the figure; return the mean absolute change of pixel values by operation."""
     images, rows, changes = pictures(), {}, {}
     images = images.repeat_interleave(DRAWS, 0)
     for name, operation in operations().items():

@@ -1,9 +1,9 @@
-"""The autograd graph of a blur, and of a penalty on its gradient, drawn as a picture.
+"""Draw the autograd graphs of a blur and of a penalty on its gradient.
 
     python examples/autograd_graph.py --output runs/examples
 
-Saves `autograd_graph.png` and `.svg`: our blur beside padding and convolution of plain torch, with what every node
-keeps until backward. Prints what the filters keep: ours the taps only, the plain ones images. Takes seconds.
+Saves `autograd_graph.png` and `.svg`: our blur next to padding and convolution in plain torch, with the tensors that
+each node keeps until backward. Prints what the filters keep: ours only taps, plain torch images. Takes seconds.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from torch import Tensor
 
 from stylelayers.functional import blur2d
 
-FILTERS = {"UpFirDn2d", "Convolution", "ConstantPadNd"}  # the nodes that blur
+FILTERS = {"UpFirDn2d", "Convolution", "ConstantPadNd"}  # nodes that blur
 COLOURS = {"filter": "#cfe2f3", "leaf": "#d9ead3", "other": "#eeeeee"}
 
 
 class Graph(NamedTuple):
-    names: dict[Any, str]  # of every node
-    edges: list[tuple[Any, Any]]  # from an operation to one that made an argument of it
-    layers: dict[Any, int]  # steps from the result, the longest way
+    names: dict[Any, str]  # by node
+    edges: list[tuple[Any, Any]]  # from an operation to the one that made its argument
+    layers: dict[Any, int]  # length of the longest path from the result
 
 
 def our_blur(x: Tensor) -> Tensor:
@@ -44,14 +44,14 @@ def plain_blur(x: Tensor) -> Tensor:
 
 
 def loss_and_penalty(blur: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """A loss of the blurred image, and the squared norm of the loss's gradient."""
+    """A loss of the blurred image, and the squared norm of its gradient."""
     loss = blur(x).pow(2).sum()
     (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
     return loss, gradient.pow(2).sum()
 
 
 def walk(result: Tensor) -> Graph:
-    """Follow `grad_fn.next_functions` from a result to the leaves; AccumulateGrad is where a leaf's `.grad` is set."""
+    """Follow `grad_fn.next_functions` from a result to the leaves (AccumulateGrad, which sets `.grad`)."""
     graph = Graph({}, [], {})
 
     def visit(node: Any, layer: int) -> None:
@@ -68,28 +68,28 @@ def walk(result: Tensor) -> Graph:
     return graph
 
 
-def kept(node: Any) -> list[Tensor]:
-    """The tensors that a node saved for backward: built-in ones show them as `_saved_*`, Functions as a tuple."""
+def saved_tensors(node: Any) -> list[Tensor]:
+    """Tensors that a node saved for backward: built-in nodes have attributes `_saved_*`, Functions a tuple."""
     values = [getattr(node, name) for name in dir(node) if name.startswith("_saved_")]
     values += getattr(node, "saved_tensors", ())
     return [value for value in values if isinstance(value, Tensor) and value.ndim > 0]
 
 
-def kept_by_filters(graph: Graph) -> int:
-    """Bytes of the tensors that the blurring nodes keep."""
-    tensors = [tensor for node, name in graph.names.items() if name in FILTERS for tensor in kept(node)]
+def filter_bytes(graph: Graph) -> int:
+    """Bytes of the tensors that the blurring nodes save."""
+    tensors = [tensor for node, name in graph.names.items() if name in FILTERS for tensor in saved_tensors(node)]
     return sum(tensor.untyped_storage().nbytes() for tensor in {t.data_ptr(): t for t in tensors}.values())
 
 
 def draw(graph: Graph, axes: Axes, title: str) -> None:
-    """The result on top; arrows point where gradients flow to."""
+    """Draw a graph with the result on top; arrows point where gradients flow."""
     taken: Counter[int] = Counter()
     places, boxes = {}, {}
     for node, layer in graph.layers.items():
         places[node] = (1.6 * taken[layer], -layer)
         taken[layer] += 1
         name = graph.names[node]
-        label = "\n".join([name, *("keeps " + " x ".join(map(str, tensor.shape)) for tensor in kept(node))])
+        label = "\n".join([name, *("keeps " + " x ".join(map(str, tensor.shape)) for tensor in saved_tensors(node))])
         kind = "filter" if name in FILTERS else "leaf" if name == "x" else "other"
         box = {"boxstyle": "round,pad=0.35", "facecolor": COLOURS[kind], "edgecolor": "#555555"}
         boxes[node] = axes.text(*places[node], label, ha="center", va="center", fontsize=8, bbox=box)
@@ -102,7 +102,7 @@ def draw(graph: Graph, axes: Axes, title: str) -> None:
             "patchB": boxes[end].get_bbox_patch(),
             "connectionstyle": "arc,angleA=0,angleB=0,armA=85,armB=85,rad=12" if skips else "arc3",  # round
         }
-        axes.annotate("", places[end], places[start], arrowprops=arrow, zorder=4)  # once the boxes have been placed
+        axes.annotate("", places[end], places[start], arrowprops=arrow, zorder=4)  # after the boxes are placed
     axes.set_title(title, fontsize=10)
     axes.set(xlim=(-0.8, 0.8 + 1.6 * (max(taken.values()) - 1)), ylim=(-9.5, 0.6))
     axes.set_axis_off()
@@ -114,11 +114,11 @@ def main(folder: Path) -> dict[str, int]:
     panels = iter(figure.subplots(1, 4))
     results = {}
     for name, blur in (("blur2d", our_blur), ("pad + conv2d", plain_blur)):
-        for what, result in zip(("loss", "penalty"), loss_and_penalty(blur, x), strict=True):
+        for quantity, result in zip(("loss", "penalty"), loss_and_penalty(blur, x), strict=True):
             graph = walk(result)
-            results[f"{name}, {what}"] = size = kept_by_filters(graph)
-            draw(graph, next(panels), f"{name}: {what}\nfilters keep {size:,} bytes")
-            print(f"{name}, {what}: {len(graph.names)} nodes; filters keep {size:,} bytes")
+            results[f"{name}, {quantity}"] = size = filter_bytes(graph)
+            draw(graph, next(panels), f"{name}: {quantity}\nfilters keep {size:,} bytes")
+            print(f"{name}, {quantity}: {len(graph.names)} nodes; filters keep {size:,} bytes")
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in ("png", "svg"):
         figure.savefig(folder / f"autograd_graph.{suffix}", dpi=100)

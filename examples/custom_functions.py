@@ -1,9 +1,9 @@
-"""Two autograd Functions of one's own, twice differentiable, and the checks that say so.
+"""Two custom autograd Functions that can be differentiated twice, and their checks.
 
     python examples/custom_functions.py --output runs/examples
 
-Prints and saves `custom_functions.txt`: every check passes, a frozen weight is not differentiated, and a tensor
-whose output nobody used gets None rather than zeros. Takes seconds.
+Prints and saves `custom_functions.txt`: every check passes, a frozen weight is not differentiated, and a tensor whose
+output is unused gets None instead of zeros. Takes seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stylelayers.testing import check_double_backward
 class Linear(torch.autograd.Function):
     """``x @ weight.T + bias`` for ``x (N, I)``, ``weight (O, I)`` and ``bias (O,)`` or None."""
 
-    generate_vmap_rule = True  # lets torch.func.vmap map it
+    generate_vmap_rule = True  # enables torch.func.vmap
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -38,7 +38,7 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """One gradient for every argument of `forward`, None for those that need none."""
+        """One gradient per argument of `forward`, None for those that need none."""
         x, weight = ctx.saved_tensors
         grad = grads[0].to(x.dtype)  # autocast may have lowered the output
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
@@ -50,7 +50,7 @@ class Linear(torch.autograd.Function):
 
 
 class MultiplyByConstant(torch.autograd.Function):
-    """Every tensor times one number: as many outputs as there are tensors."""
+    """Every tensor times one number, one output per tensor."""
 
     generate_vmap_rule = True
 
@@ -60,7 +60,7 @@ class MultiplyByConstant(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.constant = inputs[0]  # a number may live on ctx; tensors go through save_for_backward
+        ctx.constant = inputs[0]  # numbers may be attributes; tensors go through save_for_backward
         ctx.set_materialize_grads(False)  # an unused output gives None here, not a tensor of zeros
 
     @staticmethod
@@ -69,7 +69,7 @@ class MultiplyByConstant(torch.autograd.Function):
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """What users call: `apply` has neither default nor keyword arguments."""
+    """The public function: `apply` has no default or keyword arguments."""
     y: Tensor = Linear.apply(x, weight, bias)
     return y
 
@@ -84,30 +84,30 @@ def triple(x: Tensor) -> Tensor:
 
 
 def passes(check: Callable[..., Any], function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> bool:
-    return check(function, inputs) is not False  # raises with the reason if it fails
+    return check(function, inputs) is not False  # raises on failure
 
 
-def checked() -> dict[str, dict[str, bool]]:
-    """The three checks on each Function; finite differences want float64."""
+def run_checks() -> dict[str, dict[str, bool]]:
+    """The checks that each Function passes; finite differences need float64."""
     randn = partial(torch.randn, dtype=torch.float64, requires_grad=True)
     x, weight, bias = randn(4, 3), randn(2, 3), randn(2)
     rows: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
         "linear, with bias": (linear, (x, weight, bias)),
         "linear, without": (linear, (x, weight)),
         "multiply, one tensor": (triple, (x,)),
-        "multiply, two tensors": (partial(multiply, 3.0), (x, weight)),  # gradcheck leaves outputs unused in turn
+        "multiply, two tensors": (partial(multiply, 3.0), (x, weight)),  # gradcheck leaves each output unused in turn
     }
     results: dict[str, dict[str, bool]] = {}
     for name, (function, inputs) in rows.items():
         results[name] = {check.__name__: passes(check, function, inputs) for check in (gradcheck, gradgradcheck)}
         if isinstance(function(*inputs), Tensor):
-            check_double_backward(function, *inputs)  # raises DerivativeError, which lists what is wrong
+            check_double_backward(function, *inputs)  # raises DerivativeError, which lists the failures
             results[name]["check_double_backward"] = True
     return results
 
 
 def frozen_weight() -> tuple[bool, ...]:
-    """Which gradients `backward` computes for input, weight and bias, if the weight is frozen."""
+    """Whether `backward` computes gradients of input, weight and bias if the weight is frozen."""
     x, weight, bias = torch.randn(4, 3, requires_grad=True), torch.randn(2, 3), torch.zeros(2, requires_grad=True)
     y = linear(x, weight, bias)
     node: Any = y.grad_fn
@@ -115,7 +115,7 @@ def frozen_weight() -> tuple[bool, ...]:
 
 
 def unused_output() -> tuple[bool, bool]:
-    """Which of two tensors has a gradient, if only the first product is used."""
+    """Whether each of two tensors gets a gradient if only the first product is used."""
     used, unused = torch.ones(3, requires_grad=True), torch.ones(3, requires_grad=True)
     multiply(3.0, used, unused)[0].sum().backward()
     return used.grad is not None, unused.grad is not None
@@ -123,7 +123,7 @@ def unused_output() -> tuple[bool, bool]:
 
 def main(folder: Path) -> dict[str, Any]:
     torch.manual_seed(0)
-    results: dict[str, Any] = {"checks": checked(), "frozen": frozen_weight(), "unused": unused_output()}
+    results: dict[str, Any] = {"checks": run_checks(), "frozen": frozen_weight(), "unused": unused_output()}
     lines = [f"{name:22} passes {', '.join(done)}" for name, done in results["checks"].items()]
     lines.append(f"frozen weight: gradients of input, weight and bias: {results['frozen']}")
     lines.append(f"second output unused: gradients of the two tensors: {results['unused']}")

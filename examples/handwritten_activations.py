@@ -1,10 +1,10 @@
-"""ReLU, leaky ReLU, softplus and tanh by hand, next to torch's: the same digits, the same training.
+"""ReLU, leaky ReLU, softplus and tanh by hand against torch's: the same numbers, the same training.
 
     python examples/handwritten_activations.py --output runs/examples
 
-Prints the largest differences of value, first and second derivative over [-100, 100] in units of the last digit, and
-what the textbook formulas give there; trains a two-layer network on scikit-learn's diabetes with each softplus, and
-saves both loss curves in `handwritten_activations.png`: one lies on the other. Takes seconds.
+Prints the largest differences of value, first and second derivative over [-100, 100] in units of the last digit, also
+for the textbook formulas. Trains a two-layer network on scikit-learn's diabetes data set with each softplus, and saves
+both loss curves, which coincide, in `handwritten_activations.png`. Takes seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 
 class _FromOutput(torch.autograd.Function):
-    """Saves the output alone: all four derivatives can be had from it, and the next layer keeps it anyway."""
+    """Saves only the output, which determines the derivative, and which the next layer keeps anyway."""
 
     generate_vmap_rule = True
 
@@ -53,7 +53,7 @@ class LeakyReLU(_FromOutput):
 
 
 class Softplus(_FromOutput):
-    """``log(1 + exp(x))``; exp is taken of negative numbers only, so that nothing overflows."""
+    """``log(1 + exp(x))``; applies exp to negative numbers only, so nothing overflows."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -62,11 +62,11 @@ class Softplus(_FromOutput):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
-        return grads[0] * -torch.expm1(-y)  # 1 - exp(-y) without cancellation where y is small
+        return grads[0] * -torch.expm1(-y)  # 1 - exp(-y) without cancellation at small y
 
 
 class Tanh(_FromOutput):
-    """``(1 - t) / (1 + t)`` with ``t = exp(-2|x|)``, and the sign of x."""
+    """``(1 - t) / (1 + t)`` with ``t = exp(-2|x|)``, times the sign of x."""
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class Tanh(_FromOutput):
 
 
 Activation = Callable[[Tensor], Tensor]
-PAIRS: dict[str, tuple[Activation, Activation]] = {  # by hand; torch's, whose softplus is x above a threshold
+PAIRS: dict[str, tuple[Activation, Activation]] = {  # by hand, and torch's, whose softplus is x above a threshold
     "relu": (ReLU.apply, torch.relu),
     "leaky relu": (LeakyReLU.apply, lambda x: nn.functional.leaky_relu(x, 0.2)),
     "softplus": (Softplus.apply, lambda x: nn.functional.softplus(x, threshold=40.0)),
@@ -102,14 +102,14 @@ def derivatives(function: Activation, x: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 
 def last_digits(name: str, dtype: torch.dtype) -> tuple[float, ...]:
-    """Largest differences in units of the last digit of ``max(1, |torch's|)``; nan where one of the two is."""
+    """Largest differences in units of the last digit of ``max(1, |torch's|)``; nan if either is."""
     x, unit = torch.linspace(-100, 100, 20001, dtype=dtype), torch.finfo(dtype).eps
     ours, theirs = (derivatives(function, x) for function in PAIRS[name])
     return tuple(float(((a - b) / b.abs().clamp(min=1)).abs().max()) / unit for a, b in zip(ours, theirs, strict=True))
 
 
 def train(activation: Activation, steps: int = 300) -> list[float]:
-    """The loss at every step of a two-layer network that predicts diabetes' progression."""
+    """Losses of a two-layer network that learns to predict the progression of diabetes."""
     table = (torch.from_numpy(array) for array in load_diabetes(return_X_y=True, scaled=False))
     features, target = ((t - t.mean(0)) / t.std(0) for t in table)
     torch.manual_seed(0)
@@ -136,7 +136,7 @@ def main(folder: Path) -> dict[str, Any]:
     axes = (figure := Figure(figsize=(6, 3.6), layout="constrained")).subplots()
     axes.plot(curves["torch's"], color="tab:orange", linewidth=5, alpha=0.5, label="torch's softplus")
     axes.plot(curves["by hand"], color="tab:blue", linewidth=1.5, label="softplus by hand")
-    axes.set(xlabel="step", ylabel="mean squared error", title=f"diabetes: a difference of {difference:.0e} at most")
+    axes.set(xlabel="step", ylabel="mean squared error", title=f"diabetes: largest difference {difference:.0e}")
     axes.legend()
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "handwritten_activations.png", dpi=110)

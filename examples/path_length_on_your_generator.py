@@ -1,10 +1,10 @@
-"""The path-length penalty (arXiv:1912.04958, equation 4) on a generator that is not ours, in a plain PyTorch loop.
+"""The path-length penalty (arXiv:1912.04958, equation 4) on a plain PyTorch generator in a plain loop.
 
     python examples/path_length_on_your_generator.py --output runs/examples
 
-A stack of transposed convolutions begins with latents of which a few move the image and most hardly do. A loss that
-asks for contrast stands for your adversarial loss. Prints the spread of path lengths (deviation / mean), without the
-penalty and with it: from 0.20 to 0.16, and to 0.12 of at least 0.09. Saves `path_length.png`. Takes ten seconds.
+The generator is a stack of transposed convolutions; at first few latents move its images much. A contrast loss replaces
+your adversarial loss. Prints the spread of path lengths (standard deviation / mean): it falls from 0.20 to 0.16 without
+the penalty and to 0.12 with it, where 0.09 is the minimum. Saves `path_length.png`. Takes ten seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATENT, BATCH = 64, 32
 
 
 def make_generator() -> nn.Module:
-    """``(N, 64)`` → ``(N, 3, 8, 8)``, nothing of stylelayers in it; the first latent moves images 100 x the last."""
+    """``(N, 64)`` → ``(N, 3, 8, 8)``, plain torch; the first latent moves images 100 times as far as the last."""
     first = nn.ConvTranspose2d(LATENT, 32, 4)
     with torch.no_grad():
         first.weight.mul_(torch.logspace(1, -1, LATENT).view(LATENT, 1, 1, 1))
@@ -36,7 +36,7 @@ def make_generator() -> nn.Module:
 
 
 def spread(generator: nn.Module) -> float:
-    """Deviation of path lengths over their mean; latents and noise are the same at every call."""
+    """Standard deviation of path lengths over their mean, for fixed latents and noise."""
     fixed = torch.Generator().manual_seed(1)
     z = torch.randn(512, LATENT, generator=fixed).requires_grad_()
     images = generator(z)
@@ -45,7 +45,7 @@ def spread(generator: nn.Module) -> float:
 
 
 def train(weight: float, steps: int) -> tuple[list[tuple[int, float]], float]:
-    """The spread on the way, and the images' contrast at the end."""
+    """Train a generator; return the spread during training, and the final contrast of its images."""
     torch.manual_seed(0)
     generator, penalty = make_generator(), PathLengthPenalty(decay=0.1)
     optimizer = torch.optim.Adam(generator.parameters(), lr=3e-3)
@@ -70,9 +70,9 @@ def main(folder: Path, steps: int = 200) -> dict[str, tuple[list[tuple[int, floa
     for name, (spreads, contrast) in runs.items():
         print(f"{name}: spread {spreads[0][1]:.3f} → {spreads[-1][1]:.3f}, contrast {contrast:.2f}")
         axes.plot(*zip(*spreads, strict=True), marker=".", label=name)
-    least = 1 / sqrt(2 * LATENT)  # of the length of a normal vector
-    axes.axhline(least, color="grey", linestyle=":", label="least possible: all latents equal")
-    axes.set(xlabel="step", ylabel="deviation / mean", title="spread of path lengths", ylim=(0, None))
+    least = 1 / sqrt(2 * LATENT)  # spread of the length of a normal vector
+    axes.axhline(least, color="grey", linestyle=":", label="minimum: all latents equal")
+    axes.set(xlabel="step", ylabel="standard deviation / mean", title="spread of path lengths", ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
     folder.mkdir(parents=True, exist_ok=True)

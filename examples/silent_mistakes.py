@@ -1,9 +1,9 @@
-"""Four custom Functions that pass gradcheck and are wrong all the same: what a gradient penalty would train on.
+"""Four custom Functions that pass gradcheck but are wrong under a gradient penalty.
 
     python examples/silent_mistakes.py --output runs/examples
 
-Each passes gradcheck, raises nothing, and ruins a gradient penalty or memory. Prints and saves `silent_mistakes.txt`:
-what check_double_backward says of each, and the error of the penalty's gradient. Takes seconds.
+None raises in training; each spoils the gradient of a penalty or keeps memory. Prints and saves `silent_mistakes.txt`:
+the report of check_double_backward for each, and the error of the penalty's gradient. Takes seconds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Right(torch.autograd.Function):
 
 
 class SavedIntermediate(Right):
-    """Saves a value computed on the way. It has no graph: autograd takes it for a constant, and a term is lost."""
+    """Saves an intermediate value. It has no graph, so autograd treats it as a constant and loses a term."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -56,7 +56,7 @@ class SavedIntermediate(Right):
 
 
 class BackwardWithoutGraph(Right):
-    """no_grad, detach, .data or NumPy in backward; once_differentiable would at least raise."""
+    """Uses no_grad (or detach, .data, NumPy) in backward; once_differentiable would at least raise."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +67,7 @@ class BackwardWithoutGraph(Right):
 
 
 class DetachedBias(Right):
-    """The input's gradient is right in every order, the bias's only in the first."""
+    """The gradient of the input is right in every order, that of the bias only in the first."""
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,11 +77,11 @@ class DetachedBias(Right):
 
 
 class OutputOnContext(Right):
-    """Right numbers, but output → graph → ctx → output is a cycle: the memory stays until the collector runs."""
+    """Right numbers, but output → graph → ctx → output is a cycle, freed only by the garbage collector."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.y = output  # nor would a later change of it in place be noticed
+        ctx.y = output  # in-place changes of it go unnoticed too
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +93,7 @@ MISTAKES = (SavedIntermediate, BackwardWithoutGraph, DetachedBias, OutputOnConte
 
 
 def penalty_gradient(function: type[Right], x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The gradient that training would use: of the squared gradient of a tiny network, and of its logits."""
+    """The training gradient of a tiny network's logits plus its squared gradient."""
     x, weight, bias = (tensor.detach().requires_grad_() for tensor in (x, weight, bias))
     logits = function.apply(x @ weight.T, bias).square().sum(1)
     first = torch.autograd.grad(logits.sum(), (x, bias), create_graph=True)
@@ -102,7 +102,7 @@ def penalty_gradient(function: type[Right], x: Tensor, weight: Tensor, bias: Ten
 
 
 def verdict(function: type[Right], *inputs: Tensor) -> str:
-    """The first thing that check_double_backward finds wrong, in its words."""
+    """The first failure that check_double_backward reports."""
     try:
         check_double_backward(function.apply, *inputs)
     except DerivativeError as error:
@@ -115,8 +115,8 @@ def relative(value: Tensor, expected: Tensor) -> float:
 
 
 def keeps_memory(function: type[Right], *inputs: Tensor) -> bool:
-    """Whether the output outlives its last name."""
-    gc.disable()  # Python's collector of cycles, which runs at times of its own
+    """Whether the output stays in memory after its last reference."""
+    gc.disable()  # the collector of cycles, which may run at any time
     watched = weakref.ref(function.apply(*inputs))
     alive = watched() is not None
     gc.enable()

@@ -1,4 +1,4 @@
-"""The matrix: one row a public operator, layer, network and loss, one column a way to differentiate or carry it.
+"""The matrix: a row per public operator, layer, network and loss, a column per way to differentiate or store it.
 
 `tests/modes.py` says how a cell is checked, `tests/test_matrix.py` checks them all and fails where a public name has no
 row. ``python -m tests.matrix`` prints the table of `docs/derivatives.md`. A cell is left out only for a stated reason.
@@ -29,7 +29,7 @@ MODES = {
     "2nd": "second order against finite differences, float64",
     "3rd": "third order against finite differences, float64, through a nonlinear function",
     "fwd": "forward mode, and forward over reverse, in eager mode",
-    "batched": "gradients of many output gradients at once (`is_grads_batched`), both orders",
+    "batched": "gradients for many output gradients at once (`is_grads_batched`), both orders",
     "grad": "`torch.func.grad`",
     "vjp": "`torch.func.vjp`",
     "vmap": "`torch.vmap` of the value and of the gradients, over inputs and parameters",
@@ -39,28 +39,28 @@ MODES = {
     "ensembles": "`vmap` of `functional_call` over `torch.func.stack_module_state`, the skeleton on the meta device "
     "(of a function: over its weights): value, first and second order",
     "Hessian": "`torch.func.hessian`; along a direction also the other nestings of `jacfwd` and `jacrev`",
-    "bf16": "forward, backward and double backward under bfloat16 autocast, near those of float32",
+    "bf16": "forward, backward and double backward under bfloat16 autocast, close to float32",
     "fp16": "the same under float16 autocast",
     "strided": "non-contiguous inputs and parameters: value, first and second order",
     "last": "channels-last inputs and parameters: value, first and second order",
     "expand": "inputs expanded from one sample: value, first and second order",
-    "empty": "a batch of no samples: shape, finite first and second order",
-    "compile": "`torch.compile(fullgraph=True)`: value and all gradients, those of parameters included",
+    "empty": "an empty batch: shape, finite first and second order",
+    "compile": "`torch.compile(fullgraph=True)`: value and all gradients, including those of parameters",
     "trace": "`torch.jit.trace`, under `no_grad` and without, called with another batch size too: value, both orders",
     "copy": "`deepcopy` and `pickle`",
     "state": "`state_dict` round trip",
-    "meta": "shape on the meta device; `to_empty` + `reset_parameters` restore what a new module has",
+    "meta": "shape on the meta device; `to_empty` + `reset_parameters` restore the state of a new module",
 }
 
 STATELESS = "a function has no state"
-ONE_NUMBER = "one number for the batch, not one a sample"
-NO_MEAN = "the mean over no samples is not a number"
+ONE_NUMBER = "one number per batch, not per sample"
+NO_MEAN = "the mean over an empty batch is NaN"
 NO_IMAGE = "no input of four dimensions"
-NO_INPUT = "takes a number, no tensor"
+NO_INPUT = "takes a number, not a tensor"
 GROUPED = "the samples of a group depend on each other"
-LIVE_GRAPH = "differentiates a graph that is already there; the `_vjp` form does this"
+LIVE_GRAPH = "differentiates an existing graph; use the `_vjp` form"
 
-NO_TRANSFORMS = "`torch.jit.trace` takes no transforms of `torch.func`"
+NO_TRANSFORMS = "`torch.jit.trace` does not support `torch.func`"
 
 Shapes = Sequence[tuple[int, ...]]
 

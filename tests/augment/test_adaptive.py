@@ -29,7 +29,7 @@ class Doubling(nn.Module):
         return images * (1 + p)
 
 
-def test_p_goes_up_and_down_by_the_images_and_stays_between_zero_and_one() -> None:
+def test_p_moves_by_images_over_speed_within_zero_and_one() -> None:
     augment = AdaptiveAugment(p=0.5, interval=2, speed=100)
     for step, expected in enumerate([0.5, 0.7, 0.7, 0.9, 0.9, 1.0, 1.0, 1.0], 1):
         augment.update(KNOWN)
@@ -40,7 +40,7 @@ def test_p_goes_up_and_down_by_the_images_and_stays_between_zero_and_one() -> No
     assert (float(augment.p), float(augment.sign)) == (0, 0)
 
 
-def test_the_mean_sign_is_compared_with_the_target() -> None:
+def test_p_follows_the_mean_sign_and_target() -> None:
     logits = torch.tensor([5.0, 0.1, 2.0, -9.0])  # a mean sign of 0.5
     for target, expected in ((0.4, 0.54), (0.5, 0.5), (0.6, 0.46), (None, 0.5)):
         augment = AdaptiveAugment(p=0.5, target=target, interval=1, speed=100)
@@ -49,14 +49,14 @@ def test_the_mean_sign_is_compared_with_the_target() -> None:
         assert float(augment.sign) == 0.5
 
 
-def test_the_published_speed() -> None:
+def test_default_speed_is_the_published_one() -> None:
     augment = AdaptiveAugment()
     for _ in range(4):
         augment.update(torch.ones(64, 1))
     assert float(augment.p) == pytest.approx(4 * 64 / 500_000)
 
 
-def test_logits_that_are_not_numbers_do_no_harm() -> None:
+def test_nan_logits_are_ignored() -> None:
     augment = AdaptiveAugment(p=0.5, interval=1, speed=100)
     augment.update(torch.tensor([float("nan"), float("inf"), 1.0]))
     assert float(augment.sign) == pytest.approx(2 / 3)
@@ -65,7 +65,7 @@ def test_logits_that_are_not_numbers_do_no_harm() -> None:
     assert not augment.p.requires_grad
 
 
-def test_the_pipeline_is_called_with_p_in_training_only() -> None:
+def test_pipeline_is_called_in_training_only() -> None:
     x = torch.randn(2, 1, 4, 4)
     assert torch.equal(AdaptiveAugment(Doubling(), p=0.25)(x), x * 1.25)
     assert AdaptiveAugment(Doubling())(x) is x
@@ -73,7 +73,7 @@ def test_the_pipeline_is_called_with_p_in_training_only() -> None:
     assert isinstance(AdaptiveAugment().pipeline, AugmentPipeline)
 
 
-def test_the_state_dict_goes_on_where_it_was() -> None:
+def test_state_dict_resumes_the_adjustment() -> None:
     first, second = (AdaptiveAugment(p=p, interval=3, speed=100) for p in (0.2, 0.9))
     first.update(KNOWN)
     assert set(first.state_dict()) == {"p", "sign", "totals"}
@@ -102,7 +102,7 @@ torch.distributed.destroy_process_group()
 """
 
 
-def test_ranks_agree_and_count_all_images(tmp_path: Path) -> None:
+def test_p_is_equal_on_ranks_and_counts_all_images(tmp_path: Path) -> None:
     commands = [[sys.executable, "-c", ON_A_RANK, str(rank), str(tmp_path)] for rank in range(2)]
     ranks = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) for command in commands]
     assert [rank.communicate(timeout=240)[0].split() for rank in ranks] == [["0.5", "0.9"]] * 2
@@ -118,7 +118,7 @@ def test_ranks_agree_and_count_all_images(tmp_path: Path) -> None:
         ({"speed": 0}, "speed must be a number above 0, got 0"),
     ],
 )
-def test_bad_options(options: dict[str, Any], message: str) -> None:
+def test_bad_options_raise(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AdaptiveAugment(**options)
 
@@ -138,7 +138,7 @@ class Spy(nn.Module):
         return 2 * images
 
 
-def test_the_discriminator_sees_nothing_but_augmented_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discriminator_sees_only_augmented_images(monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy()
     model = tiny_gan(augment=spy, r1_interval=1, path_length_interval=1)
     judged: list[Tensor] = []
@@ -150,7 +150,7 @@ def test_the_discriminator_sees_nothing_but_augmented_images(monkeypatch: pytest
         assert torch.equal(2 * before, after)
 
 
-def test_r1_is_of_the_images_before_the_augmentation() -> None:
+def test_r1_is_taken_before_augmentation() -> None:
     model = tiny_gan(augment=Spy(), r1_gamma=2.0)
     images = torch.randn(BATCH, 1, 8, 8)
     _, norm = model.loss.r1(model.calls, MicroBatch(images, None))
@@ -159,7 +159,7 @@ def test_r1_is_of_the_images_before_the_augmentation() -> None:
     torch.testing.assert_close(norm, gradient.square().sum() / BATCH)
 
 
-def test_the_probability_is_in_the_checkpoint_and_its_state_is_not_twice_there() -> None:
+def test_p_is_in_the_checkpoint_once() -> None:
     model = tiny_gan(augment=AdaptiveAugment(p=0.3))
     names = [name for name in model.state_dict() if "augment" in name or "critic" in name]
     assert sorted(names) == ["augment.p", "augment.sign", "augment.totals"]
@@ -174,7 +174,7 @@ class Logged(Callback):
         self.values.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
 
-def test_p_and_sign_are_logged_and_move_by_the_observed_images() -> None:
+def test_p_and_sign_are_logged_and_updated() -> None:
     logged = Logged()
     model = tiny_gan(augment=AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=10 * BATCH))
     model.micro_batches = 2  # which makes no difference
@@ -185,7 +185,7 @@ def test_p_and_sign_are_logged_and_move_by_the_observed_images() -> None:
     assert [values["augment/sign"] for values in logged.values] == [1, 1]
 
 
-def test_the_rehearsal_does_not_move_p() -> None:
+def test_rehearsal_does_not_change_p() -> None:
     model = tiny_gan(augment=AdaptiveAugment(p=0.5, target=-1.0, interval=1, speed=BATCH))
     with torch.no_grad():
         list(model.discriminator.parameters())[-1].fill_(100)
@@ -203,7 +203,7 @@ def test_the_rehearsal_does_not_move_p() -> None:
 
 
 @pytest.mark.parametrize("override", ["augment=ada", "augment=diffaugment", "augment=none"])
-def test_an_override_of_the_command_line_trains_with_it(override: str, tmp_path: Path) -> None:
+def test_augmentation_overrides_train(override: str, tmp_path: Path) -> None:
     extra = ("augment.p=0.5", "augment.speed=100") if override == "augment=ada" else ()
     metrics = train.train(tiny_config(tmp_path / "run", override, *extra))
     assert ("augment/p" in metrics) == (override == "augment=ada")
@@ -211,7 +211,7 @@ def test_an_override_of_the_command_line_trains_with_it(override: str, tmp_path:
     assert ("augment.p" in state) == (override == "augment=ada")
 
 
-def test_the_kinds_of_the_configuration(tmp_path: Path) -> None:
+def test_configuration_builds_every_augmentation(tmp_path: Path) -> None:
     kinds = {"none": type(None), "ada": AdaptiveAugment, "diffaugment": DiffAugment}
     for name, kind in kinds.items():
         _, model, _ = train.build(tiny_config(tmp_path, f"augment={name}"))

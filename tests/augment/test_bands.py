@@ -39,7 +39,7 @@ def explicit_filter(gains: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", [(2, 2, 5, 9), (2, 1, 64, 48)], ids=str)
-def test_both_axes_are_filtered_as_scipy_does(mode: str, shape: tuple[int, ...]) -> None:
+def test_filtering_agrees_with_scipy_on_both_axes(mode: str, shape: tuple[int, ...]) -> None:
     x = images(*shape)
     found = amplify_bands(x, GAINS, padding_mode=mode, fill=-0.5)
     for image, gains, result in zip(x.numpy(), GAINS.numpy(), found.numpy(), strict=True):
@@ -52,7 +52,7 @@ def test_both_axes_are_filtered_as_scipy_does(mode: str, shape: tuple[int, ...])
 
 
 @pytest.mark.parametrize(("band", "frequency"), [(0, 0.0), (3, pi)])
-def test_the_slowest_and_the_fastest_wave_belong_to_one_band(band: int, frequency: float) -> None:
+def test_lowest_and_highest_frequency_are_in_one_band_each(band: int, frequency: float) -> None:
     wave = torch.cos(frequency * torch.arange(33.0, dtype=torch.float64)).expand(1, 1, 7, 33)
     gains = torch.ones(1, 4, dtype=torch.float64)
     gains[0, band] = 3
@@ -60,7 +60,7 @@ def test_the_slowest_and_the_fastest_wave_belong_to_one_band(band: int, frequenc
 
 
 @pytest.mark.parametrize("band", range(4))
-def test_a_band_is_where_its_gain_works_most(band: int) -> None:
+def test_each_gain_acts_most_in_its_own_band(band: int) -> None:
     frequencies = torch.tensor([pi / 16, 3 * pi / 16, 3 * pi / 8, 3 * pi / 4], dtype=torch.float64)
     gains = 1 + torch.eye(4, dtype=torch.float64)[band].expand(4, 4)
     waves = torch.cos(frequencies.view(4, 1, 1, 1) * torch.arange(65.0)).expand(4, 1, 1, 65)
@@ -69,7 +69,7 @@ def test_a_band_is_where_its_gain_works_most(band: int) -> None:
     assert gained[band] > 1.6
 
 
-def test_ones_change_nothing_and_samples_do_not_see_each_other() -> None:
+def test_unit_gains_are_the_identity_and_samples_independent() -> None:
     x = images().requires_grad_()
     y = amplify_bands(x, GAINS)
     torch.testing.assert_close(y[1], x[1], rtol=1e-14, atol=1e-14)
@@ -79,12 +79,12 @@ def test_ones_change_nothing_and_samples_do_not_see_each_other() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_derivatives_of_both_orders(mode: str) -> None:
+def test_first_and_second_derivatives_match_finite_differences(mode: str) -> None:
     check_double_backward(lambda x: amplify_bands(x, GAINS, padding_mode=mode).square(), images(2, 1, 3, 4))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_the_dtype_is_kept_and_autocast_rounds_nothing_more(dtype: torch.dtype) -> None:
+def test_dtype_is_kept_and_autocast_adds_no_rounding(dtype: torch.dtype) -> None:
     x = images().to(dtype)
     plain = amplify_bands(x, GAINS)
     with torch.autocast("cpu", torch.bfloat16):
@@ -92,7 +92,7 @@ def test_the_dtype_is_kept_and_autocast_rounds_nothing_more(dtype: torch.dtype) 
     assert plain.dtype == dtype
 
 
-def test_no_samples_pass() -> None:
+def test_empty_batches_pass() -> None:
     assert amplify_bands(images(0, 3, 4, 4), GAINS[:0]).shape == (0, 3, 4, 4)
 
 
@@ -104,7 +104,7 @@ def test_no_samples_pass() -> None:
         (lambda x: amplify_bands(x, GAINS, padding_mode="wrap"), r"must be one of zeros, .*got 'wrap'"),
     ],
 )
-def test_bad_input(call: Callable[[Tensor], Tensor], message: str) -> None:
+def test_bad_input_raises(call: Callable[[Tensor], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(images())
 
@@ -122,7 +122,7 @@ def drawn_gains(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Tensor:
     return found[0]
 
 
-def test_a_band_takes_its_gain_from_the_power_that_images_usually_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gains_are_normalised_by_the_natural_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
     share = torch.tensor([10, 1, 1, 1], dtype=torch.float64) / 13
     for band in range(4):
         gains = drawn_gains(monkeypatch, probabilities={f"band_{b}": float(b == band) for b in range(4)})

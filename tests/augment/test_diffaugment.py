@@ -19,13 +19,13 @@ def color(**strength: float) -> DiffAugment:
 
 
 @pytest.mark.parametrize("p", [0.0, torch.tensor(0.0)], ids=["number", "tensor"])
-def test_nothing_happens_at_probability_zero_or_in_evaluation(p: Any) -> None:
+def test_probability_zero_and_evaluation_are_the_identity(p: Any) -> None:
     x = torch.randn(4, 3, 8, 8)
     assert DiffAugment()(x, p) is x
     assert DiffAugment().eval()(x, 1.0) is x
 
 
-def test_probability_zero_that_is_not_known_to_be_zero_keeps_every_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_zero_probability_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stylelayers.augment.diffaugment.is_known_zero", lambda p: False)
     x = torch.randn(64, 3, 8, 8)
     assert torch.equal(DiffAugment()(x, torch.tensor(0.0)), x)
@@ -33,14 +33,14 @@ def test_probability_zero_that_is_not_known_to_be_zero_keeps_every_bit(monkeypat
 
 
 @pytest.mark.parametrize("policy", ["color", "translation", "cutout"])
-def test_each_operation_is_applied_to_its_share_of_the_samples(policy: str) -> None:
+def test_operations_are_applied_with_their_probability(policy: str) -> None:
     x = torch.randn(4000, 1, 8, 8)
     strengths: dict[str, Any] = {**OFF, "contrast": 0.5} if policy == "color" else {}
     changed = (DiffAugment((policy,), translation=1.0, **strengths)(x, 0.3) != x).flatten(1).any(1)
     assert abs(float(changed.float().mean()) - 0.3) < 0.04  # five deviations, a little more for shifts by nothing
 
 
-def test_the_ranges_are_the_papers() -> None:
+def test_ranges_are_those_of_the_paper() -> None:
     torch.manual_seed(0)
     x = torch.randn(2000, 3, 4, 4)
     offset = (color(brightness=0.5)(x) - x).mean((1, 2, 3))
@@ -56,21 +56,21 @@ def test_the_ranges_are_the_papers() -> None:
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_colours_leave_alpha_alone(channels: int) -> None:
+def test_color_operations_keep_alpha(channels: int) -> None:
     x = torch.randn(50, channels, 4, 4)
     y = DiffAugment(("color",))(x)
     assert torch.equal(y[:, -1], x[:, -1])
     assert not torch.equal(y[:, :-1], x[:, :-1])
 
 
-def test_other_channels_go_without_colours() -> None:
+def test_other_channels_work_without_color() -> None:
     x = torch.randn(4, 5, 8, 8)
     assert DiffAugment(("translation", "cutout"))(x).shape == x.shape
     with pytest.raises(ValueError, match=r"images must have 1 .* channels, got 5; leave 'color' out of the policy"):
         DiffAugment()(x)
 
 
-def test_shifts_are_whole_and_up_to_an_eighth_of_each_side() -> None:
+def test_shifts_are_whole_pixels_up_to_an_eighth_of_each_side() -> None:
     x = torch.zeros(2000, 1, 16, 24)
     x[:, :, 8, 12] = 1
     y = DiffAugment(("translation",))(x).nonzero()
@@ -79,7 +79,7 @@ def test_shifts_are_whole_and_up_to_an_eighth_of_each_side() -> None:
     assert {column - 12 for column in y[:, 3].tolist()} == {-3, -2, -1, 0, 1, 2, 3}
 
 
-def test_half_of_each_side_is_cut_out_around_any_pixel() -> None:
+def test_cutout_removes_half_of_each_side_around_any_pixel() -> None:
     cut = DiffAugment(("cutout",), fill=-1.0)(torch.ones(3000, 1, 8, 12)) == -1
     heights, widths = cut.any(3).sum(2), cut.any(2).sum(2)
     assert (heights.max(), heights.min()) == (4, 2)
@@ -88,7 +88,7 @@ def test_half_of_each_side_is_cut_out_around_any_pixel() -> None:
     assert cut.flatten(1).any(0).all()
 
 
-def test_samples_differ_and_a_seed_repeats_them() -> None:
+def test_seeds_repeat_and_samples_differ() -> None:
     x, augment = torch.randn(1, 3, 8, 8).expand(4, -1, -1, -1), DiffAugment()
     torch.manual_seed(5)
     first = augment(x)
@@ -98,7 +98,7 @@ def test_samples_differ_and_a_seed_repeats_them() -> None:
     assert not torch.equal(first[0], first[1])
 
 
-def test_r1_reaches_the_images_before_the_augmentation() -> None:
+def test_r1_is_taken_before_augmentation() -> None:
     critic = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(4 * 36, 1)).double()
     x, augment = torch.randn(3, 1, 8, 8, dtype=torch.float64, requires_grad=True), DiffAugment()
 
@@ -138,11 +138,11 @@ def test_r1_reaches_the_images_before_the_augmentation() -> None:
         ({"padding_mode": "wrap"}, "padding_mode must be one of zeros, reflect, replicate, constant, got 'wrap'"),
     ],
 )
-def test_bad_options(options: dict[str, Any], message: str) -> None:
+def test_bad_options_raise(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DiffAugment(**options)
 
 
-def test_what_is_no_image_is_refused() -> None:
+def test_bad_images_raise() -> None:
     with pytest.raises(ValueError, match=r"DiffAugment: images must be floating-point \(N, C, H, W\)"):
         DiffAugment()(torch.zeros(2, 3, 8))

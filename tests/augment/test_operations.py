@@ -49,12 +49,12 @@ def images(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("shape", [(3, 2, 4, 4), (3, 1, 3, 5), (3, 4, 3, 4)], ids=str)
-def test_derivatives_of_both_orders(name: str, shape: tuple[int, ...]) -> None:
+def test_first_and_second_derivatives_match_finite_differences(name: str, shape: tuple[int, ...]) -> None:
     check_double_backward(lambda x: OPERATIONS[name](x).square(), images(*shape))
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name != "brightness"])
-def test_but_for_what_they_fill_in_they_are_linear(name: str) -> None:
+def test_operations_are_affine(name: str) -> None:
     x, y, operation = images(), images(), OPERATIONS[name]
     offset = operation(torch.zeros_like(x))
     expected = 2 * (operation(x) - offset) - 3 * (operation(y) - offset)
@@ -62,7 +62,7 @@ def test_but_for_what_they_fill_in_they_are_linear(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_samples_do_not_see_each_other(name: str) -> None:
+def test_samples_are_independent(name: str) -> None:
     x = images().requires_grad_()
     gradient = torch.autograd.grad(OPERATIONS[name](x)[1].square().sum(), x)[0]
     assert gradient[1].any()
@@ -71,11 +71,11 @@ def test_samples_do_not_see_each_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_the_dtype_is_kept(name: str, dtype: torch.dtype) -> None:
+def test_dtype_is_kept(name: str, dtype: torch.dtype) -> None:
     assert OPERATIONS[name](images().to(dtype)).dtype == dtype
 
 
-def test_colours_are_what_the_formulas_say() -> None:
+def test_color_operations_match_their_formulas() -> None:
     x = images(3, 3, 4, 5)
     for n, factor in enumerate(NUMBERS):
         torch.testing.assert_close(OPERATIONS["brightness"](x)[n], x[n] + factor)
@@ -89,21 +89,21 @@ def test_colours_are_what_the_formulas_say() -> None:
 
 @pytest.mark.parametrize("name", COLORS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_alpha_is_no_colour(name: str, channels: int) -> None:
+def test_color_operations_keep_alpha(name: str, channels: int) -> None:
     colors, alpha = images(3, channels, 4, 5), images(3, 1, 4, 5)
     changed = COLORS[name](torch.cat([colors, alpha], 1))
     assert torch.equal(changed[:, :channels], COLORS[name](colors))
     assert torch.equal(changed[:, channels:], alpha)
 
 
-def test_red_stays_opaque() -> None:
+def test_color_operations_keep_opaque_images_opaque() -> None:
     red = torch.tensor([1.0, 0.0, 0.0, 1.0]).view(1, 4, 1, 1)
     grey = adjust_saturation(red, torch.zeros(1))
     torch.testing.assert_close(grey.flatten(), torch.tensor([1 / 3, 1 / 3, 1 / 3, 1.0]))
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_other_channels_are_refused_by_colours_alone(name: str) -> None:
+def test_only_color_operations_refuse_other_channels(name: str) -> None:
     for channels in (5, 6):
         x = images(3, channels, 4, 5)
         if name not in COLORS:
@@ -115,13 +115,13 @@ def test_other_channels_are_refused_by_colours_alone(name: str) -> None:
             COLORS[name](x)
 
 
-def test_cutout_takes_alpha_along() -> None:
+def test_cutout_changes_alpha_too() -> None:
     assert (cutout(images(3, 4, 4, 5), 0 * SHIFTS, (4, 5), fill=-1.0) == -1).all()
 
 
 @pytest.mark.parametrize("mirrored", [NO, YES], ids=["", "mirrored"])
 @pytest.mark.parametrize("quarters", [-1, 0, 1, 2, 3])
-def test_turns_are_those_of_rot90(quarters: int, mirrored: Tensor) -> None:
+def test_turns_match_rot90(quarters: int, mirrored: Tensor) -> None:
     square, wide, turns = images(3, 2, 5, 5), images(3, 2, 4, 6), torch.full((3,), quarters)
     flipped = square.flip(3) if mirrored.all() else square
     assert torch.equal(flip_and_turn(square, mirrored, turns), flipped.rot90(quarters, (2, 3)))
@@ -130,7 +130,7 @@ def test_turns_are_those_of_rot90(quarters: int, mirrored: Tensor) -> None:
     assert torch.equal(flip_and_turn(wide, mirrored, turns), flipped.rot90(halves, (2, 3)))
 
 
-def test_flipping_twice_and_turning_four_times_is_nothing() -> None:
+def test_two_flips_or_four_turns_are_the_identity() -> None:
     x = images(3, 2, 5, 5)
     assert torch.equal(flip_and_turn(flip_and_turn(x, YES, 0 * NUMBERS.long()), YES, 0 * NUMBERS.long()), x)
     y = x
@@ -139,7 +139,7 @@ def test_flipping_twice_and_turning_four_times_is_nothing() -> None:
     assert torch.equal(y, x)
 
 
-def test_an_impulse_is_moved_down_and_right() -> None:
+def test_translation_moves_an_impulse_down_and_right() -> None:
     x = torch.zeros(1, 1, 5, 7)
     x[0, 0, 2, 3] = 1
     y = translate_pixels(x, torch.tensor([[1, -2]]), padding_mode="constant")
@@ -147,7 +147,7 @@ def test_an_impulse_is_moved_down_and_right() -> None:
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "constant"])
-def test_translation_is_padding_and_cropping(mode: str) -> None:
+def test_translation_equals_padding_and_cropping(mode: str) -> None:
     x = images()
     for n, (down, right) in enumerate(SHIFTS.tolist()):
         value = {"value": -1.0} if mode == "constant" else {}
@@ -166,20 +166,20 @@ PADDED: dict[str, Callable[..., Tensor]] = {
 
 
 @pytest.mark.parametrize("name", PADDED)
-def test_zeros_are_a_constant_of_0_whatever_the_fill(name: str) -> None:
+def test_zeros_padding_ignores_the_fill(name: str) -> None:
     x, function = images(), PADDED[name]
     zeros = function(x, padding_mode="zeros", fill=0.7)
     assert torch.equal(zeros, function(x, padding_mode="constant"))
     assert not torch.equal(zeros, function(x, padding_mode="constant", fill=0.7))
 
 
-def test_reflection_goes_on_beyond_the_image() -> None:
+def test_reflection_repeats_beyond_one_image() -> None:
     x = torch.arange(3.0).view(1, 1, 1, 3)
     far = [translate_pixels(x, torch.tensor([[5, shift]])).flatten().tolist() for shift in (4, 8, -5, 1000)]
     assert far == [[0, 1, 2], [0, 1, 2], [1, 2, 1], [0, 1, 2]]
 
 
-def test_cutout_fills_a_rectangle_and_nothing_else() -> None:
+def test_cutout_fills_exactly_a_rectangle() -> None:
     x = images()
     expected = x.clone()
     for n, (row, column) in enumerate(SHIFTS.tolist()):
@@ -202,6 +202,6 @@ def test_cutout_fills_a_rectangle_and_nothing_else() -> None:
         (lambda x: cutout(x, SHIFTS[:, 0], (2, 2)), r"cutout: corner must be \(3, 2\)"),
     ],
 )
-def test_bad_input(call: Callable[[Tensor], Tensor], message: str) -> None:
+def test_bad_input_raises(call: Callable[[Tensor], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(images())

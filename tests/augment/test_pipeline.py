@@ -31,7 +31,7 @@ def seeded(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 
 @pytest.mark.parametrize(("group", "name"), OPERATIONS)
-def test_each_operation_is_applied_to_its_share_of_the_samples(group: str, name: str) -> None:
+def test_operations_are_applied_with_their_probability(group: str, name: str) -> None:
     x = torch.randn(3000, 3, 8, 8)
     torch.manual_seed(1)
     changed = (only(group, name)(x, torch.tensor(0.4)) != x).flatten(1).any(1)
@@ -40,7 +40,7 @@ def test_each_operation_is_applied_to_its_share_of_the_samples(group: str, name:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_probability_zero_keeps_every_bit(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probability_zero_changes_no_bit(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, augment = torch.randn(16, 3, 8, 8), AugmentPipeline((group,))
     assert augment(x, 0.0) is x
     assert augment(x, torch.tensor(0.0)) is x
@@ -50,7 +50,7 @@ def test_probability_zero_keeps_every_bit(group: str, monkeypatch: pytest.Monkey
     assert not torch.equal(augment(x, torch.tensor(1.0)), x)
 
 
-def test_a_probability_of_an_operation_is_a_factor() -> None:
+def test_operation_probabilities_are_factors_of_p() -> None:
     x = torch.randn(3000, 1, 4, 4)
     changed = (
         AugmentPipeline("color", probabilities={**dict.fromkeys(GROUPS["color"], 0.0), "contrast": 0.5})(x, 0.6) != x
@@ -71,7 +71,7 @@ def test_a_probability_of_an_operation_is_a_factor() -> None:
     ],
 )
 @pytest.mark.parametrize("factor", [1.0, 0.5])
-def test_strengths_are_deviations(name: str, measure: Any, expected: float, factor: float) -> None:
+def test_strengths_are_standard_deviations(name: str, measure: Any, expected: float, factor: float) -> None:
     x = torch.randn(4000, 3, 4, 4)
     strengths = None if factor == 1 else {name: expected * factor}
     values = measure(x, only("color", name, strengths=strengths)(x))
@@ -79,7 +79,7 @@ def test_strengths_are_deviations(name: str, measure: Any, expected: float, fact
     assert abs(float(values.std()) / (expected * factor) - 1) < 0.06
 
 
-def test_whole_shifts_follow_each_side() -> None:
+def test_whole_pixel_shifts_scale_with_each_side() -> None:
     x = torch.zeros(2000, 1, 16, 24)
     x[:, :, 8, 12] = 1
     places = only("blit", "translate", padding_mode="constant")(x).nonzero()
@@ -87,7 +87,7 @@ def test_whole_shifts_follow_each_side() -> None:
     assert {column - 12 for column in places[:, 3].tolist()} == {-3, -2, -1, 0, 1, 2, 3}
 
 
-def test_fractional_shifts_follow_each_side() -> None:
+def test_fractional_shifts_scale_with_each_side() -> None:
     x = torch.zeros(2000, 1, 32, 48)
     x[:, :, 14:18, 22:26] = 1
     y = only("geometric", "shift", strengths={"shift": 0.05}, padding_mode="constant")(x)
@@ -98,7 +98,7 @@ def test_fractional_shifts_follow_each_side() -> None:
         assert abs(float(centre.std()) / (0.05 * size) - 1) < 0.08
 
 
-def test_rectangles_keep_their_shape_and_any_channels_pass_blit_and_geometry() -> None:
+def test_rectangles_and_any_channels_pass_blit_and_geometric() -> None:
     x = torch.randn(5, 5, 6, 9)
     assert AugmentPipeline(("blit", "geometric", "filter", "corrupt"))(x).shape == x.shape
     with pytest.raises(ValueError, match=r"images must have 1 .* channels, got 5; leave 'color' out of .* the groups"):
@@ -107,7 +107,7 @@ def test_rectangles_keep_their_shape_and_any_channels_pass_blit_and_geometry() -
 
 @pytest.mark.parametrize("name", GROUPS["color"])
 @pytest.mark.parametrize("channels", [2, 4])
-def test_colours_leave_alpha_alone(name: str, channels: int) -> None:
+def test_color_operations_keep_alpha(name: str, channels: int) -> None:
     x = torch.randn(50, channels, 4, 4)
     augment = seeded(only("color", name))
     y = augment(x)
@@ -117,21 +117,21 @@ def test_colours_leave_alpha_alone(name: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", GROUPS["corrupt"])
-def test_noise_and_cutout_take_alpha_along(name: str) -> None:
+def test_noise_and_cutout_change_alpha_too(name: str) -> None:
     x = torch.full((50, 4, 8, 8), 0.5)
     changed = (only("corrupt", name)(x) != x).flatten(2).any(2)
     assert changed.any()
     assert torch.equal(changed[:, 3], changed[:, 0])
 
 
-def test_a_batch_of_no_samples_passes() -> None:
+def test_empty_batches_pass() -> None:
     x = torch.zeros(0, 3, 8, 8, requires_grad=True)
     y = AugmentPipeline(tuple(GROUPS))(x)
     assert y.shape == x.shape
     y.sum().backward()
 
 
-def test_grey_images_stay_grey_under_colours() -> None:
+def test_grey_images_stay_grey_under_color_operations() -> None:
     x = torch.randn(50, 1, 4, 4).expand(-1, 3, -1, -1)
     y = AugmentPipeline("color")(x)
     torch.testing.assert_close(y, y.mean(1, keepdim=True).expand_as(y), atol=1e-5, rtol=1e-5)
@@ -139,7 +139,7 @@ def test_grey_images_stay_grey_under_colours() -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_derivatives_of_both_orders(group: str, channels: int) -> None:
+def test_first_and_second_derivatives_match_finite_differences(group: str, channels: int) -> None:
     x = torch.randn(3, channels, 4, 4, dtype=torch.float64, requires_grad=True)
     call = seeded(lambda x: AugmentPipeline((group,))(x, 0.8).square())
     assert torch.autograd.gradcheck(call, x)
@@ -150,7 +150,7 @@ def critic() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Softplus(), nn.Flatten(), nn.Linear(4 * 16, 1)).double()
 
 
-def test_r1_and_its_gradient_are_those_of_finite_differences() -> None:
+def test_r1_through_augmentation_matches_finite_differences() -> None:
     network, augment = critic(), AugmentPipeline(tuple(GROUPS))
     x = torch.randn(2, 1, 6, 6, dtype=torch.float64, requires_grad=True)
     logits = seeded(lambda y: network(augment(y)))
@@ -172,7 +172,7 @@ def test_r1_and_its_gradient_are_those_of_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_autocast_keeps_dtype_and_values_near(dtype: torch.dtype) -> None:
+def test_autocast_keeps_dtype_and_approximate_values(dtype: torch.dtype) -> None:
     augment, x = AugmentPipeline(), torch.randn(8, 3, 8, 8)
     exact = seeded(augment)(x)
     with torch.autocast("cpu", torch.bfloat16):
@@ -181,7 +181,7 @@ def test_autocast_keeps_dtype_and_values_near(dtype: torch.dtype) -> None:
     torch.testing.assert_close(found.float(), exact, atol=1e-5 if dtype == torch.float32 else 0.3, rtol=0.05)
 
 
-def test_a_seed_repeats_and_samples_differ() -> None:
+def test_seeds_repeat_and_samples_differ() -> None:
     x, augment = torch.randn(1, 3, 8, 8).expand(4, -1, -1, -1), AugmentPipeline()
     first = seeded(augment)(x)
     assert torch.equal(seeded(augment)(x), first)
@@ -189,7 +189,7 @@ def test_a_seed_repeats_and_samples_differ() -> None:
     assert not torch.equal(first[0], first[1])
 
 
-def test_one_graph_of_the_compiler_has_the_same_numbers() -> None:
+def test_compiling_in_one_graph_keeps_the_values() -> None:
     augment, network = AugmentPipeline(tuple(GROUPS)), critic()
     x, p = torch.randn(2, 1, 6, 6, dtype=torch.float64), torch.tensor(0.7)
 
@@ -212,14 +212,14 @@ def test_one_graph_of_the_compiler_has_the_same_numbers() -> None:
     [AdaptiveAugment(AugmentPipeline(("blit", "color", "corrupt")), p=0.7), DiffAugment()],
     ids=lambda augment: type(augment).__name__,
 )
-def test_a_trace_takes_another_batch_size(augment: nn.Module, channels: int) -> None:
+def test_traces_take_other_batch_sizes(augment: nn.Module, channels: int) -> None:
     trace = torch.jit.trace(augment, (torch.randn(2, channels, 8, 8),), check_trace=False)
     x = torch.randn(5, channels, 8, 8)
     torch.testing.assert_close(seeded(trace)(x), seeded(augment)(x))
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_an_ensemble_draws_for_each_member(group: str) -> None:
+def test_ensemble_members_draw_separately(group: str) -> None:
     x = torch.randn(3, 4, 3, 8, 8)
     made = torch.vmap(AugmentPipeline((group,)), randomness="different")(x)
     assert made.shape == x.shape
@@ -238,12 +238,12 @@ def test_an_ensemble_draws_for_each_member(group: str) -> None:
         ({"padding_mode": "wrap"}, "padding_mode must be one of zeros, reflect, replicate, constant, got 'wrap'"),
     ],
 )
-def test_bad_options(options: Mapping[str, Any], message: str) -> None:
+def test_bad_options_raise(options: Mapping[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AugmentPipeline(**options)
 
 
-def test_what_is_no_image_is_refused_and_names_are_told() -> None:
+def test_bad_images_raise_and_names_are_listed() -> None:
     with pytest.raises(ValueError, match=r"AugmentPipeline: images must be floating-point \(N, C, H, W\)"):
         AugmentPipeline()(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
     assert "blit, color, probabilities={'turn': 0.0}" in repr(

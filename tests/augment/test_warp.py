@@ -38,7 +38,7 @@ MIXED = matrices.chain(
 )
 
 
-def test_the_filter_is_the_orthogonal_symlet() -> None:
+def test_wavelet_filter_is_the_orthogonal_symlet() -> None:
     taps = torch.tensor(SYM6, dtype=DOUBLE)
     products = torch.stack([(taps[2 * k :] * taps[: len(taps) - 2 * k]).sum() for k in range(6)])
     torch.testing.assert_close(products, numbers(1, 0, 0, 0, 0, 0), atol=1e-11, rtol=0)
@@ -51,7 +51,7 @@ def test_the_filter_is_the_orthogonal_symlet() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [(5, 7), (2, 9), (1, 1), (16, 16)], ids=str)
-def test_a_warp_by_nothing_is_nothing(mode: str, size: tuple[int, int]) -> None:
+def test_identity_warp_keeps_images(mode: str, size: tuple[int, int]) -> None:
     x = images(2, 3, *size)
     torch.testing.assert_close(affine_warp(x, move(0, 0), padding_mode=mode), x, atol=1e-10, rtol=0)
 
@@ -63,7 +63,7 @@ def test_constants_stay_constant(mode: str) -> None:
 
 
 @pytest.mark.parametrize("right, down", [(1, 0), (0, -1), (-2, 1)])
-def test_whole_pixels_move_an_impulse_as_a_shift(right: int, down: int) -> None:
+def test_whole_pixel_warps_are_shifts(right: int, down: int) -> None:
     x = torch.zeros(2, 1, 24, 28, dtype=DOUBLE)
     x[:, :, 12, 14] = 1
     expected = x.roll((down, right), (2, 3))
@@ -78,7 +78,7 @@ def wave(height: int, width: int, right: Tensor, down: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     "matrix", [move(0.5, -0.25, 1), matrices.rotation(numbers(0.4)), MIXED[:1]], ids=["shift", "turn", "all"]
 )
-def test_smooth_images_are_sampled_where_the_matrix_says(matrix: Tensor) -> None:
+def test_smooth_images_are_sampled_at_transformed_points(matrix: Tensor) -> None:
     size = 48
     axis = torch.arange(size, dtype=DOUBLE) - (size - 1) / 2
     x, y = axis.view(1, -1), axis.view(-1, 1)
@@ -89,7 +89,7 @@ def test_smooth_images_are_sampled_where_the_matrix_says(matrix: Tensor) -> None
     torch.testing.assert_close(found[inner], expected[inner], atol=0.02, rtol=0)
 
 
-def test_quarter_turns_and_mirrors_agree_with_the_exact_ones() -> None:
+def test_quarter_turns_and_flips_are_exact() -> None:
     axis = torch.arange(24, dtype=DOUBLE)
     x, inner = wave(24, 24, axis.view(1, -1), axis.view(-1, 1)), (..., slice(4, -4), slice(4, -4))
     turned = affine_warp(x, matrices.rotation(numbers(pi / 2)))
@@ -101,7 +101,7 @@ def test_quarter_turns_and_mirrors_agree_with_the_exact_ones() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kernel", [SYM6, (1, 3, 3, 1), (1, 2, 1), (0.7, 0.2, 0.1)], ids=len)
-def test_numbers_are_those_of_loops_over_pixels(mode: str, kernel: tuple[float, ...]) -> None:
+def test_values_match_a_loop_over_pixels(mode: str, kernel: tuple[float, ...]) -> None:
     x = images(2, 2, 4, 5)
     found = affine_warp(x, MIXED, padding_mode=mode, fill=0.7, kernel=kernel)
     expected = reference.affine_warp(x, MIXED, padding_mode=mode, fill=0.7, kernel=kernel)
@@ -109,11 +109,11 @@ def test_numbers_are_those_of_loops_over_pixels(mode: str, kernel: tuple[float, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_derivatives_of_both_orders(mode: str) -> None:
+def test_first_and_second_derivatives_match_finite_differences(mode: str) -> None:
     check_double_backward(lambda x: affine_warp(x, MIXED, padding_mode=mode, fill=0.5).square(), images(2, 1, 3, 4))
 
 
-def test_the_gradient_is_the_adjoint() -> None:
+def test_gradient_is_the_adjoint() -> None:
     x, y = images().requires_grad_(), images()
     warped = affine_warp(x, MIXED)
     (back,) = torch.autograd.grad(warped, x, y)
@@ -122,7 +122,7 @@ def test_the_gradient_is_the_adjoint() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_the_dtype_is_kept_and_autocast_does_no_harm(dtype: torch.dtype) -> None:
+def test_dtype_is_kept_and_autocast_adds_no_rounding(dtype: torch.dtype) -> None:
     x = images().to(dtype)
     exact = affine_warp(x.double(), MIXED)
     with torch.autocast("cpu", torch.bfloat16):
@@ -153,7 +153,7 @@ def test_neutral_arguments_give_exactly_the_identity() -> None:
         assert torch.equal(matrix, torch.eye(matrix.shape[-1]).expand_as(matrix))
 
 
-def test_chain_is_the_matrix_product_also_under_autocast() -> None:
+def test_chain_is_the_matrix_product_under_autocast_too() -> None:
     first, second, third = torch.randn(3, 2, 4, 4)
     with torch.autocast("cpu", torch.bfloat16):
         found = matrices.chain(first, second, third)
@@ -173,7 +173,7 @@ def test_hue_and_saturation_keep_greys_and_hue_keeps_lengths() -> None:
     torch.testing.assert_close(color_transform(x, stronger)[0], x[0].mean(0).expand(3, -1, -1))
 
 
-def test_a_luma_flip_mirrors_the_mean_and_keeps_what_differs_from_it() -> None:
+def test_luma_flip_mirrors_only_the_mean() -> None:
     x = images()
     y = color_transform(x, matrices.luma_flip(numbers(1, 0)))
     torch.testing.assert_close(y[0].mean(0), -x[0].mean(0))
@@ -181,7 +181,7 @@ def test_a_luma_flip_mirrors_the_mean_and_keeps_what_differs_from_it() -> None:
     assert torch.equal(y[1], x[1])
 
 
-def test_one_channel_is_the_grey_of_three() -> None:
+def test_one_channel_equals_grey_rgb() -> None:
     matrix = matrices.chain(
         matrices.hue(numbers(0.5, 0.1)),
         matrices.saturation(numbers(2, 0.5)),
@@ -195,7 +195,7 @@ def test_one_channel_is_the_grey_of_three() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_derivatives_of_colours(channels: int) -> None:
+def test_color_derivatives_match_finite_differences(channels: int) -> None:
     matrix = matrices.chain(matrices.hue(numbers(0.5, 0.1)), matrices.scaling(*[numbers(1.5, 0.5)] * 3))
     check_double_backward(lambda x: color_transform(x, matrix).square(), images(2, channels, 2, 3))
 
@@ -209,7 +209,7 @@ def test_derivatives_of_colours(channels: int) -> None:
         (color_transform, {"matrix": MIXED}, r"color_transform: matrix must be \(2, 4, 4\)"),
     ],
 )
-def test_bad_input(function: Any, options: dict[str, Any], message: str) -> None:
+def test_bad_input_raises(function: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         function(images(), **options)
     with pytest.raises(ValueError, match=r"channels, got 5"):

@@ -51,23 +51,23 @@ def converted(folder: Path, names: tuple[str, ...]) -> Path:
 
 @pytest.mark.parametrize("names", [NAMES, ()], ids=["named", "not named"])
 @pytest.mark.parametrize("write", [generator_file, checkpoint, hub_folder, converted])
-def test_names_come_back(tmp_path: Path, write: Callable[..., Path], names: tuple[str, ...]) -> None:
+def test_class_names_survive_saving(tmp_path: Path, write: Callable[..., Path], names: tuple[str, ...]) -> None:
     path = write(tmp_path, names)
     assert load_generator(path).class_names == names
     assert describe(path).class_names == names
 
 
-def test_names_are_plain_json(tmp_path: Path) -> None:
+def test_class_names_are_plain_json(tmp_path: Path) -> None:
     with safe_open(generator_file(tmp_path, NAMES), framework="pt") as file:
         assert json.loads(file.metadata()["class_names"]) == list(NAMES)
 
 
 @pytest.mark.parametrize("name", ["generator_version_1.safetensors", "stylegan2_official_32.pkl"])
-def test_files_without_names_are_read(name: str) -> None:
+def test_files_without_class_names_load(name: str) -> None:
     assert load_generator(DATA / name).class_names == describe(DATA / name).class_names == ()
 
 
-def test_earlier_files_and_checkpoints_are_read(tmp_path: Path) -> None:
+def test_early_files_and_checkpoints_load(tmp_path: Path) -> None:
     with safe_open(generator_file(tmp_path, NAMES), framework="pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     del metadata["class_names"]
@@ -89,7 +89,7 @@ def test_earlier_files_and_checkpoints_are_read(tmp_path: Path) -> None:
         ("[1, 2, 3, 4, 5]", "a sequence of strings"),
     ],
 )
-def test_nonsense_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_bad_class_names_in_a_file_are_refused(tmp_path: Path, text: str, message: str) -> None:
     with safe_open(generator_file(tmp_path, NAMES), framework="pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     save_file(tensors, tmp_path / "x.safetensors", {**metadata, "class_names": text})
@@ -100,7 +100,7 @@ def test_nonsense_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("names", [5, ["a"], [1, 2, 3, 4, 5], "abcde"])
-def test_nonsense_in_a_checkpoint_is_refused(tmp_path: Path, names: Any) -> None:
+def test_bad_class_names_in_a_checkpoint_are_refused(tmp_path: Path, names: Any) -> None:
     contents = torch.load(checkpoint(tmp_path, NAMES), weights_only=True)
     torch.save({**contents, "class_names": names}, tmp_path / "x.ckpt")
     for call in (load_generator, describe):

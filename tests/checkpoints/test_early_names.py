@@ -13,7 +13,7 @@ RUN = Path(__file__).parents[1] / "data" / "run_of_early_names"
 CHECKPOINT = RUN / "checkpoints" / "last.ckpt"
 
 
-def test_the_networks_give_the_same_images_and_logits() -> None:
+def test_early_networks_give_the_same_images_and_logits() -> None:
     with np.load(RUN / "golden.npz") as file:
         golden = {name: torch.from_numpy(file[name]) for name in file}
     z, labels = golden["z"], golden["labels"]
@@ -28,7 +28,7 @@ def test_the_networks_give_the_same_images_and_logits() -> None:
     assert (networks.generator.z_dim, networks.generator.w_dim) == (4, 4)
 
 
-def test_a_checkpoint_without_arguments_finds_them_in_its_run(tmp_path: Path) -> None:
+def test_early_checkpoints_find_arguments_in_their_run(tmp_path: Path) -> None:
     contents = torch.load(CHECKPOINT, weights_only=True)
     del contents["arguments"]
     (tmp_path / "checkpoints").mkdir()

@@ -54,7 +54,7 @@ def images(generator: Generator, **options: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_images_and_arguments_come_back(variant: str, tmp_path: Path) -> None:
+def test_images_and_arguments_survive_saving(variant: str, tmp_path: Path) -> None:
     generator = make(**VARIANTS[variant])
     path = save_generator(generator, tmp_path / "new" / "folder" / "g.safetensors")
     assert path == tmp_path / "new" / "folder" / "g.safetensors"
@@ -70,7 +70,7 @@ def test_images_and_arguments_come_back(variant: str, tmp_path: Path) -> None:
         assert getattr(loaded, name) == expected
 
 
-def test_a_file_with_scalar_noise_strengths_is_read(tmp_path: Path) -> None:
+def test_files_with_scalar_noise_strengths_load(tmp_path: Path) -> None:
     generator, path = make(), tmp_path / "g.safetensors"
     save_generator(generator, path)
     with safe_open(path, framework="pt") as file:
@@ -80,14 +80,14 @@ def test_a_file_with_scalar_noise_strengths_is_read(tmp_path: Path) -> None:
     assert torch.equal(images(load_generator(path)), images(generator.eval()))
 
 
-def test_the_variants_set_every_argument_to_something_else() -> None:
+def test_variants_change_every_argument() -> None:
     chosen = {
         name for options in (SMALL, *VARIANTS.values()) for name, value in options.items() if value != ARGUMENTS[name]
     }
     assert chosen == set(ARGUMENTS)
 
 
-def test_a_folder_of_a_run_is_read_too(tmp_path: Path) -> None:
+def test_folders_of_runs_load(tmp_path: Path) -> None:
     generator = make()
     save_generator(generator, tmp_path / "generator.safetensors")
     assert torch.equal(images(load_generator(tmp_path)), images(generator.eval()))
@@ -103,19 +103,19 @@ def test_metadata_are_plain_json(tmp_path: Path) -> None:
     assert set(json.loads(metadata["arguments"])) == set(ARGUMENTS)
 
 
-def test_the_same_generator_makes_the_same_bytes(tmp_path: Path) -> None:
+def test_saving_is_deterministic(tmp_path: Path) -> None:
     generator, summary = make(), {"note": 'Größe \u2028 \x7f "quoted" 你'}
     files = [save_generator(generator, tmp_path / str(index), summary=summary) for index in range(6)]
     assert len({file.read_bytes() for file in files}) == 1
     assert describe(files[0]).summary == summary
 
 
-def test_whoever_reads_other_files_reads_these(tmp_path: Path) -> None:
+def test_saved_files_have_the_usual_permissions(tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(b"")
     assert save_generator(make(), tmp_path / "x").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_files_of_version_1_are_read_for_ever() -> None:
+def test_files_of_version_1_load() -> None:
     path = DATA / "generator_version_1.safetensors"
     generator = load_generator(path)
     with np.load(DATA / "generator_version_1.npz") as golden, torch.no_grad():
@@ -128,7 +128,7 @@ def test_files_of_version_1_are_read_for_ever() -> None:
 
 @pytest.mark.parametrize("existing", [False, True])
 @pytest.mark.parametrize("fault", ["disk full", "summary"])
-def test_a_failure_leaves_no_half_written_file(
+def test_failures_leave_no_partial_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, existing: bool
 ) -> None:
     path = tmp_path / "g.safetensors"
@@ -191,7 +191,7 @@ def test_other_files_are_refused(tmp_path: Path, name: str, content: bytes | Non
         load_generator(tmp_path / name)
 
 
-def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+def test_truncated_files_are_refused(tmp_path: Path) -> None:
     path = save_generator(make(), tmp_path / "g.safetensors")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="is not a readable safetensors file"):

@@ -39,7 +39,7 @@ def images(generator: Generator) -> torch.Tensor:
     return result
 
 
-def test_a_folder_comes_back(generator: Generator, tmp_path: Path) -> None:
+def test_hub_folders_round_trip(generator: Generator, tmp_path: Path) -> None:
     HubGenerator.of(generator, summary={"images_seen": 7}).save_pretrained(tmp_path / "mine")
     loaded = HubGenerator.from_pretrained(str(tmp_path / "mine"))
     assert torch.equal(images(loaded), images(generator))
@@ -49,7 +49,7 @@ def test_a_folder_comes_back(generator: Generator, tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
-def test_the_folder_is_one_of_ours(generator: Generator, tmp_path: Path) -> None:
+def test_hub_folders_load_without_the_hub(generator: Generator, tmp_path: Path) -> None:
     HubGenerator.of(generator).save_pretrained(tmp_path)
     assert torch.equal(images(load_generator(tmp_path)), images(generator))
     assert describe(tmp_path).arguments["num_labels"] == 2
@@ -58,13 +58,13 @@ def test_the_folder_is_one_of_ours(generator: Generator, tmp_path: Path) -> None
     assert "library_name: stylelayers" in (tmp_path / "README.md").read_text()
 
 
-def test_our_files_are_read_without_a_configuration(generator: Generator, tmp_path: Path) -> None:
+def test_our_files_load_without_a_configuration(generator: Generator, tmp_path: Path) -> None:
     HubGenerator.of(generator).save_pretrained(tmp_path)
     (tmp_path / "config.json").unlink()
     assert torch.equal(images(HubGenerator.from_pretrained(tmp_path)), images(generator))
 
 
-def test_a_folder_without_a_generator_is_refused(tmp_path: Path) -> None:
+def test_folders_without_a_generator_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"HubGenerator.from_pretrained: path must be .*, which is no file"):
         HubGenerator.from_pretrained(str(tmp_path))
 

@@ -61,7 +61,7 @@ def same_images(one: Generator, other: Generator) -> bool:
 # Runs and their checkpoints -----------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_has_the_averaged_generator(run: Path) -> None:
+def test_checkpoints_contain_the_averaged_generator(run: Path) -> None:
     found = load_networks(run / "checkpoints" / "last.ckpt")
     assert same_images(found.generator, load_generator(run))
     assert found.summary == COUNTERS
@@ -71,7 +71,7 @@ def test_a_checkpoint_has_the_averaged_generator(run: Path) -> None:
     assert torch.equal(found.generator.synthesis.input.const, tensors["average.module.synthesis.input.const"])
 
 
-def test_checkpoints_of_earlier_versions_are_read_by_their_configuration(run: Path, old_run: Path) -> None:
+def test_early_checkpoints_load_by_their_configuration(run: Path, old_run: Path) -> None:
     for path in (old_run, old_run / "checkpoints" / "last.ckpt"):
         assert same_images(load_generator(path), load_generator(run))
     moved = shutil.move(old_run / "checkpoints" / "last.ckpt", old_run / "my.ckpt")
@@ -92,9 +92,7 @@ def test_checkpoints_of_earlier_versions_are_read_by_their_configuration(run: Pa
         ("model: {generator: {resolution: 8, depth: 3}, discriminator: {resolution: 8}}", "depth"),
     ],
 )
-def test_a_checkpoint_whose_arguments_are_nowhere_is_refused(
-    old_run: Path, configuration: str | None, message: str
-) -> None:
+def test_checkpoints_without_arguments_are_refused(old_run: Path, configuration: str | None, message: str) -> None:
     (old_run / "config.yaml").unlink()
     if configuration is not None:
         (old_run / "config.yaml").write_text(configuration)
@@ -105,7 +103,7 @@ def test_a_checkpoint_whose_arguments_are_nowhere_is_refused(
 # What files tell of themselves ---------------------------------------------------------------------------------------
 
 
-def test_what_a_run_tells_of_itself(run: Path) -> None:
+def test_runs_are_described(run: Path) -> None:
     generator = load_generator(run)
     parameters = sum(parameter.numel() for parameter in generator.parameters())
     for path, kind in ((run, "generator file"), (run / "checkpoints" / "last.ckpt", "training checkpoint")):
@@ -117,7 +115,7 @@ def test_what_a_run_tells_of_itself(run: Path) -> None:
     assert (told.version, describe(run).version) == (None, 3)
 
 
-def test_tensors_are_not_read_for_it(run: Path, tmp_path: Path) -> None:
+def test_describing_reads_no_tensors(run: Path, tmp_path: Path) -> None:
     path = shutil.copy(run / "generator.safetensors", tmp_path)
     data = bytearray(Path(path).read_bytes())
     data[-1000:] = b"\xff" * 1000  # no number any more
@@ -126,7 +124,7 @@ def test_tensors_are_not_read_for_it(run: Path, tmp_path: Path) -> None:
     assert not all(t.isfinite().all() for t in load_generator(path).state_dict().values())
 
 
-def test_what_files_of_other_projects_tell(tmp_path: Path) -> None:
+def test_files_of_other_projects_are_described(tmp_path: Path) -> None:
     official = describe(GOLDEN_FILE)
     assert (official.kind, official.version, official.writer) == ("official pickle", None, "")
     assert (official.arguments["clamp"], official.arguments["channel_base"]) == (256, 512)
@@ -147,7 +145,7 @@ def test_other_files_are_refused(tmp_path: Path, function: Any, content: bytes) 
 # Official pickles wherever a generator is -----------------------------------------------------------------------------
 
 
-def test_a_pickle_needs_no_discriminator_and_names_what_is_left_out(tmp_path: Path) -> None:
+def test_pickles_load_without_a_discriminator_and_note_it(tmp_path: Path) -> None:
     generator, _ = networks("skip")
     written = generator_module(generator)
     written.children["synthesis"].children["b16"].attributes["use_fp16"] = True
@@ -164,14 +162,14 @@ def test_a_pickle_needs_no_discriminator_and_names_what_is_left_out(tmp_path: Pa
 # From one kind to another --------------------------------------------------------------------------------------------
 
 
-def test_an_official_pickle_becomes_ours(tmp_path: Path) -> None:
+def test_official_pickles_are_converted(tmp_path: Path) -> None:
     result = convert(GOLDEN_FILE, tmp_path / "ours.safetensors")
     assert (result.kind, result.networks) == ("official pickle", ("generator",))
     assert "not kept: the discriminator, which generator files do not hold" in result.notes
     assert same_images(load_generator(result.target), load_stylegan2(GOLDEN_FILE)["generator"])
 
 
-def test_the_port_becomes_ours_and_ours_the_port(tmp_path: Path) -> None:
+def test_port_files_are_converted_both_ways(tmp_path: Path) -> None:
     generator = port_generator()
     saved = save_generator(generator, tmp_path / "g.safetensors", summary={"images_seen": 3})
     to_port = convert(saved, tmp_path / "port.pt")
@@ -182,13 +180,13 @@ def test_the_port_becomes_ours_and_ours_the_port(tmp_path: Path) -> None:
         assert_same(load_generator(back.target)(z, noise="const"), generator(z, noise="const"), 1e-5)
 
 
-def test_a_run_becomes_ours_with_its_summary(run: Path, tmp_path: Path) -> None:
+def test_runs_are_converted_with_their_summary(run: Path, tmp_path: Path) -> None:
     result = convert(run / "checkpoints" / "last.ckpt", tmp_path / "g.safetensors")
     assert describe(result.target).summary == COUNTERS
     assert result.notes[0].startswith("not kept: optimisers")
 
 
-def test_a_discriminator_goes_along_to_the_port(tmp_path: Path) -> None:
+def test_discriminators_are_converted_too(tmp_path: Path) -> None:
     save_pytorch_port(tmp_path / "a.pt", port_generator(), Discriminator(8, channel_base=32))
     assert convert(tmp_path / "a.pt", tmp_path / "b.pth").networks == ("generator", "discriminator")
 
@@ -201,7 +199,7 @@ def test_a_discriminator_goes_along_to_the_port(tmp_path: Path) -> None:
         ("new.pt", "convert: the port has only clamp=None, got a generator with 256"),
     ],
 )
-def test_conversions_that_cannot_be(tmp_path: Path, target: str, message: str) -> None:
+def test_impossible_conversions_are_refused(tmp_path: Path, target: str, message: str) -> None:
     source = tmp_path / "g.safetensors"
     save_generator(load_generator(GOLDEN_FILE), source)
     before = source.read_bytes()
@@ -210,7 +208,7 @@ def test_conversions_that_cannot_be(tmp_path: Path, target: str, message: str) -
     assert [file.name for file in tmp_path.iterdir()] == ["g.safetensors"] and source.read_bytes() == before
 
 
-def test_a_generator_file_keeps_every_tensor_of_a_conversion(tmp_path: Path) -> None:
+def test_conversions_keep_every_tensor(tmp_path: Path) -> None:
     target = convert(GOLDEN_FILE, tmp_path / "g.safetensors").target
     with safe_open(target, framework="pt") as file:
         assert set(file.keys()) == load_generator(GOLDEN_FILE).state_dict().keys()

@@ -113,7 +113,9 @@ OTHER: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("kind", OTHER)
 @pytest.mark.parametrize("name", ["a.pkl", "generator.safetensors"])
-def test_what_a_file_is_and_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str) -> None:
+def test_other_files_are_named_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str
+) -> None:
     write, message = OTHER[kind]
     (tmp_path / name).write_bytes(write())
     monkeypatch.chdir(tmp_path)
@@ -137,7 +139,7 @@ def test_what_a_file_is_and_the_way_out(tmp_path: Path, monkeypatch: pytest.Monk
     lambda path: path.write_bytes(GOLDEN_FILE.read_bytes()),
     lambda path: path.write_bytes(pickle.dumps({"G_ema": OrderedDict()}, 4)),
 ])  # fmt: skip
-def test_what_may_be_a_network_is_no_other_file(tmp_path: Path, write: Callable[[Path], object]) -> None:
+def test_possible_networks_are_not_reported_as_other_files(tmp_path: Path, write: Callable[[Path], object]) -> None:
     write(tmp_path / "x")
     assert describe_other_file(tmp_path / "x") is None
 
@@ -155,7 +157,7 @@ class _Call:
     _Call(OrderedDict, [("a", 1)]), _Call(set, 3), _Call(torch.storage._load_from_bytes),
 ])  # fmt: skip
 @pytest.mark.parametrize("function", [describe, load_generator])
-def test_errors_name_the_file_once_and_no_function_of_ours(
+def test_errors_name_the_file_once_and_no_internal_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: _Call, function: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -168,7 +170,7 @@ def test_errors_name_the_file_once_and_no_function_of_ours(
 
 @pytest.mark.parametrize("arguments", ['{"depth": 3}', '{"resolution": 8, "z_dim": "a"}', "[1]", "[" * 9999, "{"])
 @pytest.mark.parametrize("function", [describe, load_generator])
-def test_arguments_of_a_file_that_make_no_network(tmp_path: Path, arguments: str, function: Any) -> None:
+def test_bad_arguments_in_a_file_are_refused(tmp_path: Path, arguments: str, function: Any) -> None:
     from safetensors.torch import save_file
 
     metadata = {"format": "stylelayers.generator", "version": "2", "arguments": arguments, "summary": "{}"}

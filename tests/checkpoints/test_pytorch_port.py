@@ -51,7 +51,7 @@ def golden_checkpoint(golden: dict[str, Tensor]) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def test_golden_outputs(tmp_path: Path, golden: dict[str, Tensor]) -> None:
+def test_golden_outputs_match(tmp_path: Path, golden: dict[str, Tensor]) -> None:
     networks = load(tmp_path, golden_checkpoint(golden))
     generator, discriminator, z = networks.generator, networks.discriminator, golden["z"]
     assert discriminator is not None and networks.notes == ()
@@ -61,7 +61,7 @@ def test_golden_outputs(tmp_path: Path, golden: dict[str, Tensor]) -> None:
     assert_same(discriminator(golden["images"]), golden["logits"], 1e-4)
 
 
-def test_the_description_of_the_layout_is_that_of_the_port(golden: dict[str, Tensor]) -> None:
+def test_described_layout_is_that_of_the_port(golden: dict[str, Tensor]) -> None:
     found = golden_checkpoint(golden)
     for key, expected in (("g_ema", generator_shapes([6, 4], 5, 2)), ("d", discriminator_shapes([6, 4]))):
         assert {name: tuple(tensor.shape) for name, tensor in found[key].items()} == expected
@@ -70,7 +70,7 @@ def test_the_description_of_the_layout_is_that_of_the_port(golden: dict[str, Ten
 # There and back ----------------------------------------------------------------------------------------------------
 
 
-def test_a_checkpoint_comes_back_tensor_by_tensor(tmp_path: Path) -> None:
+def test_checkpoints_round_trip_exactly(tmp_path: Path) -> None:
     contents = checkpoint()
     networks = load(tmp_path, contents)
     generator = networks.generator
@@ -85,7 +85,7 @@ def test_a_checkpoint_comes_back_tensor_by_tensor(tmp_path: Path) -> None:
 
 
 @torch.no_grad()
-def test_our_networks_come_back_from_a_file(tmp_path: Path) -> None:
+def test_our_networks_round_trip(tmp_path: Path) -> None:
     generator = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=3, mapping_lr_multiplier=0.1)
     discriminator = Discriminator(8, channel_base=48, channel_max=7)
     for network in (generator, discriminator):
@@ -103,7 +103,7 @@ def test_our_networks_come_back_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("old_format", [False, True])
-def test_files_of_training_runs_are_read(tmp_path: Path, old_format: bool) -> None:
+def test_files_of_training_runs_load(tmp_path: Path, old_format: bool) -> None:
     contents = checkpoint(args=Namespace(size=16, lr=0.002), d_optim={"state": {}}, ada_aug_p=0.1)
     del contents["latent_avg"], contents["d"]
     networks = load(tmp_path, contents, _use_new_zipfile_serialization=not old_format)
@@ -117,7 +117,7 @@ def test_files_of_training_runs_are_read(tmp_path: Path, old_format: bool) -> No
 
 
 @torch.no_grad()
-def test_noise_maps_that_a_file_lacks_are_drawn_from_a_fixed_seed(tmp_path: Path) -> None:
+def test_missing_noise_maps_are_drawn_from_a_fixed_seed(tmp_path: Path) -> None:
     contents = checkpoint()
     for name in [name for name in contents["g_ema"] if name.startswith("noises.")]:
         del contents["g_ema"][name]
@@ -134,7 +134,7 @@ def test_noise_maps_that_a_file_lacks_are_drawn_from_a_fixed_seed(tmp_path: Path
     assert_same(again.mapping.state_dict()["w_mean"], contents["latent_avg"])
 
 
-def test_a_small_file_cannot_ask_for_large_noise_maps(tmp_path: Path) -> None:
+def test_small_files_cannot_request_large_noise_maps(tmp_path: Path) -> None:
     shapes = {name: shape for name, shape in generator_shapes([1] * 16, 1, 1).items() if not name.startswith("noises.")}
     with pytest.raises(ValueError, match="without noises must have at most 2048 pixels, got 131072"):
         load(tmp_path, {"g_ema": state(shapes)})
@@ -157,14 +157,14 @@ def test_a_small_file_cannot_ask_for_large_noise_maps(tmp_path: Path) -> None:
         ({"resolution": (8, 16)}, "powers of two as resolution"),
     ],
 )
-def test_networks_that_the_port_lacks_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_unsupported_generators_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     small: dict[str, Any] = {"resolution": 8, "z_dim": 4, "w_dim": 4, "channel_base": 16}
     with pytest.raises(ValueError, match=message):
         save_pytorch_port(tmp_path / "port.pt", Generator(**{**small, **options}))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_discriminator_that_the_port_lacks_is_refused() -> None:
+def test_unsupported_discriminators_are_refused() -> None:
     generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
     with pytest.raises(ValueError, match="only architecture='resnet', got a discriminator with 'orig'"):
         pytorch_port_state(generator, Discriminator(8, channel_base=16, architecture="orig"))
@@ -197,7 +197,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_files_that_do_not_fit(tmp_path: Path, case: str) -> None:
+def test_inconsistent_files_are_refused(tmp_path: Path, case: str) -> None:
     change, message = CHANGES[case]
     contents = checkpoint()
     change(contents)
@@ -218,7 +218,7 @@ class _Call:
 
 @pytest.mark.parametrize("place", ["g_ema", "args", "state_dict"])
 @pytest.mark.parametrize("old_format", [False, True])
-def test_code_is_refused_unrun(tmp_path: Path, place: str, old_format: bool) -> None:
+def test_code_is_refused_without_running(tmp_path: Path, place: str, old_format: bool) -> None:
     sentinel = tmp_path / "sentinel"
     contents = checkpoint(**{place: _Call(f"touch {sentinel}")})
     path = tmp_path / "port.pt"
@@ -239,7 +239,7 @@ def test_truncated_files_are_refused(tmp_path: Path, kept: int) -> None:
         load_generator(tmp_path / "port.pt")
 
 
-def test_a_list_is_no_checkpoint(tmp_path: Path) -> None:
+def test_files_without_networks_are_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "port.pt")
     with pytest.raises(ValueError, match="got list"):
         load_generator(tmp_path / "port.pt")

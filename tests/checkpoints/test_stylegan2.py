@@ -33,7 +33,7 @@ def official() -> StyleGAN2:
 
 
 @torch.no_grad()
-def test_golden_styles(official: StyleGAN2, golden: dict[str, Tensor]) -> None:
+def test_golden_styles_match(official: StyleGAN2, golden: dict[str, Tensor]) -> None:
     mapping = official["generator"].mapping
     assert_same(mapping(golden["z"]), golden["ws"], 1e-5)
     truncated = mapping(golden["z"], truncation_psi=0.5, truncation_cutoff=4)
@@ -49,16 +49,18 @@ def test_golden_styles(official: StyleGAN2, golden: dict[str, Tensor]) -> None:
     ],
 )
 @torch.no_grad()
-def test_golden_images(official: StyleGAN2, golden: dict[str, Tensor], name: str, options: dict[str, Any]) -> None:
+def test_golden_images_match(
+    official: StyleGAN2, golden: dict[str, Tensor], name: str, options: dict[str, Any]
+) -> None:
     assert_same(official["generator"](golden["z"], **options), golden[name], 1e-4)
 
 
 @torch.no_grad()
-def test_golden_logits(official: StyleGAN2, golden: dict[str, Tensor]) -> None:
+def test_golden_logits_match(official: StyleGAN2, golden: dict[str, Tensor]) -> None:
     assert_same(official["discriminator"](golden["image_const_noise"]), golden["logits"], 1e-4)
 
 
-def test_the_networks_are_ready_to_use(official: StyleGAN2) -> None:
+def test_loaded_networks_are_float32_in_evaluation_mode(official: StyleGAN2) -> None:
     generator, discriminator = official["generator"], official["discriminator"]
     assert (generator.z_dim, generator.w_dim, generator.mapping_layers, generator.num_ws) == (16, 24, 2, 8)
     for network in (generator, discriminator):
@@ -80,7 +82,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("architecture", NETWORKS)
 @pytest.mark.parametrize("protocol", [3, 4, 5])
 @torch.no_grad()
-def test_there_and_back(tmp_path: Path, architecture: str, num_labels: int, protocol: int) -> None:
+def test_official_pickles_round_trip(tmp_path: Path, architecture: str, num_labels: int, protocol: int) -> None:
     generator, discriminator = networks(architecture, num_labels)
     loaded = load(tmp_path, official_pickle(generator, discriminator, protocol=protocol))
     for ours, theirs in ((generator, loaded["generator"]), (discriminator, loaded["discriminator"])):
@@ -92,7 +94,7 @@ def test_there_and_back(tmp_path: Path, architecture: str, num_labels: int, prot
     assert_same(loaded["discriminator"](images, labels), discriminator(images, labels), 1e-5)
 
 
-def test_statistics_over_the_whole_batch(tmp_path: Path) -> None:
+def test_group_size_none_takes_the_whole_batch(tmp_path: Path) -> None:
     generator, discriminator = networks("skip")
     module = discriminator_module(discriminator)
     module.children["b4"].children["mbstd"].attributes["group_size"] = None
@@ -101,7 +103,7 @@ def test_statistics_over_the_whole_batch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", [3, 4])
-def test_numbers_and_arrays_of_numpy(tmp_path: Path, protocol: int) -> None:
+def test_numpy_attributes_are_read(tmp_path: Path, protocol: int) -> None:
     generator, discriminator = networks("skip")
     module = discriminator_module(discriminator)
     for names in DISCRIMINATOR_CONVS:
@@ -185,7 +187,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_networks_that_do_not_fit(tmp_path: Path, case: str) -> None:
+def test_inconsistent_networks_are_refused(tmp_path: Path, case: str) -> None:
     change, message = CHANGES[case]
     generator, discriminator = networks("skip")
     written, judged = generator_module(generator), discriminator_module(discriminator)

@@ -106,7 +106,7 @@ CODE: dict[str, tuple[Callable[[str], bytes], str]] = {
 
 
 @pytest.mark.parametrize("attack", CODE)
-def test_code_is_refused_unrun(tmp_path: Path, attack: str) -> None:
+def test_code_is_refused_without_running(tmp_path: Path, attack: str) -> None:
     write, message = CODE[attack]
     sentinel = tmp_path / "sentinel"
     data = write(f"touch {sentinel}")
@@ -117,7 +117,7 @@ def test_code_is_refused_unrun(tmp_path: Path, attack: str) -> None:
     assert sentinel.exists()
 
 
-def test_source_in_the_file_does_not_run(tmp_path: Path) -> None:
+def test_source_in_the_file_is_not_run(tmp_path: Path) -> None:
     sentinel = tmp_path / "sentinel"
     generator, discriminator = networks("skip")
     data = official_pickle(
@@ -315,7 +315,7 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_lies_are_refused(tmp_path: Path, lie: str) -> None:
+def test_inconsistent_files_are_refused(tmp_path: Path, lie: str) -> None:
     write, message = LIES[lie]
     refuses(tmp_path, write(), message)
 
@@ -335,7 +335,7 @@ def test_damaged_files_are_refused_or_read(tmp_path: Path, seed: int) -> None:
         load_stylegan2(tmp_path / "network.pkl")
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"load_stylegan2: path must be a network pickle, got .*nothing\.pkl"):
         load_stylegan2(tmp_path / "nothing.pkl")
 

@@ -95,7 +95,7 @@ def test_a_slider_changes_the_picture(page: Any, explorer: Explorer) -> None:
     page.wait_for_function("before => document.querySelector('#picture img').src == before", arg=before)
 
 
-def test_every_control_reaches_the_picture(page: Any, explorer: Explorer) -> None:
+def test_every_control_affects_the_picture(page: Any, explorer: Explorer) -> None:
     asked: dict[str, Any] = {"label": 0, "mixed_label": 0}
     expect_picture(page, explorer, **asked)
     page.get_by_label("Seed", exact=True).fill("7")

@@ -39,7 +39,7 @@ def free_port() -> int:
 
 
 @WITH_GRADIO
-def test_serves_until_it_is_told_to_end(model: Path) -> None:
+def test_serves_until_interrupted(model: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "stylelayers", "demo", str(model), "--port", str(port), "--no-open"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "http_proxy": "http://x:1"}
@@ -61,7 +61,7 @@ def test_serves_until_it_is_told_to_end(model: Path) -> None:
 
 
 @WITH_GRADIO
-def test_a_port_that_is_taken_is_told_in_one_line(model: Path) -> None:
+def test_used_ports_end_in_one_line(model: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -71,7 +71,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(model: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
 
 
-def test_a_missing_gradio_is_told_in_one_line(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_gradio_ends_in_one_line(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
     result = CliRunner().invoke(app, ["demo", str(model), "--no-open"])
     message = 'stylelayers: the page needs gradio: pip install "stylelayers[demo]"\n'
@@ -99,7 +99,7 @@ def test_examples_show_the_page_until_ctrl_c(model: Path, monkeypatch: pytest.Mo
 
 @WITH_GRADIO
 @pytest.mark.parametrize("host", ["nothing.invalid", "192.0.2.1", "a..b"])
-def test_addresses_that_are_not_of_this_machine_end_in_one_line(tmp_path: Path, host: str) -> None:
+def test_unusable_addresses_end_in_one_line(tmp_path: Path, host: str) -> None:
     save_generator(tiny_generator(), tmp_path / "g.safetensors")
     result = CliRunner().invoke(app, ["demo", str(tmp_path / "g.safetensors"), f"--host={host}", "--no-open"])
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)

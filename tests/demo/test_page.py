@@ -11,7 +11,7 @@ gr = pytest.importorskip("gradio", reason='the page needs gradio: pip install "s
 
 
 @pytest.mark.parametrize(("names", "shown"), [((), "012"), (("a", "<b>", "2"), ("a", "<b>", "2"))])
-def test_classes_are_shown_by_their_names(names: tuple[str, ...], shown: tuple[str, ...]) -> None:
+def test_classes_are_shown_by_name(names: tuple[str, ...], shown: tuple[str, ...]) -> None:
     from stylelayers.demo.page import build_page
 
     generator = tiny_generator(labels=3)

@@ -35,13 +35,13 @@ def same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 @pytest.mark.parametrize("psi", [1.0, 0.4])
 @pytest.mark.parametrize("noise", [True, False])
-def test_a_seed_is_the_picture_that_generate_gives(explorer: Explorer, psi: float, noise: bool) -> None:
+def test_seeds_give_the_pictures_of_generate(explorer: Explorer, psi: float, noise: bool) -> None:
     ws = styles_of_seeds(explorer.generator, [5], labels=[2], truncation_psi=psi)
     expected = pixels_of(explorer.generator, ws, "const" if noise else "none")
     assert same(pixels(explorer, seed=5, label=2, truncation_psi=psi, noise=noise), expected)
 
 
-def test_the_same_settings_are_the_same_picture() -> None:
+def test_same_settings_give_the_same_picture() -> None:
     settings = Settings(
         seed=3, label=1, truncation_psi=0.7, mixed_seed=4, mixed_label=2, mixed_layers=[1], amounts=[1.0, -2.0]
     )
@@ -58,7 +58,7 @@ def test_every_setting_changes_the_picture(explorer: Explorer, changed: dict[str
     assert not same(pixels(explorer, **{**usual, **changed}), pixels(explorer, **usual))
 
 
-def test_layers_are_taken_from_the_second_picture(explorer: Explorer) -> None:
+def test_chosen_layers_come_from_the_second_picture(explorer: Explorer) -> None:
     usual: dict[str, Any] = {"seed": 3, "label": 1, "mixed_seed": 8, "mixed_label": 2, "truncation_psi": 0.8}
     second = render(explorer, Settings(**usual).second())
     assert same(pixels(explorer, **usual, mixed_layers=range(4)), np.asarray(second))
@@ -70,7 +70,7 @@ def test_layers_are_taken_from_the_second_picture(explorer: Explorer) -> None:
     assert same(pixels(explorer, **usual, mixed_layers=[3, 1]), pixels_of(explorer.generator, mixed))
 
 
-def test_styles_move_along_all_directions_at_once_in_their_layers(explorer: Explorer) -> None:
+def test_styles_move_along_all_directions_in_chosen_layers(explorer: Explorer) -> None:
     generator = explorer.generator
     found = factorize(generator, layers=[1, 2])
     deviation = float(style_statistics(generator)[1]) / sqrt(generator.w_dim)
@@ -80,7 +80,7 @@ def test_styles_move_along_all_directions_at_once_in_their_layers(explorer: Expl
     assert same(pixels(explorer, seed=3, label=0, amounts=[2.0, -3.0], moved_layers=[2, 1]), pixels_of(generator, ws))
 
 
-def test_moves_of_0_and_of_no_layers_leave_the_picture(explorer: Explorer) -> None:
+def test_moves_by_zero_or_of_no_layers_keep_the_picture(explorer: Explorer) -> None:
     expected = pixels(explorer, seed=3)
     assert same(pixels(explorer, seed=3, amounts=[0.0, 0.0]), expected)
     assert same(pixels(explorer, seed=3, amounts=[5.0], moved_layers=[]), expected)
@@ -93,7 +93,7 @@ def test_moves_of_0_and_of_no_layers_leave_the_picture(explorer: Explorer) -> No
     ({"amounts": [1.0], "moved_layers": [4]}, r"layers must be in \[0, 4\)"),
     ({"amounts": [1.0] * 4}, "amounts must be at most 3, got 4"),
 ])  # fmt: skip
-def test_settings_that_do_not_fit(explorer: Explorer, wrong: dict[str, Any], message: str) -> None:
+def test_bad_settings_raise(explorer: Explorer, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         render(explorer, Settings(**wrong))
 
@@ -104,20 +104,20 @@ def test_pictures_have_the_generators_size_and_colours() -> None:
     assert (grey.size, grey.mode, colours.size, colours.mode) == ((12, 8), "L", (12, 8), "RGB")
 
 
-def test_there_are_no_more_directions_than_numbers_of_a_style() -> None:
+def test_directions_are_at_most_w_dim() -> None:
     explorer = Explorer(tiny_generator(), directions=50)
     assert explorer.num_directions == 5
     assert explorer.directions(None).vectors.shape == (5, 5)
     assert explorer.directions([0, 1]) is explorer.directions([1, 0])
 
 
-def test_layers_are_named_by_where_they_act() -> None:
+def test_layers_are_named_by_resolution() -> None:
     names = layer_names(tiny_generator(32))
     assert names == [
         "0: 4x4", "1: 8x8", "2: 8x8", "3: 16x16", "4: 16x16", "5: 32x32", "6: 32x32", "7: colours"
     ]  # fmt: skip
 
 
-def test_truncation_needs_the_mean_of_w() -> None:
+def test_truncation_requires_the_mean_of_w() -> None:
     assert Explorer(tiny_generator()).can_truncate
     assert not Explorer(tiny_generator(w_mean_decay=None)).can_truncate

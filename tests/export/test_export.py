@@ -88,7 +88,7 @@ def in_another_process(path: Path, inputs: dict[str, torch.Tensor]) -> torch.Ten
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_images_without_this_package(case: Case, kind: str) -> None:
+def test_exported_files_run_without_this_package(case: Case, kind: str) -> None:
     generator = case.generator
     for batch, psi in ((1, 0.3), (7, 1.5)):
         inputs = {"z": torch.randn(batch, 4)}
@@ -103,11 +103,11 @@ def test_images_without_this_package(case: Case, kind: str) -> None:
         assert_same(in_another_process(case.files[kind].path, inputs), expected, 1e-4)
 
 
-def test_the_difference_is_told_and_small(case: Case) -> None:
+def test_reported_difference_is_small(case: Case) -> None:
     assert all(0 <= file.difference < 1e-4 for file in case.files.values())
 
 
-def test_convolutions_of_the_onnx_file_share_their_weights(case: Case) -> None:
+def test_onnx_convolutions_share_weights(case: Case) -> None:
     graph = onnx.load(case.files["onnx"].path).graph
     constants = {tensor.name for tensor in graph.initializer}
     convolutions = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
@@ -117,14 +117,14 @@ def test_convolutions_of_the_onnx_file_share_their_weights(case: Case) -> None:
     assert first.dim_param and [size.dim_value for size in rest] == [3, *case.generator.resolution]
 
 
-def test_files_name_no_place_of_this_machine(case: Case) -> None:
+def test_files_contain_no_local_paths(case: Case) -> None:
     for file in case.files.values():
         data = file.path.read_bytes()
         assert all(place.encode() not in data for place in (str(Path(__file__).parents[2]), sys.prefix + "/lib"))
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_half_precision(tmp_path: Path, kind: str) -> None:
+def test_half_precision_images_are_close(tmp_path: Path, kind: str) -> None:
     generator = make(resolution=8)
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     done = EXPORTS[kind](generator.train(), tmp_path / f"g.{kind}", half=True)
@@ -142,9 +142,7 @@ def test_half_precision(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("export", EXPORTS.values())
-def test_a_file_that_computes_something_else_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: Any
-) -> None:
+def test_wrong_files_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: Any) -> None:
     generator, other = make(resolution=8), make(resolution=8)
     path, name = tmp_path / "g", export.__name__
     module = sys.modules[export.__module__]
@@ -155,7 +153,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
     assert [file.name for file in tmp_path.iterdir()] == ["g"] and path.read_bytes() == b"before"
 
 
-def test_half_precision_that_overflows_is_told(tmp_path: Path) -> None:
+def test_half_precision_overflow_raises(tmp_path: Path) -> None:
     generator = make(resolution=8)
     with torch.no_grad():
         generator.synthesis.blocks[0].conv1.act.bias.fill_(1e6)  # type: ignore[union-attr, operator]
@@ -165,7 +163,7 @@ def test_half_precision_that_overflows_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("export", EXPORTS.values())
-def test_random_noise_is_refused(tmp_path: Path, export: Any) -> None:
+def test_random_noise_raises(tmp_path: Path, export: Any) -> None:
     with pytest.raises(ValueError, match=rf"{export.__name__}: noise must be one of const, none, got 'random'"):
         export(make(resolution=8), tmp_path / "g", noise="random")
 
@@ -184,7 +182,7 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("labels", [[3, 0], [0, -1], [-3, 1], [100, 0], [2**40, 0]])
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_a_class_that_is_not_there_is_an_error(labelled: dict[str, Path], kind: str, labels: list[int]) -> None:
+def test_unknown_classes_raise(labelled: dict[str, Path], kind: str, labels: list[int]) -> None:
     inputs = {"z": torch.randn(2, 4), "truncation_psi": torch.tensor(1.0), "labels": torch.tensor(labels)}
     with pytest.raises(Exception, match=r"out of data bounds|index out of range"):
         _run(labelled[kind], inputs)

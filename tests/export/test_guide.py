@@ -23,7 +23,7 @@ pytest.importorskip("onnxruntime")
 GUIDE = Path(__file__).parents[2] / "docs" / "export.md"
 
 
-def test_the_guide_runs_on_the_files_of_a_default_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guide_runs_on_the_files_of_a_default_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = compose().model.generator
     configuration.num_labels = 10  # as `train.py` takes it from the data
     save_generator(instantiate(configuration, _convert_="all"), tmp_path / "runs" / "RUN" / "generator.safetensors")

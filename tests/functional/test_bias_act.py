@@ -18,14 +18,14 @@ HOMOGENEOUS = ("linear", "relu", "lrelu")
 every_activation = pytest.mark.parametrize("activation", reference.ACTIVATIONS)
 
 
-def test_built_in_names() -> None:
+def test_built_in_activations_are_listed() -> None:
     assert activation_names() == tuple(reference.ACTIVATIONS)
 
 
 @every_activation
 @pytest.mark.parametrize("clamp", [None, 0.7])
 @pytest.mark.parametrize("gain", [None, 1.0, 1.5])
-def test_numbers(activation: str, clamp: float | None, gain: float | None) -> None:
+def test_values_match_the_reference(activation: str, clamp: float | None, gain: float | None) -> None:
     for shape, dim in (((5,), 0), ((3, 5), 1), ((3, 5), -1), ((2, 3, 4, 5), 1), ((2, 3, 4), -3)):
         x = 2 * randn(*shape)
         options: dict[str, Any] = {"dim": dim, "activation": activation, "gain": gain, "clamp": clamp}
@@ -34,7 +34,7 @@ def test_numbers(activation: str, clamp: float | None, gain: float | None) -> No
 
 
 @pytest.mark.parametrize(("activation", "alpha"), [("lrelu", 0.0), ("lrelu", 0.7), ("lrelu", 1.5), ("elu", 0.3)])
-def test_alpha(activation: str, alpha: float) -> None:
+def test_alpha_changes_value_and_derivatives(activation: str, alpha: float) -> None:
     x, bias = randn(4, 3), randn(3)
     options: dict[str, Any] = {"activation": activation, "alpha": alpha, "clamp": 1.1}
     assert_same(bias_act(x, bias, **options), reference.bias_act(x, bias, **options))
@@ -44,7 +44,7 @@ def test_alpha(activation: str, alpha: float) -> None:
 @every_activation
 @pytest.mark.parametrize("clamp", [None, 0.7])
 @pytest.mark.parametrize("gain", [None, 0.6])
-def test_derivatives(activation: str, clamp: float | None, gain: float | None) -> None:
+def test_derivatives_match_finite_differences(activation: str, clamp: float | None, gain: float | None) -> None:
     def function(x: Tensor, bias: Tensor | None = None) -> Tensor:
         return bias_act(x, bias, activation=activation, gain=gain, clamp=clamp)
 
@@ -65,7 +65,7 @@ def test_derivatives_of_a_bias_along_any_dim(dim: int) -> None:
 
 
 @every_activation
-def test_third_derivative(activation: str) -> None:
+def test_third_derivatives_match_finite_differences(activation: str) -> None:
     def function(x: Tensor) -> Tensor:
         (first,) = torch.autograd.grad(bias_act(x, activation=activation).square().sum(), x, create_graph=True)
         return first
@@ -76,11 +76,11 @@ def test_third_derivative(activation: str) -> None:
 @every_activation
 @pytest.mark.parametrize("clamp", [None, 0.7])
 @pytest.mark.parametrize("check", [transforms.ensembles, transforms.hessian], ids=lambda check: check.__name__)
-def test_ensembles_and_hessians(activation: str, clamp: float | None, check: Any) -> None:
+def test_ensembles_and_hessians_are_supported(activation: str, clamp: float | None, check: Any) -> None:
     check(Row("functional.bias_act", bias_act, [(3, 2)], [(3,)], {"activation": activation, "clamp": clamp}))
 
 
-def test_function_transforms() -> None:
+def test_func_transforms_agree_with_plain_calls() -> None:
     x, bias = randn(4, 2, 3), randn(4, 3)
     for activation in ("lrelu", "swish", "softplus"):
 
@@ -107,7 +107,7 @@ def test_finite_at_large_inputs(activation: str, dtype: torch.dtype, value: floa
     assert value == 0 or second.abs().max() < 1e-30
 
 
-def test_limits() -> None:
+def test_saturated_values_are_exact() -> None:
     x = torch.tensor([[-100.0, 100.0]])
     assert bias_act(x, activation="tanh").tolist() == [[-1.0, 1.0]]
     small, large = bias_act(x, activation="softplus")[0].tolist()
@@ -120,7 +120,7 @@ def test_limits() -> None:
 
 
 @pytest.mark.parametrize("activation", HOMOGENEOUS)
-def test_homogeneous_activations_scale(activation: str) -> None:
+def test_homogeneous_activations_commute_with_scaling(activation: str) -> None:
     x, bias = randn(4, 3), randn(3)
     assert_same(bias_act(5 * x, 5 * bias, activation=activation), 5 * bias_act(x, bias, activation=activation))
 
@@ -140,7 +140,7 @@ def test_derivative_is_zero_beyond_the_clamp() -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "lrelu", "tanh", "sigmoid", "elu", "selu", "softplus"])
-def test_saves_one_tensor(activation: str) -> None:
+def test_one_tensor_is_saved_for_backward(activation: str) -> None:
     x, bias = randn(4, 8, 5, 5).requires_grad_(), randn(8).requires_grad_()
     saved = saved_for_backward(lambda: bias_act(x, bias, activation=activation, gain=2.0, clamp=3.0))
     assert [tensor.shape for tensor in saved] == [x.shape]
@@ -148,7 +148,7 @@ def test_saves_one_tensor(activation: str) -> None:
 
 
 @every_activation
-def test_leaves_its_input_alone_in_any_layout(activation: str) -> None:
+def test_input_is_unchanged_in_any_layout(activation: str) -> None:
     x, bias = randn(2, 3, 4, 5), randn(3)
     before = x.clone()
     y = bias_act(x, bias, activation=activation, gain=2.0, clamp=1.0)
@@ -159,7 +159,7 @@ def test_leaves_its_input_alone_in_any_layout(activation: str) -> None:
     assert bias_act(x[:0], bias, activation=activation).shape == (0, 3, 4, 5)
 
 
-def test_bias_takes_the_input_s_dtype() -> None:
+def test_bias_is_cast_to_the_dtype_of_the_input() -> None:
     bias = torch.ones(3, requires_grad=True)
     y = bias_act(torch.zeros(2, 3, dtype=torch.bfloat16), bias, activation="lrelu")
     assert y.dtype == torch.bfloat16
@@ -188,7 +188,7 @@ OWN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("_own_names")
 @pytest.mark.parametrize("options", OWN.values(), ids=OWN.keys())
-def test_registered_activation(options: dict[str, Any]) -> None:
+def test_registered_activations_are_differentiable(options: dict[str, Any]) -> None:
     register_activation("own", **options, gain=1.5)
     assert activation_names()[-1] == "own"
     constants = [options["alpha"]] if "alpha" in options else []
@@ -231,6 +231,6 @@ BAD = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

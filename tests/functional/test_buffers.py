@@ -97,20 +97,20 @@ def compiled_and_eager(module: nn.Module, backend: Any) -> tuple[list[Tensor], l
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("make", [Centred, Lengths, Truncated, Observing])
-def test_compiled_gradients_do_not_depend_on_when_a_buffer_moves(make: Callable[[], nn.Module], backend: Any) -> None:
+def test_compiled_gradients_ignore_buffer_updates(make: Callable[[], nn.Module], backend: Any) -> None:
     ours, theirs = compiled_and_eager(make(), backend)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:])
-def test_a_change_in_place_under_inductor_would_be_noticed(backend: Any) -> None:
+def test_in_place_buffer_updates_under_inductor_are_detected(backend: Any) -> None:
     ours, theirs = compiled_and_eager(Centred(lambda module, name, value: getattr(module, name).copy_(value)), backend)
     with pytest.raises(AssertionError):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [Centred, Lengths, Truncated, Observing])
-def test_eager_buffers_move_in_place(make: Callable[[], nn.Module]) -> None:
+def test_eager_buffers_are_updated_in_place(make: Callable[[], nn.Module]) -> None:
     module = make()
     before = list(module.buffers())
     values = [buffer.clone() for buffer in before]
@@ -168,7 +168,7 @@ MODES: dict[str, Callable[[nn.Module, Tensor], object]] = {
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace.*deprecated")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("make", MODULES)
-def test_buffers_move_in_every_mode_as_in_a_plain_call(make: Callable[[], nn.Module], mode: str) -> None:
+def test_buffers_are_updated_in_every_mode_as_in_a_plain_call(make: Callable[[], nn.Module], mode: str) -> None:
     torch._dynamo.reset()
     module, x = make(), torch.randn(4, 4)
     expected = deepcopy(module)
@@ -183,7 +183,7 @@ def test_buffers_move_in_every_mode_as_in_a_plain_call(make: Callable[[], nn.Mod
 
 
 @pytest.mark.parametrize("make", MODULES)
-def test_forward_derivatives_do_not_see_a_buffer_move(make: Callable[[], nn.Module]) -> None:
+def test_forward_derivatives_ignore_buffer_updates(make: Callable[[], nn.Module]) -> None:
     module, x = make(), torch.randn(4, 4)
     same = deepcopy(module)
     along = torch.func.jvp(module, (x,), (torch.ones_like(x),))[1]
@@ -192,7 +192,7 @@ def test_forward_derivatives_do_not_see_a_buffer_move(make: Callable[[], nn.Modu
 
 @pytest.mark.parametrize("make", MODULES)
 @pytest.mark.parametrize("transform", [lambda function: function, torch.func.grad], ids=["values", "gradients"])
-def test_members_of_an_ensemble_move_their_own_buffers(make: Callable[[], nn.Module], transform: Any) -> None:
+def test_ensemble_members_update_their_own_buffers(make: Callable[[], nn.Module], transform: Any) -> None:
     members, x = [make(), make()], torch.randn(4, 4)
     parameters, buffers = stack_module_state(members)
     skeleton = deepcopy(members[0]).to("meta")
@@ -207,7 +207,7 @@ def test_members_of_an_ensemble_move_their_own_buffers(make: Callable[[], nn.Mod
 @pytest.mark.parametrize(
     ("make", "name"), zip(MODULES, ("PathLengthPenalty: mean", "MappingNetwork: w_mean"), strict=False)
 )
-def test_a_buffer_that_samples_share_is_named(make: Callable[[], nn.Module], name: str) -> None:
+def test_updating_a_buffer_shared_under_vmap_raises(make: Callable[[], nn.Module], name: str) -> None:
     module = make()
     before = [buffer.clone() for buffer in module.buffers()]
     with pytest.raises(ValueError, match=rf"{name} is shared by all samples .* call eval\(\) on the module"):

@@ -14,7 +14,7 @@ from stylelayers.functional import blur2d, fir_kernel
 from tests.conftest import assert_same, randn
 
 
-def test_fir_kernel() -> None:
+def test_fir_kernel_normalizes_and_casts() -> None:
     like = torch.empty(0, dtype=torch.float16)
     assert_same(fir_kernel([1, 3]), torch.tensor([0.25, 0.75]), 0.0)
     assert_same(fir_kernel([[1, 3]], normalize=False, like=like), torch.tensor([[1.0, 3.0]]).half(), 0.0)
@@ -26,12 +26,12 @@ def test_fir_kernel() -> None:
     "kernel", [(1, 3), [1.0, 3.0], torch.tensor([1, 3]), torch.tensor([1.0, 3.0]).numpy()], ids=str
 )
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-def test_taps_of_every_kind(kernel: Any, dtype: torch.dtype) -> None:
+def test_taps_of_every_type_are_accepted(kernel: Any, dtype: torch.dtype) -> None:
     like = torch.empty((), dtype=dtype)
     assert_same(fir_kernel(kernel, like=like), torch.tensor([0.25, 0.75], dtype=dtype), 0.0)
 
 
-def test_the_sum_of_taps_is_taken_before_they_are_cast() -> None:
+def test_taps_are_summed_before_they_are_cast() -> None:
     for taps in (torch.tensor([70000.0, 210000.0]), torch.tensor([70000, 210000]), (70000, 210000)):
         assert_same(fir_kernel(taps, like=torch.empty(0, dtype=torch.float16)), torch.tensor([0.25, 0.75]).half(), 0.0)
     with pytest.raises(ValueError, match="fir_kernel: like must be a floating-point tensor, got"):
@@ -66,7 +66,7 @@ FIRST_CALLS: dict[str, Callable[..., Any]] = {
 
 
 @pytest.mark.parametrize("first", FIRST_CALLS)
-def test_no_mode_stays_in_taps(first: str) -> None:
+def test_cached_taps_keep_no_mode_of_the_first_call(first: str) -> None:
     taps = (1.0, 2.0, float(3 + list(FIRST_CALLS).index(first)))  # of this test alone, for tensors of taps are kept
     x = randn(1, 2, 4, 5)
     FIRST_CALLS[first](lambda x: blur2d(x, taps), x)
@@ -76,19 +76,19 @@ def test_no_mode_stays_in_taps(first: str) -> None:
     assert_same(torch.autograd.grad(y.square().sum(), leaf)[0], torch.autograd.grad(expected.square().sum(), other)[0])
 
 
-def test_taps_of_a_call_are_not_those_of_another() -> None:
+def test_cached_taps_are_not_mixed_up() -> None:
     x = torch.ones(1, 1, 5, 5)
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         for taps in ((1, 1, 2), (1.0, 1.0, 2.0), [1, 2, 1], [[1, 2, 1]]):
             assert_same(blur2d(x.to(dtype), taps), blur2d(x.to(dtype), torch.tensor(taps, dtype=dtype)), 0.0)
 
 
-def test_a_kernel_may_be_changed() -> None:
+def test_fir_kernel_returns_a_tensor_that_may_be_changed() -> None:
     fir_kernel((1, 7)).zero_()
     assert_same(fir_kernel((1, 7)), torch.tensor([0.125, 0.875]), 0.0)
 
 
-def test_vmap_over_kernels() -> None:
+def test_vmap_maps_over_kernels() -> None:
     x, kernels = randn(2, 1, 2, 4, 4), randn(2, 3).exp()
     assert_same(torch.vmap(blur2d)(x, kernels), torch.stack([blur2d(*pair) for pair in zip(x, kernels, strict=True)]))
 
@@ -119,6 +119,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("taps", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_taps(taps: Any, message: str) -> None:
+def test_bad_taps_raise(taps: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"fir_kernel: taps .*{message.removeprefix('taps ')}"):
         fir_kernel(taps)

@@ -14,14 +14,14 @@ from tests.conftest import assert_same, channels_last, check_derivatives, randn,
 
 @pytest.mark.parametrize("batch", range(1, 10))
 @pytest.mark.parametrize("group_size", range(1, 6))
-def test_numbers(batch: int, group_size: int) -> None:
+def test_values_match_the_reference(batch: int, group_size: int) -> None:
     x = randn(batch, 6, 3, 2)
     for num_channels in (1, 2, 3, 6):
         y = minibatch_stddev(x, group_size, num_channels)
         assert_same(y, reference.minibatch_stddev(x, group_size, num_channels), 1e-12)
 
 
-def test_usual_result_where_the_group_size_divides() -> None:
+def test_divisible_batches_match_the_usual_formula() -> None:
     x = randn(8, 6, 3, 2)
     y = x.reshape(4, 2, 2, 3, 3, 2)  # group, groups, num_channels, channels, height, width
     y = (y.var(0, correction=0) + 1e-8).sqrt().mean((2, 3, 4))
@@ -29,7 +29,7 @@ def test_usual_result_where_the_group_size_divides() -> None:
     assert_same(minibatch_stddev(x, 4, 2)[:, 6:], expected, 1e-12)
 
 
-def test_invariances() -> None:
+def test_order_and_offset_do_not_matter() -> None:
     x = randn(7, 4, 3, 3)
     y = minibatch_stddev(x, 7)
     assert_same(y[:, :4], x, 0.0)
@@ -48,7 +48,7 @@ def test_groups_do_not_mix() -> None:
     assert differs.tolist() == [False, True, False, True, False, True, False]
 
 
-def test_layouts_dtypes_and_empty_batch() -> None:
+def test_layouts_agree_dtype_is_kept_empty_batches_pass() -> None:
     x = randn(5, 4, 3, 3)
     for layout in (strided, channels_last):
         assert_same(minibatch_stddev(layout(x)), minibatch_stddev(x))
@@ -60,7 +60,7 @@ def test_layouts_dtypes_and_empty_batch() -> None:
 
 
 @pytest.mark.parametrize(("batch", "group_size"), [(1, 4), (3, 3), (5, 3)])
-def test_derivatives(batch: int, group_size: int) -> None:
+def test_derivatives_match_finite_differences(batch: int, group_size: int) -> None:
     check_derivatives(lambda x: minibatch_stddev(x, group_size, 2), randn(batch, 2, 1, 2))
 
 
@@ -85,6 +85,6 @@ BAD = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

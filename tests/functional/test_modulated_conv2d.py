@@ -33,7 +33,7 @@ def operands(kernel_size: int = 3, batch: int = 3, size: tuple[int, int] = (6, 7
 @every_resampling
 @pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
-def test_numbers(options: dict[str, Any], demodulate: bool, kernel_size: int) -> None:
+def test_values_match_the_reference(options: dict[str, Any], demodulate: bool, kernel_size: int) -> None:
     tensors = operands(kernel_size)
     near, far = (kernel_size - 1) // 2, kernel_size // 2
     options = {"padding": (near, far, near, far), "demodulate": demodulate, "eps": 1e-3, **options}
@@ -79,7 +79,7 @@ def test_demodulated_filters_have_unit_norm(fused: bool | None, kernel_size: int
 
 
 @every_form
-def test_scale_of_style_and_weight_is_demodulated(fused: bool | None) -> None:
+def test_demodulation_removes_the_scale_of_style_and_weight(fused: bool | None) -> None:
     x, weight, style = operands()
     y = modulated_conv2d(x, weight, style, eps=0.0, fused=fused)
     assert_same(modulated_conv2d(x, weight, 1e3 * style, eps=0.0, fused=fused), y)
@@ -96,7 +96,7 @@ def test_unit_style_without_demodulation_is_a_convolution() -> None:
 
 @every_resampling
 @pytest.mark.parametrize("demodulate", [True, False])
-def test_derivatives(options: dict[str, Any], demodulate: bool) -> None:
+def test_derivatives_match_finite_differences(options: dict[str, Any], demodulate: bool) -> None:
     tensors = (randn(2, 2, 4, 4), randn(2, 2, 2, 2), 1 + randn(2, 2), randn(2, 1, 1, 1))
 
     def function(x: Tensor, weight: Tensor, style: Tensor, noise: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def test_derivatives(options: dict[str, Any], demodulate: bool) -> None:
 
 @every_form
 @every_resampling
-def test_layouts_and_empty_batch(fused: bool | None, options: dict[str, Any]) -> None:
+def test_memory_layouts_agree_and_empty_batches_pass(fused: bool | None, options: dict[str, Any]) -> None:
     x, weight, style = operands()
     function: Any = partial(modulated_conv2d, padding=1, fused=fused, **options)
     y = function(x, weight, style)
@@ -150,6 +150,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -14,7 +14,7 @@ from tests.conftest import assert_same, channels_last, check_derivatives, randn,
 
 @pytest.mark.parametrize("shape", [(4,), (3, 5), (2, 3, 4, 5)], ids=str)
 @pytest.mark.parametrize("eps", [1e-8, 0.5])
-def test_numbers(shape: tuple[int, ...], eps: float) -> None:
+def test_values_match_the_reference(shape: tuple[int, ...], eps: float) -> None:
     x = randn(*shape)
     for dim in range(-len(shape), len(shape)):
         assert_same(pixel_norm(x, dim, eps), reference.pixel_norm(x, dim, eps))
@@ -36,7 +36,7 @@ def test_half_precision_squares_do_not_overflow(dtype: torch.dtype) -> None:
     assert_same(y.double(), torch.tensor([[2**0.5, -(2**0.5), 0, 0]], dtype=torch.float64), 1e-2)
 
 
-def test_layouts_and_empty_batch() -> None:
+def test_memory_layouts_agree_and_empty_batches_pass() -> None:
     x = randn(2, 3, 4, 5)
     for layout in (strided, channels_last):
         assert_same(pixel_norm(layout(x)), pixel_norm(x))
@@ -44,7 +44,7 @@ def test_layouts_and_empty_batch() -> None:
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1])
-def test_derivatives(dim: int) -> None:
+def test_derivatives_match_finite_differences(dim: int) -> None:
     check_derivatives(lambda x: pixel_norm(x, dim), randn(3, 4))
     check_derivatives(lambda x: pixel_norm(x, dim, 0.3), torch.zeros(2, 2, dtype=torch.float64))
 
@@ -57,6 +57,6 @@ BAD = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -27,7 +27,7 @@ every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS.k
 @every_kernel
 @pytest.mark.parametrize("padding_mode", MODES)
 @pytest.mark.parametrize("size", [(8, 8), (7, 5), (3, 3)])
-def test_blur_numbers(kernel: Any, padding_mode: str, size: tuple[int, int]) -> None:
+def test_blur_matches_the_reference(kernel: Any, padding_mode: str, size: tuple[int, int]) -> None:
     x = randn(2, 3, *size)
     y = blur2d(x, kernel, padding_mode=padding_mode)
     assert y.shape == x.shape
@@ -36,7 +36,7 @@ def test_blur_numbers(kernel: Any, padding_mode: str, size: tuple[int, int]) -> 
 
 @every_kernel
 @pytest.mark.parametrize("factor", [2, 3])
-def test_resampling_numbers(kernel: Any, factor: int) -> None:
+def test_resampling_matches_the_reference(kernel: Any, factor: int) -> None:
     """Resampling is convolution by an impulse and resampling."""
     x, impulse = randn(2, 1, 6, 9), torch.ones(1, 1, 1, 1, dtype=torch.float64)
     enlarged = reference.resample_conv2d(x, impulse, up=factor, kernel=kernel)
@@ -50,7 +50,7 @@ def test_resampling_numbers(kernel: Any, factor: int) -> None:
 @every_kernel
 @pytest.mark.parametrize("padding_mode", ["reflect", "replicate"])
 @pytest.mark.parametrize("factor", [2, 3])
-def test_borders_are_those_of_a_larger_image(kernel: Any, padding_mode: str, factor: int) -> None:
+def test_padding_equals_a_padded_image(kernel: Any, padding_mode: str, factor: int) -> None:
     x, margin = randn(2, 1, 6, 9), 3
     larger = F.pad(x, [margin] * 4, mode=padding_mode)
     inside = slice(margin * factor, -margin * factor)
@@ -60,13 +60,13 @@ def test_borders_are_those_of_a_larger_image(kernel: Any, padding_mode: str, fac
     assert_same(shrunk, downsample2d(larger, kernel, factor=3)[:, :, 1:3, 1:4])
 
 
-def test_libraries_agree_up_to_the_border() -> None:
+def test_libraries_agree_including_the_border() -> None:
     x = randn(2, 3, 8, 6)
     bilinear = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     assert_same(upsample2d(x, padding_mode="replicate"), bilinear)
 
 
-def test_libraries_agree_inside() -> None:
+def test_libraries_agree_in_the_interior() -> None:
     x = randn(2, 3, 8, 6)
     bilinear = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     assert_same(upsample2d(x)[:, :, 1:-1, 1:-1], bilinear[:, :, 1:-1, 1:-1])
@@ -102,13 +102,13 @@ def test_constants_are_kept(kernel: Any) -> None:
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (1, 3, 3, 1), (1, 5, 10, 10, 5, 1)], ids=str)
-def test_enlarging_is_the_adjoint_of_shrinking(kernel: tuple[int, ...]) -> None:
+def test_upsampling_is_the_adjoint_of_downsampling(kernel: tuple[int, ...]) -> None:
     x, y = randn(2, 3, 5, 4), randn(2, 3, 10, 8)
     assert_same((upsample2d(x, kernel) * y).sum(), 4 * (x * downsample2d(y, kernel)).sum())
 
 
 @every_kernel
-def test_filter_then_stride_is_shrinking(kernel: Any) -> None:
+def test_downsampling_is_filter_and_stride(kernel: Any) -> None:
     x = randn(1, 2, 9, 8)
     height, width = reference.taps_2d(kernel).shape
     filtered = reference.blur2d(x, kernel)
@@ -122,18 +122,18 @@ every_operator = pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPE
 
 @every_operator
 @pytest.mark.parametrize("name", ["asymmetric", "2-D", "even"])
-def test_derivatives(operator: Any, name: str) -> None:
+def test_derivatives_match_finite_differences(operator: Any, name: str) -> None:
     check_derivatives(lambda x: operator(x, KERNELS[name]), randn(1, 2, 4, 5))
 
 
 @pytest.mark.parametrize("padding_mode", MODES)
 @pytest.mark.parametrize("operator", [blur2d, upsample2d, downsample2d])
-def test_derivatives_at_the_border(operator: Any, padding_mode: str) -> None:
+def test_derivatives_at_the_border_match_finite_differences(operator: Any, padding_mode: str) -> None:
     check_derivatives(lambda x: operator(x, KERNELS["asymmetric"], padding_mode=padding_mode), randn(1, 1, 4, 3))
 
 
 @every_operator
-def test_layouts(operator: Any) -> None:
+def test_memory_layouts_agree_and_empty_batches_pass(operator: Any) -> None:
     x = randn(2, 3, 6, 8)
     y = operator(x)
     assert y.is_contiguous()
@@ -160,7 +160,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -176,6 +176,6 @@ WRONG_RANK = {
 
 
 @pytest.mark.parametrize("operator", WRONG_RANK.values(), ids=WRONG_RANK.keys())
-def test_bad_rank(operator: Any) -> None:
+def test_wrong_rank_raises(operator: Any) -> None:
     with pytest.raises(ValueError, match=r"x must be a floating-point \(N, C, H, W\), got .*\(3, 8, 8\)"):
         operator(randn(3, 8, 8))

@@ -33,7 +33,7 @@ def same_padding(size: int) -> tuple[int, int, int, int]:
 @every_method
 @every_factor
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
-def test_numbers(method: str, mode: str, factor: dict[str, Any], kernel_size: int) -> None:
+def test_values_match_the_reference(method: str, mode: str, factor: dict[str, Any], kernel_size: int) -> None:
     weight = randn(4, 3, kernel_size, kernel_size)
     for size, taps in product([(8, 8), (7, 10), (6, 5)], FILTERS.values()):
         options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "kernel": taps, **factor}
@@ -47,7 +47,7 @@ def test_numbers(method: str, mode: str, factor: dict[str, Any], kernel_size: in
 @every_method
 @every_factor
 @pytest.mark.parametrize("padding", [0, 2, (0, 3, 1, 2)], ids=str)
-def test_any_padding_of_rectangular_kernels(method: str, mode: str, factor: dict[str, Any], padding: Any) -> None:
+def test_rectangular_kernels_take_any_padding(method: str, mode: str, factor: dict[str, Any], padding: Any) -> None:
     options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "kernel": (1.0, 2.0), **factor}
     for shape in ((3, 3), (2, 3), (3, 1), (1, 1)):
         x, weight = randn(1, 2, 6, 7), randn(3, 2, *shape)
@@ -66,7 +66,7 @@ def test_negative_padding_crops(method: str, factor: dict[str, Any]) -> None:
 
 @every_method
 @every_factor
-def test_groups(method: str, mode: str, factor: dict[str, Any]) -> None:
+def test_grouped_convolution_equals_separate_ones(method: str, mode: str, factor: dict[str, Any]) -> None:
     x, weight = randn(2, 4, 6, 6), randn(6, 2, 3, 3)
     function: Any = partial(
         resample_conv2d, padding=1, padding_mode=mode, resample_method=method, kernel=(1, 2, 4), **factor
@@ -78,7 +78,7 @@ def test_groups(method: str, mode: str, factor: dict[str, Any]) -> None:
 @pytest.mark.parametrize("factor", [{"up": 2}, {"down": 2}], ids=str)
 @pytest.mark.parametrize(("whole", "beside_box"), [((1, 3, 3, 1), (1, 2, 1)), ((1, 1), None), ((1, 4, 6, 4, 1), None)])
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
-def test_both_methods_are_one_operator_inside(factor: Any, whole: Any, beside_box: Any, kernel_size: int) -> None:
+def test_both_methods_agree_in_the_interior(factor: Any, whole: Any, beside_box: Any, kernel_size: int) -> None:
     if whole == (1, 4, 6, 4, 1):
         whole, beside_box = (1, 4, 6, 4, 1), (1, 3, 3, 1)
     x, weight = randn(2, 3, 16, 16), randn(4, 3, kernel_size, kernel_size)
@@ -99,7 +99,7 @@ def test_both_methods_are_one_operator_inside(factor: Any, whole: Any, beside_bo
 
 
 @every_method
-def test_shrinking_is_the_adjoint_of_enlarging_inside(method: str, mode: str) -> None:
+def test_downsampling_is_adjoint_to_upsampling_in_the_interior(method: str, mode: str) -> None:
     """For a symmetric filter: <up(x), y> = 4 <x, down(y)>, with the kernel transposed and flipped."""
     x, y, weight = torch.zeros(1, 3, 16, 16).double(), torch.zeros(1, 4, 32, 32).double(), randn(4, 3, 3, 3)
     x[:, :, 5:11, 5:11], y[:, :, 10:22, 10:22] = randn(1, 3, 6, 6), randn(1, 4, 12, 12)
@@ -112,7 +112,7 @@ def test_shrinking_is_the_adjoint_of_enlarging_inside(method: str, mode: str) ->
 @every_method
 @pytest.mark.parametrize("factor", [{"up": 2}, {"down": 2}, {}], ids=str)
 @pytest.mark.parametrize("kernel_size", [1, 2])
-def test_derivatives(method: str, mode: str, factor: dict[str, Any], kernel_size: int) -> None:
+def test_derivatives_match_finite_differences(method: str, mode: str, factor: dict[str, Any], kernel_size: int) -> None:
     function: Any = partial(
         resample_conv2d,
         padding=same_padding(kernel_size),
@@ -126,7 +126,7 @@ def test_derivatives(method: str, mode: str, factor: dict[str, Any], kernel_size
 
 @every_method
 @every_factor
-def test_layouts_and_empty_batch(method: str, mode: str, factor: dict[str, Any]) -> None:
+def test_memory_layouts_agree_and_empty_batches_pass(method: str, mode: str, factor: dict[str, Any]) -> None:
     x, weight = randn(2, 3, 6, 9), randn(4, 3, 3, 3)
     options: dict[str, Any] = {"padding": 1, "padding_mode": mode, "resample_method": method, **factor}
     y = resample_conv2d(x, weight, **options)
@@ -166,6 +166,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

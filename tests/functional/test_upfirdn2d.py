@@ -43,7 +43,7 @@ every_geometry = pytest.mark.parametrize("options", GEOMETRIES.values(), ids=GEO
 
 @every_kernel
 @every_geometry
-def test_numbers(kernel: Any, options: dict[str, Any]) -> None:
+def test_values_match_the_reference(kernel: Any, options: dict[str, Any]) -> None:
     x = randn(2, 3, 7, 6)
     for size in ((7, 6), (6, 5)):
         image = x[..., : size[0], : size[1]]
@@ -51,7 +51,7 @@ def test_numbers(kernel: Any, options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("up", "down"), [(1, 1), (2, 1), (1, 3), (3, 2)])
-def test_scipy_upfirdn_along_both_axes(up: int, down: int) -> None:
+def test_agrees_with_scipy_along_both_axes(up: int, down: int) -> None:
     x, taps = randn(1, 1, 9, 8), [1.0, -2.0, 3.0, 5.0]
     y = x[0, 0].numpy()
     for axis in (0, 1):
@@ -82,7 +82,7 @@ def test_impulse_response_is_the_kernel() -> None:
     assert_same(enlarged.square().sum(), kernel.square().sum())
 
 
-def test_compositions() -> None:
+def test_composition_laws_hold() -> None:
     x, kernel = randn(2, 3, 8, 8), [1.0, 2.0, 4.0]
     assert_same(upfirdn2d(x, kernel, down=(3, 2)), upfirdn2d(x, kernel)[:, :, ::2, ::3])
     zeros_inserted = upfirdn2d(x, [1.0], up=2)
@@ -94,11 +94,11 @@ def test_compositions() -> None:
 
 @pytest.mark.parametrize("name", ["even", "tall"])
 @every_geometry
-def test_derivatives(name: str, options: dict[str, Any]) -> None:
+def test_derivatives_match_finite_differences(name: str, options: dict[str, Any]) -> None:
     check_derivatives(lambda x: upfirdn2d(x, KERNELS[name], **options), randn(1, 1, 6, 5))
 
 
-def test_saves_only_the_kernel() -> None:
+def test_only_the_kernel_is_saved_for_backward() -> None:
     x = randn(4, 3, 16, 16).requires_grad_()
     saved = saved_for_backward(lambda: upfirdn2d(x, [1.0, 3.0, 3.0, 1.0], up=2))
     assert sum(tensor.numel() for tensor in saved) <= 16
@@ -106,7 +106,7 @@ def test_saves_only_the_kernel() -> None:
     assert not gradient.requires_grad  # linear: nothing of x is left in it
 
 
-def test_function_transforms() -> None:
+def test_func_transforms_agree_with_plain_calls() -> None:
     x = randn(5, 2, 3, 6, 7)
 
     def function(image: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def test_function_transforms() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
-def test_dtype_is_the_input_s(dtype: torch.dtype) -> None:
+def test_output_has_the_dtype_of_the_input(dtype: torch.dtype) -> None:
     x, kernel = torch.randn(1, 2, 8, 8).to(dtype), torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
     y = upfirdn2d(x, kernel)
     assert y.dtype == dtype
@@ -140,7 +140,7 @@ def test_autocast_changes_nothing() -> None:
 
 
 @every_geometry
-def test_layouts_and_empty_batch(options: dict[str, Any]) -> None:
+def test_memory_layouts_agree_and_empty_batches_pass(options: dict[str, Any]) -> None:
     x, kernel = randn(2, 3, 6, 8), KERNELS["odd"]
     y = upfirdn2d(x, kernel, **options)
     assert y.is_contiguous()
@@ -176,6 +176,6 @@ BAD = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
         call()

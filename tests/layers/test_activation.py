@@ -23,12 +23,12 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
 @pytest.mark.parametrize("options", [{}, {"activation": "elu", "alpha": 0.5, "gain": 2.0, "clamp": 1.5}], ids=str)
-def test_module_is_the_function(options: dict[str, Any]) -> None:
+def test_module_calls_the_function(options: dict[str, Any]) -> None:
     layer, x = BiasAct(3, **options, dtype=torch.float64), randn(2, 3, 4, 5)
     assert_same(layer.bias, torch.zeros(3, dtype=torch.float64), 0.0)
     torch.nn.init.normal_(layer.bias)
@@ -47,6 +47,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -41,14 +41,14 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
 @pytest.mark.parametrize("lr_multiplier", [1.0, 0.01])
 @pytest.mark.parametrize("activation", ["linear", "lrelu"])
 @pytest.mark.parametrize("shape", [(6,), (4, 6), (2, 5, 6)], ids=str)
-def test_linear_numbers(lr_multiplier: float, activation: str, shape: tuple[int, ...]) -> None:
+def test_linear_matches_the_reference(lr_multiplier: float, activation: str, shape: tuple[int, ...]) -> None:
     layer = EqualLinear(
         6, 3, bias_init=2.0, lr_multiplier=lr_multiplier, gain=1.5, activation=activation, dtype=torch.float64
     )
@@ -62,7 +62,7 @@ def test_linear_numbers(lr_multiplier: float, activation: str, shape: tuple[int,
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4])
 @pytest.mark.parametrize("padding_mode", ["zeros", "reflect", "replicate"])
 @pytest.mark.parametrize("resample", [None, "up", "down"])
-def test_conv_numbers(kernel_size: int, padding_mode: str, resample: str | None) -> None:
+def test_convolution_matches_the_reference(kernel_size: int, padding_mode: str, resample: str | None) -> None:
     layer = EqualConv2d(
         2, 3, kernel_size, resample=resample, padding_mode=padding_mode, gain=sqrt(2), activation="swish", clamp=1.5
     ).double()
@@ -83,7 +83,7 @@ def test_conv_numbers(kernel_size: int, padding_mode: str, resample: str | None)
     assert_same(layer(x), reference.bias_act(y, layer.bias, activation="swish", clamp=1.5))
 
 
-def test_own_filter_and_activation_gain() -> None:
+def test_filter_and_activation_gain_can_be_set() -> None:
     layer = EqualConv2d(2, 3, 3, resample="up", resample_filter=(1, 2, 4), activation="relu", activation_gain=0.3)
     layer, x = layer.double(), randn(2, 2, 4, 4)
     y = reference.resample_conv2d(x, layer.weight / sqrt(18), up=2, padding=1, kernel=(1, 2, 4))
@@ -91,7 +91,7 @@ def test_own_filter_and_activation_gain() -> None:
 
 
 @pytest.mark.parametrize("lr_multiplier", [1.0, 0.01])
-def test_initial_statistics(lr_multiplier: float) -> None:
+def test_initial_weights_and_outputs_have_the_right_scale(lr_multiplier: float) -> None:
     linear = EqualLinear(400, 300, lr_multiplier=lr_multiplier)
     conv = EqualConv2d(40, 60, 3, gain=sqrt(2))
     for weight, deviation in ((linear.weight, 1 / lr_multiplier), (conv.weight, 1.0)):
@@ -101,7 +101,7 @@ def test_initial_statistics(lr_multiplier: float) -> None:
     assert conv(torch.randn(2, 40, 16, 16))[:, :, 1:-1, 1:-1].std().item() == pytest.approx(sqrt(2), rel=0.1)
 
 
-def test_learning_rate_multiplier_scales_adam_s_steps() -> None:
+def test_lr_multiplier_scales_adam_steps() -> None:
     """Layers that compute the same function move in proportion to their multipliers."""
     moved = []
     x = randn(5, 6)
@@ -156,6 +156,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -38,7 +38,7 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
@@ -47,7 +47,7 @@ def test_laws(law: Law, case: Case) -> None:
 @pytest.mark.parametrize("normalize_style", [False, True])
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize(("in_channels", "out_channels"), [(4, 4), (3, 5)])
-def test_the_layer_this_project_started_from(
+def test_agrees_with_the_original_layer(
     resample: str | None,
     padding_mode: str,
     normalize_style: bool,
@@ -92,7 +92,9 @@ def test_the_layer_this_project_started_from(
     [("zeros", None), ("zeros", "nearest"), ("reflect", None), ("replicate", "nearest")],
 )
 @pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
-def test_numbers(resample: str | None, padding_mode: str, method: str | None, kernel_size: int) -> None:
+def test_values_match_the_reference(
+    resample: str | None, padding_mode: str, method: str | None, kernel_size: int
+) -> None:
     layer = ModulatedConv2d(
         3, 4, kernel_size, 5, resample=resample, resample_method=method, padding_mode=padding_mode, dtype=torch.float64
     )
@@ -118,7 +120,7 @@ def test_numbers(resample: str | None, padding_mode: str, method: str | None, ke
 @pytest.mark.parametrize(
     ("kernel_size", "given", "used"), [(1, None, False), (3, None, True), (1, True, True), (3, False, False)]
 )
-def test_demodulate(kernel_size: int, given: bool | None, used: bool) -> None:
+def test_demodulation_removes_the_scale_of_the_weight(kernel_size: int, given: bool | None, used: bool) -> None:
     layer = ModulatedConv2d(3, 4, kernel_size, 5, demodulate=given, eps=0.0, dtype=torch.float64)
     x, latent = randn(2, 3, 4, 4), randn(2, 5)
     y = layer(x, latent)
@@ -137,7 +139,7 @@ def test_filter_is_the_box_times_the_blur() -> None:
     assert_same(nearest(x, latent)[:, :, 5:-5, 5:-5], fir(x, latent)[:, :, 5:-5, 5:-5])
 
 
-def test_style() -> None:
+def test_style_is_normalized_or_centred_at_one() -> None:
     layer = ModulatedConv2d(4, 2, 3, 5, normalize_style=True, dtype=torch.float64)
     latent = randn(3, 5)
     style = layer.style(latent) - 1
@@ -197,6 +199,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

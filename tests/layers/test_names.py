@@ -88,28 +88,28 @@ ANSWERS: tuple[tuple[Any, str, str], ...] = (
 @pytest.mark.parametrize(
     ("constructor", "name", "answer"), ANSWERS, ids=lambda value: getattr(value, "__name__", value)
 )
-def test_names_elsewhere_are_answered(constructor: Any, name: str, answer: str) -> None:
+def test_argument_names_of_other_projects_are_translated(constructor: Any, name: str, answer: str) -> None:
     with pytest.raises(ValueError, match=f"^{constructor.__name__}: {name} is called {answer} here$") as caught:
         constructor(**{name: 1})
     assert isinstance(caught.value, TypeError)
 
 
 @pytest.mark.parametrize("name", CONSTRUCTORS)
-def test_every_constructor_answers(name: str) -> None:
+def test_every_constructor_names_its_arguments(name: str) -> None:
     known = inspect.signature(CONSTRUCTORS[name]).parameters
     with pytest.raises(ValueError, match=f"^{name}: there is no argument nonsense, but {', '.join(known)}$"):
         CONSTRUCTORS[name](nonsense=True)
     assert {"device", "dtype"} <= set(known)
 
 
-def test_all_names_are_answered_at_once() -> None:
+def test_all_wrong_names_are_reported_at_once() -> None:
     with pytest.raises(
         ValueError, match=r"fin is called in_channels here; upsample is called .*; there is no argument own"
     ):
         ModulatedConv2d(fin=1, out_channels=2, kernel_size=3, upsample=True, own=1)  # type: ignore[call-arg]
 
 
-def test_a_subclass_has_arguments_of_its_own() -> None:
+def test_subclasses_may_add_arguments() -> None:
     class Doubling(ModulatedConv2d):
         def __init__(self, channels: int, upsample: bool, **options: Any) -> None:
             super().__init__(channels, channels, 3, resample="up" if upsample else None, **options)
@@ -121,13 +121,13 @@ def test_a_subclass_has_arguments_of_its_own() -> None:
         Doubling(2, upsample=True, lr_mul=0.1)
 
 
-def test_the_table_names_arguments() -> None:
+def test_translated_names_are_arguments() -> None:
     known = {name for made in CONSTRUCTORS.values() for name in inspect.signature(made).parameters}
     assert {here.partition("=")[0] for here in ELSEWHERE} <= known
     assert [here for here, elsewhere in ELSEWHERE.items() if here in elsewhere] == []
 
 
-def test_readme_has_the_same_answers() -> None:
+def test_readme_has_the_same_translations() -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     table = text.partition("| seen elsewhere | here |\n|---|---|\n")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()]

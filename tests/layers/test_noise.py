@@ -22,7 +22,7 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
@@ -32,7 +32,7 @@ def noisy(strength: float = 0.5) -> NoiseInjection:
     return layer
 
 
-def test_random_noise_is_one_number_a_pixel_and_sample() -> None:
+def test_random_noise_is_one_number_per_pixel_and_sample() -> None:
     layer = noisy(0.5)
     x = torch.zeros(500, 3, 4, 6, dtype=torch.float64)
     y = layer(x)
@@ -51,7 +51,7 @@ def test_const_noise_is_the_stored_map() -> None:
     assert_same(layer(x, noise="const"), y, 0.0)
 
 
-def test_no_noise_is_independent_of_strength() -> None:
+def test_without_noise_the_strength_has_no_effect() -> None:
     x = randn(2, 3, 4, 6)
     for strength in (0.0, 5.0):
         assert_same(noisy(strength)(x, noise="none"), x, 0.0)
@@ -59,7 +59,7 @@ def test_no_noise_is_independent_of_strength() -> None:
         assert_same(NoiseInjection((4, 6)).double()(x, noise=noise), x, 0.0)  # the strength is 0 at first
 
 
-def test_random_noise_follows_the_input() -> None:
+def test_random_noise_has_dtype_and_size_of_the_input() -> None:
     layer = NoiseInjection()
     x = torch.zeros(2, 3, 5, 7, dtype=torch.bfloat16)
     assert layer(x).dtype == torch.bfloat16
@@ -69,7 +69,7 @@ def test_random_noise_follows_the_input() -> None:
     assert layer.strength.grad != 0
 
 
-def test_a_generator_a_sample_gives_it_the_same_noise_in_any_batch() -> None:
+def test_per_sample_generators_fix_noise_in_any_batch() -> None:
     layer, x = noisy(0.5), torch.zeros(3, 2, 4, 6, dtype=torch.float64)
     y = layer(x, noise=[torch.Generator().manual_seed(seed) for seed in (4, 5, 4)])
     assert_same(y[0], y[2], 0.0)
@@ -92,7 +92,7 @@ def test_a_generator_a_sample_gives_it_the_same_noise_in_any_batch() -> None:
     ],
     ids=["layer", "nested", "styled", "generator"],
 )
-def test_a_scalar_strength_of_earlier_versions_is_taken(make: Callable[[], nn.Module], assign: bool) -> None:
+def test_scalar_strengths_of_earlier_versions_load(make: Callable[[], nn.Module], assign: bool) -> None:
     module, other = make(), make()
     for parameter in module.parameters():
         nn.init.normal_(parameter)
@@ -106,7 +106,7 @@ def test_a_scalar_strength_of_earlier_versions_is_taken(make: Callable[[], nn.Mo
 
 
 @pytest.mark.parametrize("resolution", [3, (3, 5)])
-def test_constant_input(resolution: Any) -> None:
+def test_constant_input_is_expanded_to_the_batch(resolution: Any) -> None:
     layer = ConstantInput(2, resolution, dtype=torch.float64)
     height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
     assert layer.const.shape == (2, height, width)
@@ -121,7 +121,7 @@ def test_constant_input(resolution: Any) -> None:
     )
 
 
-def test_constant_input_after_meta() -> None:
+def test_constant_input_leaves_the_meta_device() -> None:
     layer = ConstantInput(64, 16, device="meta")
     assert layer.const.is_meta
     layer.to_empty(device="cpu").reset_parameters()
@@ -146,6 +146,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

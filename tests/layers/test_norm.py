@@ -20,11 +20,11 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
-def test_modules_are_the_functions() -> None:
+def test_modules_call_the_functions() -> None:
     x = randn(7, 6, 3, 2)
     assert_same(PixelNorm(2, 0.3)(x), functional.pixel_norm(x, 2, 0.3), 0.0)
     assert_same(MinibatchStdDev(3, 2)(x), functional.minibatch_stddev(x, 3, 2), 0.0)
@@ -40,6 +40,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

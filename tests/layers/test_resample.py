@@ -27,12 +27,12 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
 @pytest.mark.parametrize("kernel", [(1, 2, 4), [[1.0, 2.0], [3.0, 5.0]], torch.tensor([1.0, 3.0, 3.0, 1.0])], ids=str)
-def test_module_is_the_function(kernel: Any) -> None:
+def test_module_calls_the_function(kernel: Any) -> None:
     x = randn(2, 3, 6, 8)
     pairs = [
         (Blur(kernel, padding_mode="replicate"), functional.blur2d(x, kernel, padding_mode="replicate")),
@@ -46,7 +46,7 @@ def test_module_is_the_function(kernel: Any) -> None:
 
 
 @pytest.mark.parametrize("layer", [Blur, Upsample2d, Downsample2d])
-def test_taps_are_numbers_that_no_state_holds(layer: Any) -> None:
+def test_taps_are_not_in_the_state_dict(layer: Any) -> None:
     module = layer(torch.tensor([1.0, 3.0]))
     assert module.resample_filter == (0.25, 0.75)
     assert not [*module.parameters(), *module.buffers(), *module.state_dict()]
@@ -80,6 +80,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -49,20 +49,20 @@ def name(loss: Loss) -> str:
 
 
 @pytest.mark.parametrize("loss", GENERATOR_LOSSES, ids=name)
-def test_generator_losses_are_their_closed_form(loss: Loss) -> None:
+def test_generator_losses_match_their_closed_form(loss: Loss) -> None:
     value = loss(logits(*FAKE))
     assert_same(value, torch.tensor(mean([GENERATOR_LOSSES[loss](f) for f in FAKE]), dtype=torch.float64), 1e-14)
 
 
 @pytest.mark.parametrize("loss", PAIR_LOSSES, ids=name)
-def test_pair_losses_are_their_closed_form(loss: Loss) -> None:
+def test_pair_losses_match_their_closed_form(loss: Loss) -> None:
     value = loss(logits(*REAL), logits(*FAKE))
     expected = mean([PAIR_LOSSES[loss](r, f) for r, f in zip(REAL, FAKE, strict=True)])
     assert_same(value, torch.tensor(expected, dtype=torch.float64), 1e-14)
 
 
 @pytest.mark.parametrize("loss", [*GENERATOR_LOSSES, *PAIR_LOSSES], ids=name)
-def test_derivatives(loss: Loss) -> None:
+def test_derivatives_match_finite_differences(loss: Loss) -> None:
     inputs = [logits(*FAKE)] if loss in GENERATOR_LOSSES else [logits(*REAL), logits(*FAKE)]
     check_derivatives(loss, *inputs)
 
@@ -82,12 +82,12 @@ def test_large_logits_stay_finite(loss: Loss, inputs: tuple[float, ...], expecte
 
 
 @pytest.mark.parametrize("loss", DISCRIMINATOR_LOSSES, ids=name)
-def test_real_and_fake_are_mirror_images_to_the_discriminator(loss: Loss) -> None:
+def test_discriminator_losses_are_symmetric_in_real_and_fake(loss: Loss) -> None:
     real, fake = logits(*REAL), logits(*FAKE)
     assert_same(loss(real, fake), loss(-fake, -real), 1e-14)
 
 
-def test_pairing_loss_sees_only_the_difference_and_changes_sides() -> None:
+def test_pairing_loss_depends_on_the_logit_difference() -> None:
     real, fake = logits(*REAL), logits(*FAKE)
     critic, generator = losses.relativistic_discriminator_loss, losses.relativistic_generator_loss
     assert_same(critic(real, fake), critic(real + 5, fake + 5), 1e-14)
@@ -95,7 +95,7 @@ def test_pairing_loss_sees_only_the_difference_and_changes_sides() -> None:
 
 
 @pytest.mark.parametrize("loss", DISCRIMINATOR_LOSSES, ids=name)
-def test_the_discriminator_raises_real_logits_and_lowers_fake_ones(loss: Loss) -> None:
+def test_discriminator_losses_raise_real_and_lower_fake_logits(loss: Loss) -> None:
     real, fake = logits(*REAL).clamp(max=0.9).requires_grad_(), logits(*FAKE).clamp(min=-0.9).requires_grad_()
     loss(real, fake).backward()
     assert real.grad is not None and (real.grad < 0).all()
@@ -103,13 +103,13 @@ def test_the_discriminator_raises_real_logits_and_lowers_fake_ones(loss: Loss) -
 
 
 @pytest.mark.parametrize("loss", [*GENERATOR_LOSSES, losses.relativistic_generator_loss], ids=name)
-def test_the_generator_raises_fake_logits(loss: Loss) -> None:
+def test_generator_losses_raise_fake_logits(loss: Loss) -> None:
     fake = logits(*FAKE).requires_grad_()
     (loss(fake) if loss in GENERATOR_LOSSES else loss(logits(*REAL), fake)).backward()
     assert fake.grad is not None and (fake.grad < 0).all()
 
 
-def test_logistic_loss_is_smallest_at_the_log_ratio_of_the_densities() -> None:
+def test_logistic_loss_is_minimal_at_the_log_density_ratio() -> None:
     # Of the real images 1/2 are a and 1/2 are b; of the fakes 3/4 are a and 1/4 are b.
     a, b = log((1 / 2) / (3 / 4)), log((1 / 2) / (1 / 4))
 

@@ -49,14 +49,14 @@ def compare_with_each(networks: list[nn.Module], penalty: Penalty) -> None:
 
 @pytest.mark.parametrize("penalty", [r1_penalty_vjp, gradient_penalty_vjp])
 @pytest.mark.parametrize("options", NETWORKS.values(), ids=NETWORKS.keys())
-def test_gradient_penalties_of_discriminators(options: dict[str, Any], penalty: Any) -> None:
+def test_ensembles_of_discriminators_are_penalised(options: dict[str, Any], penalty: Any) -> None:
     images, labels = randn(3, 1, 16, 16), LABELS if "num_labels" in options else None
     ensemble: list[nn.Module] = [Discriminator(16, **{**TINY, **options}, dtype=torch.float64) for _ in range(3)]
     compare_with_each(ensemble, lambda network: penalty(network, images, labels))
 
 
 @pytest.mark.parametrize("options", NETWORKS.values(), ids=NETWORKS.keys())
-def test_path_lengths_of_generators(options: dict[str, Any]) -> None:
+def test_ensembles_of_generators_are_penalised(options: dict[str, Any]) -> None:
     z, noise, sizes = randn(3, 4), randn(3, 1, 8, 8), {"z_dim": 4, "w_dim": 3, "mapping_layers": 1}
     inputs = (LABELS,) if "num_labels" in options else ()
     make = partial(Generator, 8, **{**TINY, **options}, **sizes, dtype=torch.float64)  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def without_gradient(module: nn.Module, loss: Tensor) -> set[str]:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("labels", [0, 2])
 @pytest.mark.parametrize("activation", ["lrelu", "swish"])
-def test_a_full_step_of_the_generator_reaches_every_parameter(architecture: str, labels: int, activation: str) -> None:
+def test_a_generator_step_reaches_every_parameter(architecture: str, labels: int, activation: str) -> None:
     painter = generator(architecture=architecture, num_labels=labels, activation=activation)
     critic = discriminator(num_labels=labels, label_layers=1)
     classes = torch.tensor([0, 1, 1, 0]) if labels else None
@@ -63,9 +63,7 @@ def test_a_full_step_of_the_generator_reaches_every_parameter(architecture: str,
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("labels", [0, 2])
 @pytest.mark.parametrize("activation", ["lrelu", "swish"])
-def test_a_full_step_of_the_discriminator_reaches_every_parameter(
-    architecture: str, labels: int, activation: str
-) -> None:
+def test_a_discriminator_step_reaches_every_parameter(architecture: str, labels: int, activation: str) -> None:
     critic = discriminator(architecture=architecture, num_labels=labels, label_layers=1, activation=activation)
     classes = torch.tensor([0, 1, 1, 0]) if labels else None
     real, fake = randn(4, 2, 8, 8).requires_grad_(), randn(4, 2, 8, 8).requires_grad_()
@@ -96,7 +94,7 @@ FORMS = pytest.mark.parametrize("form", ["graph", "vjp"])
 
 @FORMS
 @pytest.mark.parametrize(("activation", "stddev"), NOT_FROM_R1)
-def test_what_r1_alone_does_not_reach(activation: str, stddev: int, form: str) -> None:
+def test_r1_alone_misses_only_known_parameters(activation: str, stddev: int, form: str) -> None:
     critic, images = discriminator(activation=activation, mbstd_num_channels=stddev), randn(4, 2, 8, 8).requires_grad_()
     penalty = r1_penalty(critic(images), images) if form == "graph" else r1_penalty_vjp(critic, images.detach())
     assert without_gradient(critic, penalty) == NOT_FROM_R1[activation, stddev]
@@ -105,14 +103,14 @@ def test_what_r1_alone_does_not_reach(activation: str, stddev: int, form: str) -
 @FORMS
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("activation", ["lrelu", "swish"])
-def test_what_path_length_alone_does_not_reach(architecture: str, activation: str, form: str) -> None:
+def test_path_length_alone_misses_only_known_parameters(architecture: str, activation: str, form: str) -> None:
     painter = generator(architecture=architecture, activation=activation)
     ws = painter.mapping(randn(4, 3))
     lengths = path_lengths(painter.synthesis(ws), ws) if form == "graph" else path_lengths_vjp(painter.synthesis, ws)
     assert without_gradient(painter, lengths.square().sum()) == NOT_FROM_PATH_LENGTH[architecture]
 
 
-def test_without_noise_its_strengths_are_all_that_is_left_out() -> None:
+def test_without_noise_only_its_strengths_get_no_gradient() -> None:
     painter = generator()
     ws = painter.mapping(randn(4, 3))
     images = painter.synthesis(ws, noise="none")
@@ -188,7 +186,7 @@ def check_through_parameters(module: nn.Module, penalty: Callable[[Callable[...,
 
 @FORMS
 @pytest.mark.parametrize("several", [False, True])
-def test_length_penalty_through_parameters(several: bool, form: str) -> None:
+def test_path_length_gradients_match_finite_differences(several: bool, form: str) -> None:
     """Latents ``(N, D)`` of the whole generator and ``(N, L, D)`` of its synthesis, behind the running mean."""
     painter, noise = generator(activation="swish").eval(), randn(2, 2, 8, 8)
     latents = (randn(2, painter.num_ws, 4) if several else randn(2, 3)).requires_grad_()
@@ -205,7 +203,7 @@ def test_length_penalty_through_parameters(several: bool, form: str) -> None:
 
 @FORMS
 @pytest.mark.parametrize("labels", [0, 2])
-def test_a_discriminator_step_through_parameters(labels: int, form: str) -> None:
+def test_discriminator_gradients_match_finite_differences(labels: int, form: str) -> None:
     """Losses and R1 together, statistics and label projection included."""
     critic = discriminator(activation="softplus", num_labels=labels, label_layers=1)
     real, fake = randn(3, 2, 8, 8).requires_grad_(), randn(3, 2, 8, 8)

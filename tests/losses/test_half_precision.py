@@ -14,14 +14,14 @@ def half(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("slope", [1.0, 300.0, 30_000.0])
-def test_squares_do_not_overflow(slope: float) -> None:
+def test_half_precision_squares_do_not_overflow(slope: float) -> None:
     images = half(2, 1, 2, 2)
     penalty = r1_penalty(images * slope, images)
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx(4 * slope**2, rel=1e-3)
 
 
-def test_an_overflow_is_an_error() -> None:
+def test_an_overflow_raises() -> None:
     images = half(2, 1, 2, 2)
     with pytest.raises(ValueError, match=r"r1_penalty: the gradient overflows float16; .* float32 or bfloat16"):
         r1_penalty(images * 300 * 300, images)

@@ -36,7 +36,7 @@ def quadratic(x: Tensor, matrix: Tensor, vector: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("penalty", [r1_penalty, r2_penalty, None])
-def test_r1_and_its_gradients_of_a_quadratic_discriminator(penalty: Callable[..., Tensor] | None) -> None:
+def test_r1_of_a_quadratic_discriminator_is_exact(penalty: Callable[..., Tensor] | None) -> None:
     x, matrix, vector = randn(5, *SHAPE).requires_grad_(), randn(PIXELS, PIXELS), randn(PIXELS).requires_grad_()
     if penalty is None:
         value = r1_penalty_vjp(lambda images: quadratic(images, matrix, vector), x.detach())
@@ -62,7 +62,7 @@ def network_and_input(labels: int) -> tuple[Discriminator, Tensor, Tensor | None
 
 
 @pytest.mark.parametrize("labels", [0, 3])
-def test_both_forms_of_r1_are_equal_with_all_parameter_gradients(labels: int) -> None:
+def test_both_forms_of_r1_and_their_gradients_agree(labels: int) -> None:
     critic, images, classes = network_and_input(labels)
     leaf = images.clone().requires_grad_()
     graph = r1_penalty(critic(leaf, classes), leaf)
@@ -75,7 +75,7 @@ def test_both_forms_of_r1_are_equal_with_all_parameter_gradients(labels: int) ->
 
 
 @pytest.mark.parametrize("form", ["graph", "vjp"])
-def test_r1_through_parameters_agrees_with_finite_differences(form: str) -> None:
+def test_r1_parameter_gradients_match_finite_differences(form: str) -> None:
     critic, images, _ = network_and_input(0)
     leaf = images.clone().requires_grad_()
 
@@ -100,7 +100,7 @@ def per_image_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Ten
 
 @pytest.mark.parametrize("form", ["graph", "vjp"])
 @pytest.mark.parametrize("labels", [0, 3])
-def test_the_gradient_penalty_and_its_gradients_are_those_of_the_reference(form: str, labels: int) -> None:
+def test_gradient_penalty_matches_the_reference(form: str, labels: int) -> None:
     critic, images, classes = network_and_input(labels)
     leaf = images.clone().requires_grad_()
     value = gradient_penalty(critic(leaf, classes), leaf) if form == "graph" else None
@@ -113,7 +113,7 @@ def test_the_gradient_penalty_and_its_gradients_are_those_of_the_reference(form:
 
 
 @pytest.mark.parametrize("form", ["graph", "vjp"])
-def test_the_gradient_penalty_agrees_with_finite_differences_to_the_second_order(form: str) -> None:
+def test_gradient_penalty_derivatives_match_finite_differences(form: str) -> None:
     x, matrix, vector = randn(3, *SHAPE), randn(PIXELS, PIXELS).requires_grad_(), randn(PIXELS).requires_grad_()
 
     def penalty(matrix: Tensor, vector: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def test_the_gradient_penalty_agrees_with_finite_differences_to_the_second_order
     check_through_parameters(critic, lambda run: gradient_penalty_vjp(run, images))
 
 
-def test_a_slope_of_1_costs_nothing_and_a_flat_discriminator_gets_a_finite_gradient() -> None:
+def test_unit_slope_costs_nothing_and_flat_critics_stay_finite() -> None:
     x, slope = randn(3, 4).requires_grad_(), torch.tensor([0.6, 0.0, 0.8, 0.0], dtype=torch.double)
     assert_same(gradient_penalty(x @ slope, x), torch.zeros((), dtype=torch.double))
     flat = torch.zeros(4, dtype=torch.double, requires_grad=True)
@@ -138,7 +138,7 @@ def test_a_slope_of_1_costs_nothing_and_a_flat_discriminator_gets_a_finite_gradi
     assert torch.equal(gradient, torch.zeros_like(flat))
 
 
-def test_interpolates_are_between_an_image_and_its_partner_with_a_share_of_its_own() -> None:
+def test_each_image_is_interpolated_with_its_own_fraction() -> None:
     real, fake = torch.zeros(1000, 2, 3), torch.ones(1000, 2, 3).requires_grad_()
     points = interpolates(real, fake)
     assert not points.requires_grad
@@ -159,7 +159,7 @@ def linear_images(latents: Tensor, matrix: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("form", ["graph", "vjp"])
 @pytest.mark.parametrize("layers", [None, 1, 3])
-def test_path_lengths_of_a_linear_generator(layers: int | None, form: str) -> None:
+def test_path_lengths_of_a_linear_generator_are_exact(layers: int | None, form: str) -> None:
     matrix, noise = randn(layers or 1, PIXELS, 5), randn(4, *SHAPE)
     latents = randn(4, 5) if layers is None else randn(4, layers, 5)
     if form == "graph":
@@ -171,7 +171,7 @@ def test_path_lengths_of_a_linear_generator(layers: int | None, form: str) -> No
     assert_same(lengths, pulled.square().sum(2).mean(1).sqrt())
 
 
-def test_noise_is_unit_normal_where_none_is_given() -> None:
+def test_default_noise_is_unit_normal() -> None:
     latents = randn(4, 1, 5).requires_grad_()
     images = linear_images(latents, randn(1, PIXELS, 5))
     torch.manual_seed(3)
@@ -180,7 +180,7 @@ def test_noise_is_unit_normal_where_none_is_given() -> None:
     assert_same(drawn, path_lengths(images, latents, torch.randn_like(images)), 0.0)
 
 
-def test_expected_square_length_is_the_squared_jacobian_over_the_pixels() -> None:
+def test_expected_square_length_is_the_jacobian_norm_over_pixels() -> None:
     matrix = randn(1, PIXELS, 5)
     lengths = path_lengths_vjp(lambda w: linear_images(w, matrix), randn(20_000, 5))
     expected = matrix.square().sum() / (SHAPE[1] * SHAPE[2])
@@ -191,7 +191,7 @@ def synthesis() -> SynthesisNetwork:
     return SynthesisNetwork(3, 8, image_channels=1, channel_base=32, activation="swish", dtype=torch.double)
 
 
-def test_both_forms_of_path_lengths_are_equal_with_all_parameter_gradients() -> None:
+def test_both_forms_of_path_lengths_and_their_gradients_agree() -> None:
     network = synthesis()
     ws, noise = randn(3, network.num_ws, 3), randn(3, 1, 8, 8)
     leaf = ws.clone().requires_grad_()
@@ -207,7 +207,7 @@ def test_both_forms_of_path_lengths_are_equal_with_all_parameter_gradients() -> 
 
 
 @pytest.mark.parametrize("form", ["graph", "vjp"])
-def test_path_lengths_through_parameters_agree_with_finite_differences(form: str) -> None:
+def test_path_length_parameter_gradients_match_finite_differences(form: str) -> None:
     network = synthesis()
     ws, noise = randn(2, network.num_ws, 3), randn(2, 1, 8, 8)
     leaf = ws.clone().requires_grad_()
@@ -242,7 +242,7 @@ def compare(actual: Any, expected: Any) -> None:
     assert len(moving) > len(pairs) / 2
 
 
-def test_penalty_is_the_distance_from_a_running_mean_of_batches() -> None:
+def test_penalty_is_the_squared_distance_from_the_running_mean() -> None:
     penalty, mean = PathLengthPenalty(decay=0.25), 0.0
     for batch in (torch.tensor([1.0, 3.0]), torch.tensor([5.0]), torch.tensor([0.0, 1.0, 8.0])):
         lengths = batch.requires_grad_()
@@ -254,14 +254,14 @@ def test_penalty_is_the_distance_from_a_running_mean_of_batches() -> None:
         torch.testing.assert_close(lengths.grad, 2 * (lengths.detach() - mean) / len(lengths))
 
 
-def test_evaluation_leaves_the_mean_alone() -> None:
+def test_evaluation_does_not_update_the_mean() -> None:
     penalty = PathLengthPenalty(decay=1.0)
     penalty(torch.tensor([2.0]))
     assert penalty.eval()(torch.tensor([5.0])) == 9
     assert penalty.mean == 2
 
 
-def test_the_mean_is_in_the_state_dict_and_the_decay_in_the_repr() -> None:
+def test_mean_is_in_the_state_dict_and_decay_in_the_repr() -> None:
     penalty, other = PathLengthPenalty(decay=0.5), PathLengthPenalty()
     penalty(torch.tensor([2.0]))
     assert list(penalty.state_dict()) == ["mean"]
@@ -270,7 +270,7 @@ def test_the_mean_is_in_the_state_dict_and_the_decay_in_the_repr() -> None:
     assert repr(penalty) == "PathLengthPenalty(decay=0.5)"
 
 
-def test_the_mean_is_taken_over_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_mean_averages_over_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
     monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
     monkeypatch.setattr("torch.distributed.all_reduce", lambda value: value.add_(5.0))  # the other rank's mean
@@ -317,6 +317,6 @@ def images_of(latents: Tensor, batch: int = 2) -> Tensor:
         ),
     ],
 )
-def test_wrong_inputs_say_what_to_change(call: Callable[[], Tensor], message: str) -> None:
+def test_wrong_inputs_raise_with_the_cure(call: Callable[[], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -67,7 +67,7 @@ def test_path_lengths_of_any_jacobian_have_finite_derivatives(case: str, form: s
     assert bool(weight.grad.any()) == bool(lengths.any())
 
 
-def test_lengths_and_gradients_of_live_samples_are_those_without_the_dead_one() -> None:
+def test_samples_of_zero_length_do_not_affect_others() -> None:
     painter, _ = PAINTERS["one dead sample"]
     z, weight = torch.randn(4, 8, requires_grad=True), torch.randn(8, 12, requires_grad=True)
     noise = torch.randn(4, 3, 2, 2)
@@ -78,7 +78,7 @@ def test_lengths_and_gradients_of_live_samples_are_those_without_the_dead_one() 
     torch.testing.assert_close(ours, theirs)
 
 
-def test_a_generator_with_a_last_layer_of_zeros_can_be_penalised() -> None:
+def test_generators_with_a_zero_last_layer_can_be_penalised() -> None:
     generator = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=1)
     for name, parameter in generator.named_parameters():
         if "to_rgb" in name:
@@ -140,7 +140,7 @@ def test_curvature_of_the_shortest_rows_is_finite() -> None:
     assert first.isfinite().all() and second.isfinite().all()
 
 
-def test_gradients_that_are_not_finite_stay_so() -> None:
+def test_non_finite_gradients_stay_non_finite() -> None:
     rows = torch.tensor([[torch.nan, 1.0], [torch.inf, 1.0], [3.0, 4.0]])
     norms = gradient_norms(rows)
     assert norms[0].isnan() and norms[1].isinf() and norms[2] == 5

@@ -12,7 +12,7 @@ def make(labels: int = 3) -> Generator:
     return Generator(8, z_dim=4, w_dim=4, num_labels=labels, channel_base=32, mapping_layers=2)
 
 
-def test_names_are_a_tuple_and_copies_have_them() -> None:
+def test_class_names_are_a_tuple_and_copied() -> None:
     generator = make()
     assert generator.class_names == ()
     generator.class_names = ["a", "b", ""]
@@ -35,7 +35,7 @@ def test_names_are_a_tuple_and_copies_have_them() -> None:
         (3, None, "a sequence of strings, got None"),
     ],
 )
-def test_other_names_are_refused(labels: int, names: Any, message: str) -> None:
+def test_bad_class_names_raise(labels: int, names: Any, message: str) -> None:
     generator = make(labels)
     with pytest.raises(ValueError, match=f"Generator: class_names must .*{message}|Generator: {message}"):
         generator.class_names = names

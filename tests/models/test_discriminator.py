@@ -48,7 +48,7 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
@@ -63,7 +63,7 @@ def network(**options: Any) -> Any:
 
 @pytest.mark.parametrize("clamp", [None, 0.3])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_layer_by_layer(architecture: str, clamp: float | None) -> None:
+def test_network_equals_its_layers_in_order(architecture: str, clamp: float | None) -> None:
     module, image = network(architecture=architecture, mbstd_group_size=2, clamp=clamp), randn(4, 2, 16, 16)
     x, images = None, image
     for block in module.blocks:
@@ -92,7 +92,7 @@ def test_layer_by_layer(architecture: str, clamp: float | None) -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("resolution", [8, 20, (8, 12)], ids=str)
-def test_any_batch_and_size(architecture: str, resolution: Any) -> None:
+def test_any_batch_size_and_resolution_works(architecture: str, resolution: Any) -> None:
     size = resolution if isinstance(resolution, tuple) else (resolution, resolution)
     for padding_mode in ("zeros", "reflect", "replicate"):
         module = network(resolution=resolution, architecture=architecture, padding_mode=padding_mode)
@@ -102,7 +102,7 @@ def test_any_batch_and_size(architecture: str, resolution: Any) -> None:
             assert logits.isfinite().all()
 
 
-def test_batch_order() -> None:
+def test_logits_follow_the_order_of_the_batch() -> None:
     module, images, order = network(mbstd_group_size=5), randn(5, 2, 16, 16), torch.tensor([3, 0, 4, 1, 2])
     logits = module(images)
     assert_same(module(images[order]), logits[order])
@@ -112,7 +112,7 @@ def test_batch_order() -> None:
     assert_same(alone(images[:2]), alone(images)[:2])
 
 
-def test_labels() -> None:
+def test_each_label_affects_its_own_logit() -> None:
     module, images = network(num_labels=3, label_dim=6, label_layers=2), randn(4, 2, 16, 16)
     labels = torch.tensor([0, 2, 1, 2])
     logits = module(images, labels)
@@ -129,7 +129,7 @@ def test_labels() -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_parameter_is_trained_by_loss_and_gradient_penalty(architecture: str) -> None:
+def test_loss_and_r1_train_every_parameter(architecture: str) -> None:
     module = network(architecture=architecture, num_labels=2, label_layers=2)
     images = randn(4, 2, 16, 16).requires_grad_()
     logits = module(images, torch.tensor([0, 1, 0, 1]))
@@ -141,7 +141,7 @@ def test_every_parameter_is_trained_by_loss_and_gradient_penalty(architecture: s
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in weights)
 
 
-def test_every_argument_is_kept() -> None:
+def test_every_argument_is_stored() -> None:
     given: dict[str, Any] = {
         "resolution": (8, 12),
         "num_labels": 2,
@@ -172,7 +172,7 @@ def test_every_argument_is_kept() -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_filter_is_that_of_every_layer(architecture: str) -> None:
+def test_every_layer_has_the_filter(architecture: str) -> None:
     module = network(architecture=architecture, resample_filter=(1, 2, 1))
     filters = [part.resampling.taps for part in module.modules() if hasattr(part, "resampling")]
     filters += [part.resample_filter for part in module.modules() if isinstance(part, Downsample2d)]
@@ -202,6 +202,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -36,7 +36,7 @@ for case in CASES.values():
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
@@ -47,7 +47,7 @@ def network(**options: Any) -> Generator:
     return module
 
 
-def test_is_mapping_then_synthesis() -> None:
+def test_generator_is_mapping_then_synthesis() -> None:
     module, z = network(num_labels=2), randn(3, 3)
     labels = torch.tensor([0, 1, 1])
     options: dict[str, Any] = {"truncation_psi": 0.6, "truncation_cutoff": 2}
@@ -61,7 +61,7 @@ def test_is_mapping_then_synthesis() -> None:
 
 
 @pytest.mark.parametrize("padding_mode", ["reflect", "zeros"])
-def test_every_argument_is_kept_and_handed_on(padding_mode: str) -> None:
+def test_every_argument_is_stored_and_passed_on(padding_mode: str) -> None:
     given: dict[str, Any] = {
         "resolution": (8, 12),
         "z_dim": 3,
@@ -99,7 +99,7 @@ def test_every_argument_is_kept_and_handed_on(padding_mode: str) -> None:
     assert_same(module.mapping.w_mean, mapping.w_mean, 0.0)  # both are training
 
 
-def test_every_parameter_is_trained() -> None:
+def test_every_parameter_gets_a_gradient() -> None:
     module, z = network(num_labels=2), randn(4, 3)
     for name, parameter in module.named_parameters():
         if name.endswith("strength"):
@@ -125,6 +125,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

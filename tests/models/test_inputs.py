@@ -33,7 +33,7 @@ def quiet(network: nn.Module, *inputs: Any) -> Tensor:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_arrays_and_lists_are_taken_in_the_dtype_of_the_network(name: str, dtype: torch.dtype) -> None:
+def test_arrays_and_lists_are_cast_to_the_network_dtype(name: str, dtype: torch.dtype) -> None:
     make, shape = NETWORKS[name]
     network, x = make(dtype=dtype), torch.randn(2, *shape)
     expected = quiet(network, x.to(dtype))
@@ -64,7 +64,7 @@ def test_other_inputs_are_refused_by_name(name: str, wrong: str) -> None:
         quiet(make(), given(shape))
 
 
-def test_images_of_bytes_are_told_how_to_be_scaled() -> None:
+def test_byte_images_raise_with_the_scaling_to_use() -> None:
     with pytest.raises(ValueError, match=r"images / 127\.5 - 1 takes \[0, 255\] to \[-1, 1\]"):
         Discriminator(8, **TINY)(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))
 

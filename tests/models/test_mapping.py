@@ -27,7 +27,7 @@ CASES = {
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
@@ -39,7 +39,7 @@ def network(**options: Any) -> MappingNetwork:
 
 
 @pytest.mark.parametrize("num_labels", [0, 3])
-def test_numbers(num_labels: int) -> None:
+def test_values_match_the_reference(num_labels: int) -> None:
     module, z = network(num_labels=num_labels, lr_multiplier=0.1, activation="relu"), randn(7, 6)
     labels = torch.arange(7) % 3 if num_labels else None
     x = reference.pixel_norm(z)
@@ -56,7 +56,7 @@ def test_numbers(num_labels: int) -> None:
     assert_same(module(3 * z, labels), ws, 1e-6)  # z is normalised
 
 
-def test_truncation() -> None:
+def test_truncation_moves_styles_towards_the_mean() -> None:
     module, z = network(), randn(3, 6)
     assert module.w_mean is not None
     ws, mean = module(z), module.w_mean
@@ -71,7 +71,7 @@ def test_truncation() -> None:
 
 
 @pytest.mark.parametrize("decay", [0.998, 0.5, 0.0])
-def test_mean_of_w_is_tracked_in_training_only(decay: float) -> None:
+def test_mean_of_w_is_updated_in_training_only(decay: float) -> None:
     module, expected = network(w_mean_decay=decay), torch.zeros(4, dtype=torch.float64)
     assert module.w_mean is not None
     module.w_mean.zero_()
@@ -87,7 +87,7 @@ def test_mean_of_w_is_tracked_in_training_only(decay: float) -> None:
     assert_same(module.w_mean, expected)  # an empty batch has no mean
 
 
-def test_labels_as_numbers_or_rows() -> None:
+def test_labels_may_be_numbers_or_rows() -> None:
     module, z = network(num_labels=3), randn(4, 6)
     labels = torch.tensor([0, 2, 1, 2])
     rows = torch.nn.functional.one_hot(labels, 3)
@@ -99,7 +99,7 @@ def test_labels_as_numbers_or_rows() -> None:
     assert not torch.allclose(changed[3], ws[3])
 
 
-def test_labels_alone() -> None:
+def test_labels_without_latents_are_accepted() -> None:
     module = network(num_labels=3)
     alone = MappingNetwork(0, 4, 1, num_labels=3, num_layers=1, dtype=torch.float64)
     rows = torch.eye(3, dtype=torch.float64)
@@ -141,6 +141,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -26,7 +26,7 @@ from stylelayers.models.pyramid import Pyramid
     ],
     ids=str,
 )
-def test_base_and_doublings(resolution: Any, base: tuple[int, int], doublings: int) -> None:
+def test_resolutions_double_from_a_base(resolution: Any, base: tuple[int, int], doublings: int) -> None:
     pyramid = Pyramid.for_resolution("Test", resolution)
     assert (pyramid.base, pyramid.doublings) == (base, doublings)
     levels = pyramid.levels
@@ -45,7 +45,7 @@ def test_channels_halve_between_maximum_and_one() -> None:
 @pytest.mark.parametrize(
     "resolution", [4, 0, -8, 31, 34, 62, (8, 4), (8, 9), (16, 31), (8,), (8, 8, 8), "32", 32.0, (8.0, 8), None], ids=str
 )
-def test_bad_resolution(resolution: Any) -> None:
+def test_bad_resolutions_raise(resolution: Any) -> None:
     with pytest.raises(ValueError, match=r"Test: resolution must be .* got ") as error:
         Pyramid.for_resolution("Test", resolution)
     assert str(error.value).endswith(f"got {resolution!r}")

@@ -57,7 +57,7 @@ for case in CASES.values():
 
 
 @every_law(CASES)
-def test_laws(law: Law, case: Case) -> None:
+def test_modules_follow_the_layer_laws(law: Law, case: Case) -> None:
     law(case)
 
 
@@ -72,7 +72,7 @@ def network(resolution: Any = 16, **options: Any) -> Any:
 
 @pytest.mark.parametrize("clamp", [None, 0.3])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_layer_by_layer(architecture: str, clamp: float | None) -> None:
+def test_network_equals_its_layers_in_order(architecture: str, clamp: float | None) -> None:
     module = network(architecture=architecture, clamp=clamp)
     assert module.num_ws == 6
     ws = randn(2, 6, 3)
@@ -103,7 +103,7 @@ def constant_noise(conv: Any) -> Tensor:
 
 @pytest.mark.parametrize("resolution", [8, 16, 20, (8, 12), (24, 16)], ids=str)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_sizes(resolution: Any, architecture: str) -> None:
+def test_every_resolution_and_padding_works(resolution: Any, architecture: str) -> None:
     for image_channels, padding_mode in product((1, 4), ("zeros", "reflect", "replicate")):
         module = network(
             resolution, architecture=architecture, padding_mode=padding_mode, image_channels=image_channels
@@ -116,7 +116,7 @@ def test_sizes(resolution: Any, architecture: str) -> None:
             assert images.isfinite().all()
 
 
-def test_constants_of_all_levels_are_summed() -> None:
+def test_skip_images_of_all_levels_are_summed() -> None:
     """Without weights, an image is the sum of the levels' biases, which enlarging keeps inside the image."""
     module = network(16)
     for index, block in enumerate(module.blocks):
@@ -126,7 +126,7 @@ def test_constants_of_all_levels_are_summed() -> None:
     assert_same(image, torch.full_like(image, 111.0))
 
 
-def test_noise_modes() -> None:
+def test_noise_modes_differ_as_documented() -> None:
     module, ws = network(), randn(1, 6, 3)
     const = module(ws, noise="const")
     assert_same(module(ws, noise="const"), const, 0.0)
@@ -152,7 +152,7 @@ def test_every_style_and_parameter_is_used(architecture: str) -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_filter_is_that_of_every_layer(architecture: str) -> None:
+def test_every_layer_has_the_filter(architecture: str) -> None:
     module = network(architecture=architecture, resample_filter=(1, 2, 1))
     filters = [part.resampling.taps for part in module.modules() if hasattr(part, "resampling")]
     filters += [part.resample_filter for part in module.modules() if isinstance(part, Upsample2d)]
@@ -188,6 +188,6 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input(call: Any, message: str) -> None:
+def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

@@ -50,7 +50,7 @@ def file_of(module: nn.Module, *inputs: Tensor, check: bool = True) -> Any:
 @pytest.mark.parametrize(
     "call", [{"noise": "const", "truncation_psi": 0.5}, {"noise": "none"}, {"noise": "random"}], ids=str
 )
-def test_generator(options: dict[str, Any], call: dict[str, Any]) -> None:
+def test_generator_can_be_traced(options: dict[str, Any], call: dict[str, Any]) -> None:
     sizes: dict[str, Any] = {"z_dim": 3, "w_dim": 4, "num_labels": 2}
     generator = Generator((16, 24), **{**TINY, **options}, **sizes, dtype=torch.float64).eval()
     module = Called(generator, **call)
@@ -64,7 +64,7 @@ def test_generator(options: dict[str, Any], call: dict[str, Any]) -> None:
 
 @every_network
 @pytest.mark.parametrize("batch", [1, 4, 9])
-def test_discriminator_of_any_batch(options: dict[str, Any], batch: int) -> None:
+def test_traced_discriminator_takes_any_batch(options: dict[str, Any], batch: int) -> None:
     """A group of the minibatch deviation has four images."""
     discriminator = Discriminator(16, **{**TINY, **options}, dtype=torch.float64)
     trace = file_of(discriminator, randn(3, 1, 16, 16))
@@ -87,7 +87,7 @@ LAYERS: dict[str, nn.Module] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layer_of_any_size(name: str) -> None:
+def test_traced_layers_take_any_size(name: str) -> None:
     module = LAYERS[name].to(torch.float64)
     latents = [(randn(2, 5),), (randn(3, 5),)] if name.startswith("Modulated") else [(), ()]
     trace = file_of(module, randn(2, 4, 6, 8), *latents[0])

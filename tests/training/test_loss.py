@@ -101,9 +101,7 @@ def test_the_gradient_penalty_is_weighted_and_between_the_images() -> None:
 
 
 @pytest.mark.parametrize(("batch", "shrink", "seen"), [(4, 2, 2), (5, 2, 2), (4, 1, 4), (1, 2, 1), (4, 100, 1)])
-def test_path_length_is_weighted_and_sees_a_share_of_the_batch(
-    batch: int, shrink: int, seen: int
-) -> None:
+def test_path_length_is_weighted_and_sees_a_share_of_the_batch(batch: int, shrink: int, seen: int) -> None:
     model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)
     seen_styles: list[torch.Tensor] = []
     model.generator.synthesis.register_forward_pre_hook(lambda _, inputs: seen_styles.append(inputs[0]))
