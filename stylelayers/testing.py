@@ -18,6 +18,8 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.gradcheck import GradcheckError
 from torch.func import functional_call, grad, vmap
 
+__all__ = ["DerivativeError", "check_double_backward"]
+
 _Function = Callable[..., Tensor]
 _HINT = " (once_differentiable, detach, or values kept on ctx that forward computed?)"
 

@@ -155,25 +155,25 @@ def test_a_penalty_of_weight_0_has_no_step() -> None:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class WithSquaredLogits(StyleGAN2Loss):
+class WithMeanLogit(StyleGAN2Loss):
     """A penalty of one's own: its settings, and one method."""
 
-    logit_weight: float = 0.5
-    logit_interval: int = 2
+    mean_weight: float = 0.5
+    mean_interval: int = 2
 
-    @penalty("squared logits", network="discriminator", weight="logit_weight", interval="logit_interval")
-    def squared_logits(self, calls: NetworkCalls, batch: MicroBatch) -> tuple[torch.Tensor, ...]:
-        return (calls.discriminate(batch.images, batch.labels).square().mean(),)
+    @penalty("mean logit", network="discriminator", weight="mean_weight", interval="mean_interval")
+    def mean_logit(self, calls: NetworkCalls, batch: MicroBatch) -> tuple[torch.Tensor, ...]:
+        return (calls.discriminate(batch.images, batch.labels).mean().square(),)
 
 
 def test_a_subclass_adds_a_penalty_that_is_trained_and_logged() -> None:
     model = tiny_gan()
-    own = GAN(model.generator, model.discriminator, WithSquaredLogits(), model.generator_optimizer, ADAM)
+    own = GAN(model.generator, model.discriminator, WithMeanLogit(), model.generator_optimizer, ADAM)
     trainer = fit(own, 3)
-    assert trainer.callback_metrics["penalty/squared_logits"] > 0
-    assert own.loss.steps[-1].name == "squared logits"
-    with pytest.raises(ValueError, match="WithSquaredLogits: logit_weight must be a number of at least 0, got -1"):
-        WithSquaredLogits(logit_weight=-1)
+    assert trainer.callback_metrics["penalty/mean_logit"] > 0
+    assert own.loss.steps[-1].name == "mean logit"
+    with pytest.raises(ValueError, match="WithMeanLogit: mean_weight must be a number of at least 0, got -1"):
+        WithMeanLogit(mean_weight=-1)
 
 
 def test_every_step_logs_what_it_says() -> None:
