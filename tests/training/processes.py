@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +16,15 @@ __all__ = ["free_port", "in_processes"]
 
 def in_processes(count: int, function: Callable[..., None], *arguments: Any) -> None:
     """Call ``function(rank, count, *arguments)`` in so many processes; raise what one of them raises."""
-    method = "spawn" if torch.cuda.is_available() else "fork"  # a fork has all imports, but no CUDA
+    can_fork = not torch.cuda.is_available() and not _has_autograd_threads()
+    method = "fork" if can_fork else "spawn"  # a fork has all imports, but no CUDA and no threads
     multiprocessing.start_processes(_process, (count, free_port(), function, arguments), count, start_method=method)
+
+
+def _has_autograd_threads() -> bool:
+    """Whether a nested backward pass has started threads, without which a fork cannot differentiate."""
+    names = (path.read_text() for path in Path("/proc/self/task").glob("*/comm"))
+    return any(name.startswith("pt_autograd") for name in names)
 
 
 def free_port() -> int:

@@ -85,8 +85,14 @@ def test_it_is_an_untrained_copy_that_stays_in_evaluation_mode() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"half_life": 0}, {"half_life": -1.0}, {"half_life": 1.0, "rampup": 0.0}, {"half_life": float("nan")}]
+    ("options", "name"),
+    [
+        ({"half_life": 0}, "half_life"),
+        ({"half_life": -1.0}, "half_life"),
+        ({"half_life": 1.0, "rampup": 0.0}, "rampup"),
+        ({"half_life": float("nan")}, "half_life"),
+    ],
 )
-def test_bad_values_name_their_key(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"model\.average_half_life and model\.average_rampup must be above 0, got"):
+def test_bad_values_name_their_argument(options: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"GAN: average_{name} must be a number above 0, got"):
         AveragedGenerator(tiny_gan().generator, **options)

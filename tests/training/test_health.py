@@ -35,7 +35,7 @@ class Run:
         self.model = SimpleNamespace(
             iterations=0,
             images_seen=0,
-            guard=SimpleNamespace(skipped=0),
+            skipped_steps=0,
             log=lambda name, value: self.logged.append((name, value)),
         )
         self.trainer = SimpleNamespace(is_global_zero=first, callback_metrics={})
@@ -146,7 +146,7 @@ def test_skipped_steps_are_logged_once_there_are_any() -> None:
     run = Run(Health())
     run.go(2)
     assert run.logged == []
-    run.model.guard.skipped = 3
+    run.model.skipped_steps = 3
     run.go(1)
     assert run.logged == [("steps/skipped", 3.0)]
 

@@ -65,7 +65,7 @@ def test_in_bfloat16_every_network_moves_and_so_do_averages() -> None:
     fit(model, 40, precision="bf16-true")
     fit(exact, 40)
     shares = [changed(old, part) for old, part in zip(before, parts, strict=True)]
-    assert min(shares) > 0.8
+    assert min(shares) > 0.75
     assert shares[0] > 0.99
     for ours, theirs in (
         (model.generator.mapping.w_mean, exact.generator.mapping.w_mean),
