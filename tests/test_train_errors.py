@@ -97,7 +97,7 @@ WRONG = {
         ("model.generator.activation=lreluu",),
         r"model\.generator\.activation must be one of linear, .* got 'lreluu'",
     ),
-    "unknown optimiser argument": (("+model.generator_optimizer.momentum=1",), "momentum"),
+    "unknown optimizer argument": (("+model.generator_optimizer.momentum=1",), "momentum"),
     "unknown accelerator": (("trainer.accelerator=abacus",), r"abacus.*\(configuration: trainer\)"),
     "time in words": (("trainer.max_time=soon",), r"trainer\.max_time must be days:hours.*got .soon"),
     "clipping by the trainer": (
@@ -115,7 +115,7 @@ WRONG = {
     "a few images by the trainer": (("+trainer.overfit_batches=2",), r"trainer\.overfit_batches=2 .*data\.root="),
     "clipping to nothing": (("model.max_grad_norm=0",), r"model\.max_grad_norm must be a number above 0, got 0"),
     "processes that are spawned": (("trainer.strategy=ddp_spawn",), r"trainer\.strategy: ddp_spawn .* use auto or ddp"),
-    "another optimiser's state": (
+    "another optimizer's state": (
         ("resume=last.ckpt", "model.generator_optimizer._target_=torch.optim.AdamW"),
         r"resume: the generator_optimizer is \S+AdamW, and its state in .*last\.ckpt is of .*Adam;",
     ),

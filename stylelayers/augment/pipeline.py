@@ -156,7 +156,7 @@ class AugmentPipeline(nn.Module):
         return change_where(_not_identity(matrix), images, color_transform(images, matrix))
 
     def _filter(self, images: Tensor, p: Tensor | float) -> Tensor:
-        """Gains are normalised to keep the total power of an image with a natural spectrum."""
+        """Gains are normalized to keep the total power of an image with a natural spectrum."""
         factors = torch.stack([self._value(name, images, p, normal).exp2() for name in GROUPS["filter"]], 1)
         power = 1 + factors.new_tensor(BAND_POWER) * (factors.square() - 1)
         gains = factors / power.prod(1, keepdim=True).sqrt()

@@ -28,7 +28,7 @@ def read_training_checkpoint(contents: Mapping[str, Any], path: Path) -> Network
     generator = build_network(Generator, arguments["generator"], tensors["generator"])
     generator.class_names = contents.get(CLASS_NAMES, ())
     discriminator = build_network(Discriminator, arguments["discriminator"], tensors["discriminator"])
-    notes = ("not kept: optimisers, counters and the rest of the training state",)
+    notes = ("not kept: optimizers, counters and the rest of the training state",)
     return Networks("training checkpoint", generator, discriminator, training_summary(contents), notes)
 
 

@@ -28,7 +28,7 @@ def project(
     space: Annotated[
         str, typer.Option(help="w: one style for all layers; w+: one per layer, which comes nearer.")
     ] = "w",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimisation.")] = 1000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the optimization.")] = 1000,
     distance: Annotated[
         str, typer.Option(help="pixels, vgg16, a TorchScript file or module:factory; the last two run foreign code.")
     ] = "pixels",
@@ -41,7 +41,7 @@ def project(
 ) -> None:
     """The styles whose picture is nearest to a given one.
 
-    They are found by optimisation. Writes ws.safetensors, projection.png, and comparison.png with the given picture on
+    They are found by optimization. Writes ws.safetensors, projection.png, and comparison.png with the given picture on
     the left.
     """
     check_choice("--space", space, SPACES)

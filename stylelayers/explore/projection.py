@@ -1,4 +1,4 @@
-"""Projection of images into W by optimisation (arXiv:1912.04958, appendix D)."""
+"""Projection of images into W by optimization (arXiv:1912.04958, appendix D)."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ def project(
     seed: int = 0,
     on_step: Callable[[int, float], object] | None = None,
 ) -> Projection:
-    """Minimise the distance of the generated image to `target` with Adam, starting at the mean of w.
+    """Minimize the distance of the generated image to `target` with Adam, starting at the mean of w.
 
     The learning rate rises over the first twentieth of the steps and falls along a cosine over the last quarter.
     Decaying noise on w in the first three quarters helps to leave local minima.
@@ -205,6 +205,6 @@ def _correlation(noise: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _normalize(maps: Mapping[str, Tensor]) -> None:
-    """Normalise each map to mean 0 and standard deviation 1, in place."""
+    """Normalize each map to mean 0 and standard deviation 1, in place."""
     for each in maps.values():
         each.sub_(each.mean()).mul_(each.square().mean().clamp_min(1e-12).rsqrt())

@@ -2,7 +2,7 @@
 
 The graph has plain torch operators (no autograd Function, no grouped modulated convolution), a dynamic batch, and
 truncation as an input. In half precision the synthesis network computes in float16; the mapping network, whose
-equalised weights would lose precision, inputs and images stay in float32.
+equalized weights would lose precision, inputs and images stay in float32.
 """
 
 from collections.abc import Callable

@@ -48,7 +48,7 @@ def modulated_conv2d(
         x: feature maps.
         weight: of the convolution, shared by all samples.
         style: one factor for each sample and input channel.
-        demodulate: normalise each output filter of each sample to unit norm (equation 3).
+        demodulate: normalize each output filter of each sample to unit norm (equation 3).
         up, down, padding, kernel, padding_mode, resample_method: as in
             :func:`stylelayers.functional.resample_conv2d`.
         noise: added to the result; anything that broadcasts to it, usually ``(N, 1, H', W')``.

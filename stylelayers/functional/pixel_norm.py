@@ -1,4 +1,4 @@
-"""Pixelwise feature normalisation of ProgressiveGAN (arXiv:1710.10196, section 4.2)."""
+"""Pixelwise feature normalization of ProgressiveGAN (arXiv:1710.10196, section 4.2)."""
 
 import torch
 from torch import Tensor

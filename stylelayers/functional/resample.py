@@ -17,13 +17,13 @@ PADDING_MODES = ("zeros", "reflect", "replicate")
 
 
 def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mode: str = "zeros") -> Tensor:
-    """Filter with the normalised `kernel`; the image keeps its size.
+    """Filter with the normalized `kernel`; the image keeps its size.
 
     Even kernels reach one pixel further to the left and top. Module: :class:`stylelayers.Blur`.
 
     Args:
         x: floating-point images.
-        kernel: 1-D (separable) or 2-D taps, normalised to sum 1.
+        kernel: 1-D (separable) or 2-D taps, normalized to sum 1.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
 
     Shape:
@@ -46,7 +46,7 @@ def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mod
 def upsample2d(
     x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2, padding_mode: str = "zeros"
 ) -> Tensor:
-    """Enlarge images `factor` times: zero-insertion, then the normalised `kernel` with gain ``factor**2``.
+    """Enlarge images `factor` times: zero-insertion, then the normalized `kernel` with gain ``factor**2``.
 
     Padding modes are those of :func:`blur2d`. Module: :class:`stylelayers.Upsample2d`.
 
@@ -72,7 +72,7 @@ def upsample2d(
 def downsample2d(
     x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2, padding_mode: str = "zeros"
 ) -> Tensor:
-    """Shrink images `factor` times: the normalised `kernel`, then every `factor`-th pixel.
+    """Shrink images `factor` times: the normalized `kernel`, then every `factor`-th pixel.
 
     Padding modes are those of :func:`blur2d`. Module: :class:`stylelayers.Downsample2d`.
 

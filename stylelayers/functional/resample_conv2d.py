@@ -49,7 +49,7 @@ def resample_conv2d(
         up, down: factors by which to enlarge or shrink; at least one of them must be 1.
         padding: pixels around the image before the convolution, an int or ``(left, right, top, bottom)``.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``; ``"fir"`` resampling needs zeros.
-        kernel: FIR taps of the low-pass, normalised here; None for no filter. ``"nearest"`` has a box filter
+        kernel: FIR taps of the low-pass, normalized here; None for no filter. ``"nearest"`` has a box filter
             already and takes only the blur beside it.
         resample_method: ``"fir"`` or ``"nearest"``.
         groups: of the convolution.

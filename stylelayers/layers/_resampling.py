@@ -20,7 +20,7 @@ class Resampling:
         resample: ``"up"``, ``"down"`` or None.
         method: ``"fir"`` or ``"nearest"``.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
-        taps: the normalised `kernel` of `resample_conv2d`: the whole filter for ``"fir"``, the filter without the
+        taps: the normalized `kernel` of `resample_conv2d`: the whole filter for ``"fir"``, the filter without the
             box ``(1, 1)`` for ``"nearest"``; None without resampling.
     """
 
@@ -59,7 +59,7 @@ class Resampling:
 
 
 def fir_taps(caller: str, taps: Tensor | Sequence[Any]) -> Numbers:
-    """Normalised taps of a layer; the error for an int says that no channel count is needed."""
+    """Normalized taps of a layer; the error for an int says that no channel count is needed."""
     if is_int(taps):
         raise ValueError(
             f"{caller}: resample_filter must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed"

@@ -1,7 +1,7 @@
-"""Layers with an equalised learning rate (ProgressiveGAN, arXiv:1710.10196, section 4.1).
+"""Layers with an equalized learning rate (ProgressiveGAN, arXiv:1710.10196, section 4.1).
 
-Weights are stored with unit variance and multiplied in ``forward`` by the constant of He initialisation, so that an
-optimiser that normalises gradients (Adam) changes all layers at the same relative rate.
+Weights are stored with unit variance and multiplied in ``forward`` by the constant of He initialization, so that an
+optimizer that normalizes gradients (Adam) changes all layers at the same relative rate.
 
 Differences from published implementations: the scale is an explicit product in ``forward`` (no hooks, which would
 rename state-dict keys), and bias and activation are one operator.

@@ -36,8 +36,8 @@ class ModulatedConv2d(nn.Module):
         resample_filter: low-pass of the resampling. For ``"nearest"`` it must contain the box ``(1, 1)``, the
             filter of nearest-neighbour and average; the rest, ``(1, 2, 1)`` by default, is the blur.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
-        demodulate: normalise output filters; None means yes, except for 1x1 kernels.
-        normalize_style: normalise the affine map's output to unit mean square.
+        demodulate: normalize output filters; None means yes, except for 1x1 kernels.
+        normalize_style: normalize the affine map's output to unit mean square.
         bias: learn a bias.
         gain: factor on the weights, which are scaled by ``gain / sqrt(fan_in)``; sqrt(2) is He scaling.
         eps: added to the squared norms under demodulation.

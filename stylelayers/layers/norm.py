@@ -1,4 +1,4 @@
-"""Normalisation and statistics layers of ProgressiveGAN (arXiv:1710.10196, sections 3 and 4.2)."""
+"""Normalization and statistics layers of ProgressiveGAN (arXiv:1710.10196, sections 3 and 4.2)."""
 
 import torch
 from torch import Tensor, nn

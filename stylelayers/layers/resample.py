@@ -18,7 +18,7 @@ from ._resampling import fir_taps, format_taps
 
 
 class _FIRLayer(nn.Module):
-    """Holds the normalised taps as numbers, and the padding mode."""
+    """Holds the normalized taps as numbers, and the padding mode."""
 
     def __init__(self, resample_filter: Sequence[Any] | Tensor, padding_mode: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Blur(_FIRLayer):
     """Same-size low-pass filter; see :func:`stylelayers.functional.blur2d`.
 
     Args:
-        resample_filter: 1-D (separable) or 2-D taps, normalised here. No channel count is needed.
+        resample_filter: 1-D (separable) or 2-D taps, normalized here. No channel count is needed.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
 
     Shape:

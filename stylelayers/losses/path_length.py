@@ -1,4 +1,4 @@
-"""Path-length regularisation (arXiv:1912.04958, section 3.2), from a live graph or, as ``*_vjp``, from a callable."""
+"""Path-length regularization (arXiv:1912.04958, section 3.2), from a live graph or, as ``*_vjp``, from a callable."""
 
 from collections.abc import Callable
 from math import sqrt

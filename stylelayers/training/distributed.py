@@ -25,7 +25,7 @@ class PreflightError(ValueError):
 
 
 def average_gradients(optimizer: Optimizer) -> None:
-    """Average the gradients of an optimiser's parameters over ranks."""
+    """Average the gradients of an optimizer's parameters over ranks."""
     parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
     average_over_ranks(parameter.grad for parameter in parameters if parameter.grad is not None)
 

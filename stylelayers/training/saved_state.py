@@ -152,7 +152,7 @@ def _check_optimizer(key: str, optimizer: Optimizer, saved: Mapping[str, Any], k
 
 
 def _lacking(optimizer: Optimizer, states: Mapping[int, Mapping[str, Any]]) -> str | None:
-    """The entry that an optimiser of this class and settings misses when it steps from the smallest of the states."""
+    """The entry that an optimizer of this class and settings misses when it steps from the smallest of the states."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     stepped = [(parameter, states[place]) for place, parameter in enumerate(parameters) if place in states]
     if not stepped:

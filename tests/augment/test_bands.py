@@ -122,7 +122,7 @@ def drawn_gains(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Tensor:
     return found[0]
 
 
-def test_gains_are_normalised_by_the_natural_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gains_are_normalized_by_the_natural_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
     share = torch.tensor([10, 1, 1, 1], dtype=torch.float64) / 13
     for band in range(4):
         gains = drawn_gains(monkeypatch, probabilities={f"band_{b}": float(b == band) for b in range(4)})

@@ -183,7 +183,7 @@ def test_port_files_are_converted_both_ways(tmp_path: Path) -> None:
 def test_runs_are_converted_with_their_summary(run: Path, tmp_path: Path) -> None:
     result = convert(run / "checkpoints" / "last.ckpt", tmp_path / "g.safetensors")
     assert describe(result.target).summary == COUNTERS
-    assert result.notes[0].startswith("not kept: optimisers")
+    assert result.notes[0].startswith("not kept: optimizers")
 
 
 def test_discriminators_are_converted_too(tmp_path: Path) -> None:

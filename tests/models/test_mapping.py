@@ -53,7 +53,7 @@ def test_values_match_the_reference(num_labels: int) -> None:
         x = reference.bias_act(x @ weight.t() / x.shape[1] ** 0.5, bias, activation="relu")
     ws = module(z, labels)
     assert_same(ws, x[:, None].expand(-1, 5, -1))
-    assert_same(module(3 * z, labels), ws, 1e-6)  # z is normalised
+    assert_same(module(3 * z, labels), ws, 1e-6)  # z is normalized
 
 
 def test_truncation_moves_styles_towards_the_mean() -> None:

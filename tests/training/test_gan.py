@@ -20,7 +20,7 @@ NETWORKS = ("generator", "discriminator")
 
 
 class Steps(Callback):
-    """Notes every optimiser step: (iteration, network), the parameters that it changed and had gradients of."""
+    """Notes every optimizer step: (iteration, network), the parameters that it changed and had gradients of."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, str]] = []
@@ -134,7 +134,7 @@ def test_penalties_are_steps_every_interval_of_iterations(
     assert ("penalty/path_length" in logged, "penalty/r1" in logged) == (path_length is not None, r1 is not None)
 
 
-# Optimisers --------------------------------------------------------------------------------------------------------
+# Optimizers --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_penalties_are_steps_every_interval_of_iterations(
     ],
 )
 @pytest.mark.parametrize("betas", [(0.5, 0.99), [0, 0.9]])
-def test_built_optimisers_are_corrected_for_their_penalty(
+def test_built_optimizers_are_corrected_for_their_penalty(
     loss: dict[str, Any], generator_c: float, discriminator_c: float, betas: Any
 ) -> None:
     model = tiny_gan(optimizer=partial(Adam, lr=0.01, betas=betas), **loss)
@@ -181,7 +181,7 @@ def test_correction_needs_a_partial_with_lr(optimizer: Any) -> None:
 # Counters and agreement --------------------------------------------------------------------------------------------
 
 
-def test_counters_means_and_optimisers_survive_a_checkpoint(tmp_path: Path) -> None:
+def test_counters_means_and_optimizers_survive_a_checkpoint(tmp_path: Path) -> None:
     first, second, steps = tiny_gan(), tiny_gan(), Steps()
     trainer = fit(first, 3)
     assert (first.iterations, first.images_seen) == (3, 3 * BATCH)

@@ -1,4 +1,4 @@
-"""What is minimised: weights of the penalties, the law of style mixing, and values out of range."""
+"""What is minimized: weights of the penalties, the law of style mixing, and values out of range."""
 
 from __future__ import annotations
 

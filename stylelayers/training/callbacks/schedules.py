@@ -25,7 +25,7 @@ class Schedules(Callback):
 
     Args:
         learning_rate: a factor of both optimizers' configured rates, 0 or more.
-        beta2: of both optimisers, which must have betas, before their correction for penalties; in [0, 1).
+        beta2: of both optimizers, which must have betas, before their correction for penalties; in [0, 1).
         r1_gamma, r2_gamma: 0 or more; the penalty must be enabled in the loss.
         average_half_life: of the averaged generator, in images, above 0.
         interpolation: ``"linear"`` or ``"cosine"``, which starts and ends slowly between two points.

@@ -22,7 +22,7 @@ def sweep_direction() -> str:
 
 
 def swept_value(metrics: Mapping[str, float], metric: str | None) -> dict[str, float] | float:
-    """All metrics or, where the configuration names one to optimise, its value."""
+    """All metrics or, where the configuration names one to optimize, its value."""
     return dict(metrics) if metric is None else metrics.get(metric, worst_value())
 
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from .overrides import as_override
 
 _NO_VALIDATION = "has no effect: nothing is validated; callbacks=metrics measures quality"
-_BY_HAND = "is for optimisation by the trainer, and a GAN's is its model's"
+_BY_HAND = "is for optimization by the trainer, and a GAN's is its model's"
 REFUSED = {
     "gradient_clip_val": f"{_BY_HAND}; set model.max_grad_norm, which clips every step",
     "gradient_clip_algorithm": f"{_BY_HAND}; set model.max_grad_norm, which clips every step by its norm",
@@ -22,7 +22,7 @@ REFUSED = {
     "callbacks": "would be replaced by the group callbacks; put them there: +callbacks.NAME._target_=...",
     "logger": "would be replaced by the group logger; choose there: ~logger.tensorboard, +logger.NAME._target_=...",
     "barebones": "allows no callbacks and loggers, which write a run's files; leave out single ones: ~callbacks.grid",
-    "sync_batchnorm": "has no effect: the networks have no batch normalisation",
+    "sync_batchnorm": "has no effect: the networks have no batch normalization",
     "use_distributed_sampler": "has no effect: the data module deals images out to the processes",
     "enable_autolog_hparams": "has no effect: the configuration goes to config.yaml, not to the loggers",
     "model_registry": "has no effect: callbacks.checkpoint keeps checkpoints in the run's folder",

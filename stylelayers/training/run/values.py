@@ -94,7 +94,7 @@ def _check_made(name: str, node: DictConfig, kind: Any) -> None:
 
 
 def _try(name: str, optimizer: DictConfig) -> None:
-    """Make an optimiser of one number: only the optimiser knows the ranges of its arguments."""
+    """Make an optimizer of one number: only the optimizer knows the ranges of its arguments."""
     try:
         instantiate(optimizer, _convert_="all")([nn.Parameter(torch.zeros(1))])
     except CONFIGURATION_ERRORS as error:

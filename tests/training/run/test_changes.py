@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class InForce(Callback):
-    """The model and its optimisers after the first iteration."""
+    """The model and its optimizers after the first iteration."""
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: GAN, *_: Any) -> None:  # type: ignore[override]
         self.model = pl_module
@@ -194,7 +194,7 @@ TAKEN: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_an_optimiser_that_cannot_use_the_state_is_refused(case: str, tmp_path: Path) -> None:
+def test_an_optimizer_that_cannot_use_the_state_is_refused(case: str, tmp_path: Path) -> None:
     before, after, message = REFUSED[case]
     path = tmp_path / "last.ckpt"
     fit(tiny_gan(optimizer=before), 1).save_checkpoint(path)
@@ -208,7 +208,7 @@ def test_an_optimiser_that_cannot_use_the_state_is_refused(case: str, tmp_path: 
 
 
 @pytest.mark.parametrize("case", TAKEN)
-def test_other_settings_of_an_optimiser_are_not(case: str, tmp_path: Path) -> None:
+def test_other_settings_of_an_optimizer_are_not(case: str, tmp_path: Path) -> None:
     before, after = TAKEN[case]
     fit(tiny_gan(optimizer=before), 1).save_checkpoint(tmp_path / "last.ckpt")
     model = tiny_gan(optimizer=after)

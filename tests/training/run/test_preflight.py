@@ -77,7 +77,7 @@ def line_of(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def everything(trainer: Trainer, model: GAN) -> tuple[dict[str, Tensor], list[Any]]:
-    """Weights and buffers, copied; flags, optimisers, gradients, counters and random numbers."""
+    """Weights and buffers, copied; flags, optimizers, gradients, counters and random numbers."""
     tensors = {name: value.clone() for name, value in model.state_dict().items()}
     flags = [(part.training, [p.requires_grad for p in part.parameters(False)]) for part in model.modules()]
     optimizers = [str(optimizer.state_dict()) for optimizer in trainer.optimizers]

@@ -45,7 +45,7 @@ class Flipped(Dataset[Any]):
 
 
 class State(Callback):
-    """All tensors of model and optimisers at the end, and the labels and images of every batch."""
+    """All tensors of model and optimizers at the end, and the labels and images of every batch."""
 
     def __init__(self) -> None:
         self.batches: list[Tensor] = []

@@ -75,7 +75,7 @@ REFUSED = {
 
 
 class Factory:
-    """Makes optimisers, and is none."""
+    """Makes optimizers, and is none."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
