@@ -72,7 +72,7 @@ class Penalty:
 
 
 def penalty(name: str, *, network: str, weight: str, interval: str, logs: Iterable[str] = ()) -> Callable[[Any], Any]:
-    """Mark a method of a loss as a penalty, which is then trained with, scheduled by the images, logged and reported.
+    """Mark a method of a loss as a penalty: it gets a place in the steps, and is logged and reported by its name.
 
     The method takes :class:`NetworkCalls` and a :class:`MicroBatch`, and returns the value, without its weight, and
     one tensor for each name in `logs`. The weighted value is logged as ``penalty/<name>``.
