@@ -1,4 +1,4 @@
-"""What is said where an optional package is missing."""
+"""Error messages for optional packages that are missing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

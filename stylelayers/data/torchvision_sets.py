@@ -85,7 +85,7 @@ def torchvision_dataset(
 def _constructor_arguments(
     name: str, root: str, split: str, download: bool, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Those of our arguments that the class has, and the user's, which must be the class's too."""
+    """Merge our arguments, as far as the class has them, with the user's, all of which it must have."""
     parameters = _list_parameters(getattr(torchvision.datasets, name))
     switch = next((each for each in ("train", "split", "image_set") if each in parameters), None)
     if switch in (None, "train"):  # torchvision checks the names of the others

@@ -10,7 +10,7 @@ _SETTINGS = ("features", "resize_filter", "data_filter", "samples", "real_images
 
 @dataclass(frozen=True)
 class QualityReport:
-    """What a :class:`QualityMeter` measured; numbers that were not measured are None. See ``docs/quality.md``.
+    """Numbers and settings of a :class:`QualityMeter`; None for those not measured. See ``docs/quality.md``.
 
     Attributes:
         features: name of the feature network.

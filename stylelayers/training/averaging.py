@@ -20,15 +20,15 @@ class AveragedGenerator(nn.Module):
 
     Attributes:
         module: the averaged generator, in evaluation mode.
-        given: names of its parameters that an earlier training averaged: they have no ramp-up, which would soon replace
-            them by those of `generator`.
+        given: names of parameters that an earlier training averaged; they have no ramp-up, which would replace them by
+            those of `generator`.
     """
 
     def __init__(self, generator: Generator, *, half_life: float, rampup: float | None = 0.05) -> None:
         super().__init__()
-        check_number("GAN", above=0, average_half_life=half_life)
-        if rampup is not None:
-            check_number("GAN", above=0, average_rampup=rampup)
+        check_number(
+            "AveragedGenerator", above=0, half_life=half_life, **({} if rampup is None else {"rampup": rampup})
+        )
         self.half_life, self.rampup = half_life, rampup
         self.module = cast(Generator, deepcopy(generator).eval().requires_grad_(False))
         self.given: frozenset[str] = frozenset()

@@ -1,15 +1,13 @@
-"""Training by several processes: what they agree on after a backward pass and after an iteration.
+"""Training on several ranks.
 
-Every process holds the whole model, starts with the weights of the first and works on its share of the batch.
-Lightning starts the processes and, under every strategy that it calls ``ddp``, hands those weights out. Its averaging
-of gradients is left alone: an iteration of a GAN has several backward passes, each to some of the parameters and some
-of them through a gradient, for which `DistributedDataParallel` refuses to work, or looks through every graph for
-unused parameters and exchanges the gradients of both networks after each pass.
+Every rank holds the whole model and works on its share of the batch; Lightning starts the ranks and hands out the
+weights of the first. Its averaging of gradients is not used: an iteration of a GAN has several backward passes, some
+through a gradient, for which `DistributedDataParallel` refuses to work, searches every graph for unused parameters, or
+averages the gradients of both networks after each pass.
 
-Instead the gradients of the network whose turn it is are averaged once they are complete, in one exchange, before
-anyone looks at them. No hook has to see the backward pass, so that it may be of any kind (live graph, `torch.func`,
-compiled, accumulated in parts, scaled), and what follows is the same everywhere: a step is taken or skipped by all.
-The price is that the exchange does not overlap with the backward pass.
+Instead, the gradients of the network that steps next are averaged once they are complete, in one exchange, before they
+are read. The backward pass may be of any kind (live graph, `torch.func`, compiled, accumulated, scaled), and all ranks
+take or skip a step alike. The price: the exchange does not overlap with the backward pass.
 """
 
 from contextlib import AbstractContextManager, nullcontext

@@ -81,8 +81,9 @@ class GAN(LightningModule):
         self.automatic_optimization = False
         _check_agreement(generator, discriminator)
         check_ints("GAN", micro_batches=micro_batches)
-        if max_grad_norm is not None:
-            check_number("GAN", above=0, max_grad_norm=max_grad_norm)
+        optional = {"average_rampup": average_rampup, "max_grad_norm": max_grad_norm}
+        given = {name: value for name, value in optional.items() if value is not None}
+        check_number("GAN", above=0, average_half_life=average_half_life, **given)
         self.generator, self.discriminator, self.loss, self.augment = generator, discriminator, loss, augment
         self.calls = NetworkCalls(generator, discriminator, augment)
         loss.divide_decay(micro_batches)

@@ -1,4 +1,4 @@
-"""What training asks of the networks: differentiable calls, eager or through ``torch.compile``."""
+"""Differentiable calls of the networks in training, eager or through ``torch.compile``."""
 
 import warnings
 from collections.abc import Callable

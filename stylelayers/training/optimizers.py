@@ -46,7 +46,7 @@ def keep_own_settings(optimizer: Optimizer) -> Optimizer:
 
 
 def _with_own_settings(optimizer: Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
-    """What else a group holds is state: some optimizers estimate their step size there."""
+    """Groups also hold state, which is loaded: some optimizers keep an estimated step size there."""
     constructors = (vars(kind).get("__init__") for kind in type(optimizer).__mro__)
     signatures = [inspect.signature(constructor) for constructor in constructors if inspect.isfunction(constructor)]
     arguments = {name for signature in signatures for name in signature.parameters} - {"params"}

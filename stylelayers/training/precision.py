@@ -1,8 +1,8 @@
-"""What of a model stays in float32 when a trainer has the rest in half precision (``bf16-true``, ``16-true``).
+"""Parts of a model that stay in float32 under half precision (``bf16-true``, ``16-true``).
 
-A number of b bits loses what is added to it if that is smaller than its 2^b-th part. Means over many steps move by such
-parts, and so do mapping networks, whose weights are 100 times larger than the effect that they have
-(``lr_multiplier`` 0.01): in bfloat16 they would stand still.
+A number with b bits of mantissa does not change if less than its 2^b-th part is added. Running means change by such
+small parts, and so do mapping networks, whose weights are 100 times larger than their effect (``lr_multiplier`` 0.01):
+in bfloat16 they would stand still.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What a checkpoint stores of a GAN beside its tensors, and checks that its state fits another GAN."""
+"""Description of a GAN in a checkpoint, and checks that the checkpoint's state fits another GAN."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Penalty:
-    """What :func:`penalty` says of a method; `weight` and `interval` are names of attributes of its loss."""
+    """The arguments of :func:`penalty`; `weight` and `interval` are names of attributes of the loss."""
 
     name: str
     network: str

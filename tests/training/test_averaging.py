@@ -94,5 +94,5 @@ def test_it_is_an_untrained_copy_that_stays_in_evaluation_mode() -> None:
     ],
 )
 def test_bad_values_name_their_argument(options: dict[str, Any], name: str) -> None:
-    with pytest.raises(ValueError, match=f"GAN: average_{name} must be a number above 0, got"):
+    with pytest.raises(ValueError, match=f"AveragedGenerator: {name} must be a number above 0, got"):
         AveragedGenerator(tiny_gan().generator, **options)

@@ -1,4 +1,4 @@
-"""What surrounds a training from a configuration: checks, error lines, resume, transfer, pre-flight, closing lines."""
+"""Training from a configuration: checks, error lines, resume, transfer, pre-flight, closing lines."""
 
 from ..._extras import needs_extra
 

@@ -100,7 +100,7 @@ def checkpoint_bytes(model: GAN) -> int:
 
 
 def _bytes_to_write(callback: LatestCheckpoint, model: GAN) -> int:
-    """Of all checkpoints that are kept and the one being written, less those of the folder, which they replace."""
+    """Size of all kept checkpoints and the one being written, less those that they replace."""
     files = callback.keep + (callback.monitor is not None) + 1
     present = sum(path.stat().st_size for path in callback.path.parent.glob("*.ckpt"))
     return max(0, files * checkpoint_bytes(model) - present)

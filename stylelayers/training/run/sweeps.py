@@ -1,4 +1,4 @@
-"""What a sweeper gets from a run: the value of a metric, or the worst one if the run diverged."""
+"""The value of a run for a sweeper: that of a metric, or the worst one if the run diverged."""
 
 import math
 from collections.abc import Mapping
