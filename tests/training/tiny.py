@@ -18,6 +18,7 @@ import hydra
 import numpy as np
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
 from lightning import Callback, Trainer
 from omegaconf import DictConfig
 from PIL import Image
@@ -61,6 +62,7 @@ def tiny_config(output: Path, *overrides: str) -> DictConfig:
 
 def command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> None:
     """What ``python train.py ...`` does, in this process and started from `folder`."""
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)  # as in a fresh process
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
