@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import distributed
 
+from ._ranks import rank_count
+
 
 def gather_random_states() -> list[dict[str, Any]]:
     """The states of all ranks of the process group in their order; of this process alone without a group."""
     state = _capture_random_state()
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if rank_count() == 1:
         return [state]
-    states: list[Any] = [None] * distributed.get_world_size()
+    states: list[Any] = [None] * rank_count()
     distributed.all_gather_object(states, state)
     return states
 

@@ -13,6 +13,7 @@ from torch import distributed
 from torch.utils.data import Dataset, DistributedSampler
 
 from .._random_state import derive_seed, preserve_random_state, seed_cpu_generators
+from .._ranks import rank_count
 
 
 class ImageOrder(DistributedSampler[Any]):
@@ -29,8 +30,8 @@ class ImageOrder(DistributedSampler[Any]):
     """
 
     def __init__(self, length: int, batch_size: int, *, seed: int, images_seen: Callable[[], int | None]) -> None:
-        grouped = distributed.is_available() and distributed.is_initialized()
-        processes, rank = (distributed.get_world_size(), distributed.get_rank()) if grouped else (1, 0)
+        processes = rank_count()
+        rank = distributed.get_rank() if processes > 1 else 0
         super().__init__(range(length), num_replicas=processes, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.length, self.batch_size, self.images_seen = length, batch_size, images_seen
         self.num_samples = math.ceil(length / (processes * batch_size)) * batch_size

@@ -86,8 +86,8 @@ class StyleGAN2Loss(nn.Module):
         return weight in self._enabled
 
     def set_weight(self, name: str, value: float) -> None:
-        """Change the weight of an enabled penalty."""
-        assert name in self._enabled
+        """Change the weight of an enabled penalty; a ValueError for any other."""
+        check_choice(type(self).__name__, "enabled penalties", name, sorted(self._enabled))
         setattr(self, name, value)
 
     def divide_decay(self, micro_batches: int) -> None:

@@ -60,11 +60,8 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
     except ValueError as error:
         there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
         needed = overrides(there, network_arguments(model))
-        raise ValueError(
-            f"resume: {error}; "
-            + (f"repeat the overrides of its run: {needed}, or " if needed else "repeat the overrides of its run, or ")
-            + "begin a new run with initialize_from"
-        ) from None
+        repeated = "repeat the overrides of its run" + (f": {needed}" if needed else "")
+        raise ValueError(f"resume: {error}; {repeated}, or begin a new run with initialize_from") from None
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Training that begins with the networks of an earlier one, some of whose layers may stay as they are."""
+"""Training that begins with the networks of a file: a run, a checkpoint, a generator file or a published network."""
 
 import os
 import re
