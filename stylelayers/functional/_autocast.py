@@ -18,13 +18,17 @@ def in_dtype_of(weight: Tensor, x: Tensor, caller: str) -> Tensor:
         return x
     if not x.is_floating_point():
         raise ValueError(f"{caller}: the input must be floating-point, as {weight.dtype} of the weight, got {x.dtype}")
-    casts = x.device.type != "meta" and torch.is_autocast_enabled(x.device.type)
-    return x if casts and torch.float64 not in (x.dtype, weight.dtype) else x.to(weight.dtype)
+    return x if is_autocast(x) and torch.float64 not in (x.dtype, weight.dtype) else x.to(weight.dtype)
 
 
 def without_autocast(like: Tensor) -> AbstractContextManager[None]:
     """A context in which operators on the device of `like` compute in their inputs' dtype."""
-    kind = like.device.type
-    if kind == "meta" or not torch.is_autocast_enabled(kind):  # entering torch.autocast costs as much as a small layer
+    if not is_autocast(like):  # entering torch.autocast costs as much as a small layer
         return nullcontext()
-    return torch.autocast(kind, enabled=False)
+    return torch.autocast(like.device.type, enabled=False)
+
+
+def is_autocast(like: Tensor) -> bool:
+    """Whether autocast chooses the dtype of operators on the device of `like`."""
+    kind = like.device.type
+    return kind != "meta" and torch.is_autocast_enabled(kind)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._function import cache_signature
+from ._function import FastFunction
 
 
 def move_buffer(module: nn.Module, name: str, value: Tensor) -> None:
@@ -27,11 +27,10 @@ def move_buffer(module: nn.Module, name: str, value: Tensor) -> None:
         _Copy.apply(f"{type(module).__name__}: {name}", buffer, value)
 
 
-class _Copy(torch.autograd.Function):
+class _Copy(FastFunction):
     """``buffer.copy_(value)``, also for a buffer that a function under `torch.func` closes over."""
 
     @staticmethod
-    @cache_signature
     def forward(caller: str, buffer: Tensor, value: Tensor) -> Tensor:
         buffer.copy_(value)
         return buffer.new_empty(0)

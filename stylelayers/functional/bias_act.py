@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
-from ._function import cache_signature, needs_plain_operators, records_gradients
+from ._function import FastFunction, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
 
@@ -114,11 +114,10 @@ def _make_settings(caller: str, name: str, alpha: float | None, gain: float | No
     return _Settings(activation, () if alpha is None else (alpha,), gain, clamp)
 
 
-class _BiasAct(torch.autograd.Function):
+class _BiasAct(FastFunction):
     generate_vmap_rule = True
 
     @staticmethod
-    @cache_signature
     def forward(x: Tensor, bias: Tensor | None, dim: int, settings: _Settings) -> Tensor:
         return _forward(x, bias, settings, in_place=True)
 

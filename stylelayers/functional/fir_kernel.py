@@ -1,23 +1,23 @@
-"""FIR kernels: plain numbers until an operator needs a tensor, which is cached for each dtype and device.
+"""FIR kernels: checked and normalized taps, plain numbers wherever they can be.
 
 Layers keep their taps as tuples, which the meta device, a cast to half precision or loading a file cannot lose.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import isfinite
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ._buffers import number_without_sync
 
-_Rows = tuple[tuple[float, ...], ...]
-Numbers = tuple[float, ...] | _Rows
+Rows = tuple[tuple[float, ...], ...]
+Numbers = tuple[float, ...] | Rows
 """Taps of a separable kernel, or the rows of a 2-D one."""
 Kernel = Tensor | Numbers
+_R = TypeVar("_R")
 
 _LEAST_SUM = 1e-6  # relative to the sum of magnitudes; a smaller sum is rounding error
 _ZERO_SUM = "fir_kernel: taps that sum to 0, or to no number, cannot be normalized; pass normalize=False"
@@ -52,6 +52,43 @@ def as_kernel(taps: Tensor | Sequence[Any], *, normalize: bool, like: Tensor | N
     kernel = taps if like is None else taps.to(like.device)
     dtype = like.dtype if like is not None else kernel.dtype
     return _divide_by_sum(kernel, dtype) if normalize else kernel.to(dtype)
+
+
+def per_kernel(*, normalize: bool) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
+    """Have ``build(kernel, *constants)`` take any taps, as ``build(taps, like, *constants)``, and check them.
+
+    Results for plain numbers are remembered, so that a call checks, normalizes and flips them no more.
+    """
+
+    def decorate(build: Callable[..., _R]) -> Callable[..., _R]:
+        def from_numbers(taps: Numbers, *constants: Any) -> _R:
+            return build(as_kernel(taps, normalize=normalize), *constants)
+
+        remembered = lru_cache(maxsize=256)(from_numbers)
+
+        def call(taps: Tensor | Sequence[Any], like: Tensor, *constants: Any) -> _R:
+            if type(taps) is not CheckedTaps and not _is_constant(taps):
+                if isinstance(taps, Tensor):
+                    return build(as_kernel(taps, normalize=normalize, like=like), *constants)
+                taps = numbers_of(taps)
+            if torch.compiler.is_compiling():  # which traces the function itself
+                return from_numbers(cast(Numbers, taps), *constants)
+            return remembered(taps, *constants)
+
+        return call
+
+    return decorate
+
+
+class CheckedTaps(tuple[Any, ...]):
+    """Numbers that have been checked, as the layers keep them."""
+
+
+def _is_constant(taps: object) -> bool:
+    """Whether taps are numbers in tuples, which cannot change: a tensor's hash would not tell its values."""
+    if type(taps) is tuple:
+        return all(map(_is_constant, taps))
+    return type(taps) is float or type(taps) is int
 
 
 def numbers_of(taps: Tensor | Sequence[Any]) -> Numbers:
@@ -106,40 +143,14 @@ def size_of(kernel: Kernel) -> tuple[int, int]:
     return height, height if is_separable(kernel) else len(cast(Any, kernel)[0])
 
 
-def correlation_taps(kernel: Kernel, *, flip: bool, gain: float, like: Tensor) -> Tensor:
-    """Taps ``(height, width)`` to correlate `like` with: the kernel times `gain`, flipped to convolve."""
-    if isinstance(kernel, Tensor):
-        taps = torch.outer(kernel, kernel) if kernel.ndim == 1 else kernel
-        return (taps.flip(0, 1) if flip else taps) * gain
-    if type(like) not in (Tensor, nn.Parameter):  # fake tensors and other subclasses do not mix with plain tensors
-        return like.new_tensor(_matrix(kernel, flip, gain))
-    if torch.compiler.is_compiling():
-        return _stack_scalars(_matrix(kernel, flip, gain), like)
-    return _cached_taps(kernel, flip, gain, like.dtype, like.device)
+def rows_of(numbers: Numbers) -> Rows:
+    """The rows of the 2-D kernel."""
+    rows = _rows(numbers)
+    return tuple(tuple(a * b for b in rows[0]) for a in rows[0]) if is_separable(numbers) else rows
 
 
-def _stack_scalars(rows: list[list[float]], like: Tensor) -> Tensor:
-    """Build the taps on the device; the compiler would copy a constant tensor there at every call."""
-    return torch.stack([like.new_full((), tap) for row in rows for tap in row]).view(len(rows), -1)
-
-
-@lru_cache(maxsize=256)
-def _cached_taps(kernel: Numbers, flip: bool, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Made in another thread, outside the caller's mode (inference, `torch.func`), since the tensor outlives it."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(torch.tensor, _matrix(kernel, flip, gain), dtype=dtype, device=device).result()
-
-
-def _matrix(kernel: Numbers, flip: bool, gain: float) -> list[list[float]]:
-    rows = _rows(kernel)
-    if is_separable(kernel):
-        rows = tuple(tuple(a * b for b in rows[0]) for a in rows[0])
-    step = -1 if flip else 1
-    return [[tap * gain for tap in row[::step]] for row in rows[::step]]
-
-
-def _rows(numbers: Numbers) -> _Rows:
-    return cast(_Rows, (numbers,) if is_separable(numbers) else numbers)
+def _rows(numbers: Numbers) -> Rows:
+    return cast(Rows, (numbers,) if is_separable(numbers) else numbers)
 
 
 def _shape(values: object) -> tuple[int, ...]:

@@ -1,17 +1,17 @@
 """Low-pass filtering and resampling of images by FIR kernels, as in StyleGAN2 (arXiv:1912.04958).
 
-All three are special cases of :func:`stylelayers.functional.upfirdn2d`, which holds the derivatives.
+All three are special cases of :func:`stylelayers.functional.upfirdn2d`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import check_choice, check_ints
-from .fir_kernel import Kernel, as_kernel, size_of
-from .upfirdn2d import upfirdn2d
+from ._fir_filter import FIRFilter, Sides, centred, make_filter
+from .fir_kernel import Kernel, per_kernel
 
 PADDING_MODES = ("zeros", "reflect", "replicate")
 
@@ -38,9 +38,7 @@ def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mod
         >>> blur2d(torch.ones(1, 3, 8, 8), padding_mode="replicate").mean()
         tensor(1.)
     """
-    taps = as_kernel(kernel, normalize=True, like=x)
-    x, sides = _pad_border("blur2d", x, _sides(taps, lambda k: (k // 2, (k - 1) // 2)), padding_mode)
-    return upfirdn2d(x, taps, padding=sides)
+    return resample2d("blur2d", x, kernel, padding_mode)
 
 
 def upsample2d(
@@ -62,11 +60,8 @@ def upsample2d(
         >>> upsample2d(torch.ones(1, 3, 8, 8)).shape
         torch.Size([1, 3, 16, 16])
     """
-    taps = as_kernel(kernel, normalize=True, like=x)
     check_ints("upsample2d", factor=factor)
-    sides = _sides(taps, lambda k: ((k + factor - 1) // 2, (k - factor) // 2))
-    x, sides = _pad_border("upsample2d", x, sides, padding_mode, factor)
-    return upfirdn2d(x, taps, up=factor, padding=sides, gain=float(factor**2))
+    return resample2d("upsample2d", x, kernel, padding_mode, factor, 1)
 
 
 def downsample2d(
@@ -88,14 +83,11 @@ def downsample2d(
         >>> downsample2d(torch.ones(1, 3, 8, 8)).shape
         torch.Size([1, 3, 4, 4])
     """
-    taps = as_kernel(kernel, normalize=True, like=x)
     check_ints("downsample2d", factor=factor)
-    sides = _sides(taps, lambda k: ((k - factor + 1) // 2, (k - factor) // 2))
-    x, sides = _pad_border("downsample2d", x, sides, padding_mode)
-    return upfirdn2d(x, taps, down=factor, padding=sides)
+    return resample2d("downsample2d", x, kernel, padding_mode, 1, factor)
 
 
-def pad2d(x: Tensor, sides: tuple[int, int, int, int], padding_mode: str) -> Tensor:
+def pad2d(x: Tensor, sides: Sides, padding_mode: str) -> Tensor:
     """Pad by `sides` ``(left, right, top, bottom)`` pixels; reflection needs an image larger than that."""
     if not any(sides):
         return x
@@ -109,21 +101,23 @@ def pad2d(x: Tensor, sides: tuple[int, int, int, int], padding_mode: str) -> Ten
     return F.pad(x, sides, mode=padding_mode)
 
 
-def _pad_border(
-    caller: str, x: Tensor, sides: tuple[int, int, int, int], padding_mode: str, up: int = 1
-) -> tuple[Tensor, tuple[int, int, int, int]]:
-    """Pad images as the mode says; return them and the zero padding that remains after zero-insertion."""
-    check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
+def resample2d(
+    caller: str, x: Tensor, kernel: Tensor | Sequence[Any], padding_mode: str, up: int = 1, down: int = 1
+) -> Tensor:
+    """Filter and resample images; errors name the caller, a function or a layer."""
+    if padding_mode not in PADDING_MODES:  # no call: small layers are fast
+        check_choice(caller, "padding_mode", padding_mode, PADDING_MODES)
     if x.ndim != 4 or not x.is_floating_point():
         raise ValueError(f"{caller}: x must be a floating-point (N, C, H, W), got {x.dtype} {tuple(x.shape)}")
-    if padding_mode == "zeros":
-        return x, sides
-    left, right, top, bottom = (max(0, -(-side // up)) for side in sides)
-    rest = (sides[0] - left * up, sides[1] - right * up, sides[2] - top * up, sides[3] - bottom * up)
-    return pad2d(x, (left, right, top, bottom), padding_mode), rest
+    border, fir = _prepared(kernel, x, up, down, padding_mode != "zeros")
+    return fir(x if border is None else pad2d(x, border, padding_mode))
 
 
-def _sides(taps: Kernel, near_and_far: Callable[[int], tuple[int, int]]) -> tuple[int, int, int, int]:
-    """``(left, right, top, bottom)``, from the padding before and after that ``k`` taps need along one axis."""
-    height, width = size_of(taps)
-    return (*near_and_far(width), *near_and_far(height))
+@per_kernel(normalize=True)
+def _prepared(kernel: Kernel, up: int, down: int, bordered: bool) -> tuple[Sides | None, FIRFilter]:
+    """The filter, and the pixels by which to pad the image before it if the border is not zeros."""
+    sides, border = centred(kernel, up, down), None
+    if bordered:
+        border = cast(Sides, tuple(max(0, -(-side // up)) for side in sides))
+        sides = cast(Sides, tuple(side - pixels * up for side, pixels in zip(sides, border, strict=True)))
+    return border, make_filter(kernel, (up, up), (down, down), sides, gain=float(up**2))

@@ -15,18 +15,18 @@ Differences from published implementations:
 """
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import check_choice
-from .fir_kernel import Kernel, as_kernel, size_of
+from ._fir_filter import FIRFilter, Sides, add_sides, centred, make_filter
+from .fir_kernel import Kernel, per_kernel
 from .resample import PADDING_MODES, blur2d, pad2d
-from .upfirdn2d import upfirdn2d
 
 RESAMPLE_METHODS = ("fir", "nearest")
-_Sides = tuple[int, int, int, int]
 
 
 def resample_conv2d(
@@ -35,7 +35,7 @@ def resample_conv2d(
     *,
     up: int = 1,
     down: int = 1,
-    padding: int | _Sides = 0,
+    padding: int | Sides = 0,
     padding_mode: str = "zeros",
     kernel: Tensor | Sequence[Any] | None = None,
     resample_method: str = "fir",
@@ -78,14 +78,11 @@ def resample_conv2d(
     check_resampling("resample_conv2d", up, down, padding_mode, resample_method)
     if up == 1 and down == 1:
         return _conv2d(x, weight, sides, padding_mode, groups)
-    if resample_method == "fir":
-        taps = as_kernel((1.0,) if kernel is None else kernel, normalize=True, like=x)
-        if weight.shape[2:] == (1, 1):
-            return _fir_pointwise(x, weight, up, down, sides, taps, groups)
-        return (
-            _fir_up(x, weight, up, sides, taps, groups) if up > 1 else _fir_down(x, weight, down, sides, taps, groups)
-        )
     blur = (1.0,) if kernel is None else kernel
+    if resample_method == "fir":
+        return _with_fir(
+            x, weight, up, down, _prepared(blur, x, *map(index, weight.shape[2:]), up, down, sides), groups
+        )
     if up > 1:
         return blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur)
     x = pad2d(blur2d(x, blur), sides, padding_mode)
@@ -106,52 +103,42 @@ def check_resampling(caller: str, up: int, down: int, padding_mode: str, resampl
         )
 
 
-def _conv2d(x: Tensor, weight: Tensor, sides: _Sides, padding_mode: str, groups: int) -> Tensor:
+def _conv2d(x: Tensor, weight: Tensor, sides: Sides, padding_mode: str, groups: int) -> Tensor:
     left, right, top, bottom = sides
     if padding_mode == "zeros" and left == right >= 0 and top == bottom >= 0:
         return F.conv2d(x, weight, padding=(top, left), groups=groups)
     return F.conv2d(pad2d(x, sides, padding_mode), weight, groups=groups)
 
 
-def _fir_pointwise(x: Tensor, weight: Tensor, up: int, down: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
-    if up > 1:
-        return _fir(F.conv2d(x, weight, groups=groups), taps, sides, up=up)
-    return F.conv2d(_fir(x, taps, sides, down=down), weight, groups=groups)
+def _with_fir(x: Tensor, weight: Tensor, up: int, down: int, fir: FIRFilter, groups: int) -> Tensor:
+    """The filter before a convolution that shrinks, or after one that enlarges, both at the lower resolution."""
+    pointwise = weight.shape[2:] == (1, 1)
+    if up == 1:
+        return F.conv2d(fir(x), weight, stride=1 if pointwise else down, groups=groups)
+    if pointwise:
+        return fir(F.conv2d(x, weight, groups=groups))
+    return fir(F.conv_transpose2d(x, _transposed(weight, groups), stride=up, groups=groups))
 
 
-def _fir(x: Tensor, taps: Kernel, sides: _Sides, *, up: int = 1, down: int = 1) -> Tensor:
-    """The filter without convolution, aligned as `upsample2d` and `downsample2d` are, with extra padding."""
-    padding = _add(sides, _centred(taps, up, down))
-    return upfirdn2d(x, taps, up=up, down=down, padding=padding, gain=float(up**2))
+@per_kernel(normalize=True)
+def _prepared(kernel: Kernel, kh: int, kw: int, up: int, down: int, sides: Sides) -> FIRFilter:
+    """The filter with the padding of the convolution; beside a 1x1 convolution it resamples too."""
+    padding = add_sides(sides, centred(kernel, up, down))
+    gain = float(up**2)
+    if kh == kw == 1:
+        return make_filter(kernel, (up, up), (down, down), padding, gain=gain)
+    spread = (1 - kw, up - kw, 1 - kh, up - kh) if up > 1 else (0, 0, 0, 0)  # of the transposed convolution
+    return make_filter(kernel, (1, 1), (1, 1), add_sides(padding, spread), gain=gain)
 
 
-def _fir_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
-    """Transposed convolution, then the filter, which also applies the padding."""
-    kh, kw = weight.shape[2:]
-    y = F.conv_transpose2d(x, _transposed(weight, groups), stride=up, groups=groups)
-    spread = (1 - kw, up - kw, 1 - kh, up - kh)
-    return upfirdn2d(y, taps, padding=_add(_add(sides, _centred(taps, up, 1)), spread), gain=float(up**2))
-
-
-def _fir_down(x: Tensor, weight: Tensor, down: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
-    x = upfirdn2d(x, taps, padding=_add(sides, _centred(taps, 1, down)))
-    return F.conv2d(x, weight, stride=down, groups=groups)
-
-
-def _centred(taps: Kernel, up: int, down: int) -> _Sides:
-    height, width = size_of(taps)
-    near, far = (up - 1, -up) if up > 1 else (1 - down, -down)
-    return ((width + near) // 2, (width + far) // 2, (height + near) // 2, (height + far) // 2)
-
-
-def _nearest_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, padding_mode: str, groups: int) -> Tensor:
+def _nearest_up(x: Tensor, weight: Tensor, up: int, sides: Sides, padding_mode: str, groups: int) -> Tensor:
     """Nearest-neighbour enlarging, pad, convolve: one transposed convolution if the border allows it."""
     kh, kw = weight.shape[2:]
     if min(sides) < 0 or (padding_mode == "reflect" and max(sides) >= up):
         x = x.repeat_interleave(up, dim=2).repeat_interleave(up, dim=3)
         return F.conv2d(pad2d(x, sides, padding_mode), weight, groups=groups)
     # Reflecting fewer than `up` enlarged pixels repeats the outermost one.
-    outer: _Sides = tuple(-(-side // up) for side in sides)  # type: ignore[assignment]
+    outer: Sides = tuple(-(-side // up) for side in sides)  # type: ignore[assignment]
     x = pad2d(x, outer, "zeros" if padding_mode == "zeros" else "replicate")
     box = _over_box(_transposed(weight, groups), up)
     y = F.conv_transpose2d(x, box, stride=up, groups=groups)
@@ -174,11 +161,7 @@ def _transposed(weight: Tensor, groups: int) -> Tensor:
     return weight.flip(2, 3)
 
 
-def _add(a: _Sides, b: _Sides) -> _Sides:
-    return tuple(p + q for p, q in zip(a, b, strict=True))  # type: ignore[return-value]
-
-
-def _sides(padding: int | _Sides) -> _Sides:
+def _sides(padding: int | Sides) -> Sides:
     sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
     if len(sides) != 4:
         raise ValueError(f"resample_conv2d: padding must be an int or (left, right, top, bottom), got {padding!r}")

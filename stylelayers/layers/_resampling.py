@@ -7,7 +7,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from .._checks import check_choice, is_int
-from ..functional.fir_kernel import Numbers, is_separable, normalized, numbers_of
+from ..functional.fir_kernel import CheckedTaps, Numbers, is_separable, normalized, numbers_of
 from ..functional.resample import PADDING_MODES
 from ..functional.resample_conv2d import check_resampling
 
@@ -65,7 +65,7 @@ def fir_taps(caller: str, taps: Tensor | Sequence[Any]) -> Numbers:
             f"{caller}: resample_filter must be FIR taps such as (1, 2, 1), got {taps}; no channel count is needed"
         )
     try:
-        return normalized(numbers_of(taps))
+        return CheckedTaps(normalized(numbers_of(taps)))
     except ValueError as error:
         raise ValueError(f"{caller}: {error}") from None
 

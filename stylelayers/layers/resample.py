@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_choice, check_ints
-from ..functional import blur2d, downsample2d, upsample2d
-from ..functional.resample import PADDING_MODES
+from ..functional.resample import PADDING_MODES, resample2d
 from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import fir_taps, format_taps
@@ -63,7 +62,7 @@ class Blur(_FIRLayer):
         super().__init__(resample_filter, padding_mode)
 
     def forward(self, x: Tensor) -> Tensor:
-        return blur2d(x, self.resample_filter, padding_mode=self.padding_mode)
+        return resample2d("Blur", x, self.resample_filter, self.padding_mode)
 
 
 class _ResamplingLayer(_FIRLayer):
@@ -95,7 +94,7 @@ class Upsample2d(_ResamplingLayer):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return upsample2d(x, self.resample_filter, factor=self.factor, padding_mode=self.padding_mode)
+        return resample2d("Upsample2d", x, self.resample_filter, self.padding_mode, self.factor)
 
 
 @answers_to_other_names
@@ -107,4 +106,4 @@ class Downsample2d(_ResamplingLayer):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return downsample2d(x, self.resample_filter, factor=self.factor, padding_mode=self.padding_mode)
+        return resample2d("Downsample2d", x, self.resample_filter, self.padding_mode, 1, self.factor)
