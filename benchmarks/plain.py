@@ -12,12 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["PlainModulatedConv2d", "plain_bias_act", "plain_blur", "plain_downsample", "plain_upsample"]
+__all__ = ["PlainModulatedConv2d", "plain_bias_act", "plain_blur", "plain_downsample", "plain_upsample", "sliced_blur"]
 
 
 def plain_blur(x: Tensor, taps: tuple[int, ...] = (1, 2, 1)) -> Tensor:
     before, after = len(taps) // 2, (len(taps) - 1) // 2
     return _fir(F.pad(x, (before, after, before, after)), taps)
+
+
+def sliced_blur(x: Tensor) -> Tensor:
+    """The blur by (1, 2, 1) along both axes, as shifted images that are added."""
+    x = F.pad(x, (1, 1, 0, 0))
+    x = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
+    x = F.pad(x, (0, 0, 1, 1))
+    return (x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]) / 16
 
 
 def plain_upsample(x: Tensor, taps: tuple[int, ...] = (1, 3, 3, 1)) -> Tensor:

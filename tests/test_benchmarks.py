@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import generate, growth, iteration, memory, networks, operators, timing
+from benchmarks import filters, generate, growth, iteration, memory, networks, operators, timing
 from benchmarks.peers import Official, Rosinality
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
@@ -39,6 +39,16 @@ def test_operators_give_the_plain_ones_numbers(
     names = {row[0] for row in rows if row[1] == "double backward"}
     assert names >= {"blur", "upsample", "downsample", "bias_act lrelu", "modulated conv up, reflect"}
     assert all(float(row[2]) > 0 for row in rows if row[1] in operators.PHASES)
+
+
+def test_filters_are_timed_in_every_size_and_layout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(filters, "SHAPES", ((2, 3, 8, 8),))
+    rows = table(filters.main, monkeypatch, capsys, "--rounds=1")
+    timed = {tuple(row[i] for i in (0, 2, 3)) for row in rows if len(row) == len(filters.HEADER)}
+    assert timed >= {(name, layout, "double backward") for name in ("blur", "up", "down") for layout in filters.LAYOUTS}
+    assert {row[0] for row in rows} >= {"conv2d", "Blur"}
 
 
 def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
