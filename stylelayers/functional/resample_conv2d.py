@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .._checks import check_choice
+from ._convolution import convolve
 from ._fir_filter import FIRFilter, Sides, add_sides, centred, make_filter
 from .fir_kernel import Kernel, per_kernel
 from .resample import PADDING_MODES, blur2d, pad2d
@@ -86,7 +87,7 @@ def resample_conv2d(
     if up > 1:
         return blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur)
     x = pad2d(blur2d(x, blur), sides, padding_mode)
-    return F.conv2d(x, _over_box(weight, down) / down**2, stride=down, groups=groups)
+    return convolve(x, _over_box(weight, down) / down**2, stride=down, groups=groups)
 
 
 def check_resampling(caller: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
@@ -106,18 +107,18 @@ def check_resampling(caller: str, up: int, down: int, padding_mode: str, resampl
 def _conv2d(x: Tensor, weight: Tensor, sides: Sides, padding_mode: str, groups: int) -> Tensor:
     left, right, top, bottom = sides
     if padding_mode == "zeros" and left == right >= 0 and top == bottom >= 0:
-        return F.conv2d(x, weight, padding=(top, left), groups=groups)
-    return F.conv2d(pad2d(x, sides, padding_mode), weight, groups=groups)
+        return convolve(x, weight, padding=(top, left), groups=groups)
+    return convolve(pad2d(x, sides, padding_mode), weight, groups=groups)
 
 
 def _with_fir(x: Tensor, weight: Tensor, up: int, down: int, fir: FIRFilter, groups: int) -> Tensor:
     """The filter before a convolution that shrinks, or after one that enlarges, both at the lower resolution."""
     pointwise = weight.shape[2:] == (1, 1)
     if up == 1:
-        return F.conv2d(fir(x), weight, stride=1 if pointwise else down, groups=groups)
+        return convolve(fir(x), weight, stride=1 if pointwise else down, groups=groups)
     if pointwise:
-        return fir(F.conv2d(x, weight, groups=groups))
-    return fir(F.conv_transpose2d(x, _transposed(weight, groups), stride=up, groups=groups))
+        return fir(convolve(x, weight, groups=groups))
+    return fir(convolve(x, _transposed(weight, groups), stride=up, transposed=True, groups=groups))
 
 
 @per_kernel(normalize=True)
@@ -136,12 +137,12 @@ def _nearest_up(x: Tensor, weight: Tensor, up: int, sides: Sides, padding_mode: 
     kh, kw = weight.shape[2:]
     if min(sides) < 0 or (padding_mode == "reflect" and max(sides) >= up):
         x = x.repeat_interleave(up, dim=2).repeat_interleave(up, dim=3)
-        return F.conv2d(pad2d(x, sides, padding_mode), weight, groups=groups)
+        return convolve(pad2d(x, sides, padding_mode), weight, groups=groups)
     # Reflecting fewer than `up` enlarged pixels repeats the outermost one.
     outer: Sides = tuple(-(-side // up) for side in sides)  # type: ignore[assignment]
     x = pad2d(x, outer, "zeros" if padding_mode == "zeros" else "replicate")
     box = _over_box(_transposed(weight, groups), up)
-    y = F.conv_transpose2d(x, box, stride=up, groups=groups)
+    y = convolve(x, box, stride=up, transposed=True, groups=groups)
     spread = (kw - 1, kw - 1, kh - 1, kh - 1)
     return F.pad(y, [side - up * out - k for side, out, k in zip(sides, outer, spread, strict=True)])
 
