@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..functional._autocast import without_autocast
+from ..functional.fir_kernel import correlation_taps
 from ._pixels import check_padding, check_per_sample, pad_any
 
 BANDS = 4
@@ -55,7 +56,7 @@ def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect
 
 def _band_filters(like: Tensor) -> Tensor:
     """``(4, 43)`` odd, symmetric filters, one a band, from low to high frequencies; their sum is an impulse."""
-    half_band = like.new_tensor(HALF_BAND).view(1, 1, -1) / 32
+    half_band = correlation_taps((HALF_BAND,), flip=False, gain=1 / 32, like=like).unsqueeze(0)
     passed = [F.pad(like.new_ones(1, 1, 1), (MARGIN, MARGIN))]
     for spread in SPREADS:
         passed.append(F.conv1d(passed[-1], half_band, padding=len(HALF_BAND) // 2 * spread, dilation=spread))
