@@ -1,4 +1,4 @@
-"""Augmentations on a CUDA device: the CPU's images for the same random numbers, both orders, nothing changed at p = 0."""
+"""Augmentations on a CUDA device: the CPU's images for the same random numbers, both orders, no change at p = 0."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from stylelayers.losses import path_lengths, r1_penalty
 from tests.conftest import GPU, channels_last
 from tests.gpu.test_matrix import BACKEND
 from tests.modes import TOLERANCES, near
-from tests.test_compile import DOUBLE, SINGLE, PathLength, R1, compare_with_eager, gradients, make_path_length, make_r1
+from tests.test_compile import DOUBLE, R1, SINGLE, PathLength, compare_with_eager, gradients, make_path_length, make_r1
 
 pytestmark = pytest.mark.gpu
 SIZES: dict[str, Any] = {"channel_base": 1024, "channel_max": 64}
@@ -88,7 +88,9 @@ def test_images_and_logits_are_those_of_the_cpu(architecture: str) -> None:
     found = generator(z.to(GPU), labels.to(GPU), noise="const", truncation_psi=0.7)
     near([found.cpu(), discriminator(found, labels.to(GPU)).cpu()], [images, logits], ROUNDING[SINGLE])
     for classes in ([0, 1, 2, 0, 1], 2):  # not tensors: they go where the network is
-        assert generator(z.to(GPU), classes, noise=[torch.Generator().manual_seed(n) for n in range(5)]).isfinite().all()
+        assert (
+            generator(z.to(GPU), classes, noise=[torch.Generator().manual_seed(n) for n in range(5)]).isfinite().all()
+        )
 
 
 @pytest.mark.parametrize("autocast", [True, False])
