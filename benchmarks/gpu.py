@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -198,7 +198,7 @@ def iteration_table(session: Session, *, compiled: bool) -> None:
         for who, networks in network_makers(session, size, precision).items():
             if who == "ours" or not compiled:
                 train = partial(ours, precision="bf16-mixed" if precision == "bf16" else "32-true", compile=compiled)
-                make = train if who == "ours" else partial(theirs, session.official)
+                make = train if who == "ours" else partial(theirs, cast(Official, session.official))
                 name = f"iteration, {word}, {precision}, {who}"
                 with products_in(precision):
                     run = partial(seconds_and_memory, session, networks, make)
@@ -225,7 +225,7 @@ def seconds_and_memory(session: Session, networks: Callable[[], Networks], make:
 @contextmanager
 def products_in(precision: str) -> Iterator[None]:
     """Whether convolutions and matrix products of float32 may round to TF32: in all precisions but ``"float32"``."""
-    parts = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    parts: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [part.allow_tf32 for part in parts]
     for part in parts:
         part.allow_tf32 = precision != "float32"

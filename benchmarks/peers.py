@@ -29,8 +29,8 @@ class Official:
         sys.modules.setdefault("pkg_resources", _pkg_resources())
         self.networks = import_module("training.networks_stylegan2")
         self.loss = import_module("training.loss")
-        self.upfirdn2d = import_module("torch_utils.ops.upfirdn2d")
-        self.bias_act = import_module("torch_utils.ops.bias_act")
+        self.upfirdn2d: Any = import_module("torch_utils.ops.upfirdn2d")
+        self.bias_act: Any = import_module("torch_utils.ops.bias_act")
 
     @staticmethod
     def found(folder: Path | None) -> Official | None:

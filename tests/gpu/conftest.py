@@ -6,6 +6,7 @@ Numbers are compared with those of the CPU, so TF32 is off, which torch has on f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def _without_tf32() -> Iterator[None]:
-    parts = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    parts: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [part.allow_tf32 for part in parts]
     for part in parts:
         part.allow_tf32 = False
