@@ -28,7 +28,7 @@ from .peers import Official, Rosinality
 from .steps import STEPS, Networks, official_networks, our_networks
 from .timing import arguments, interleaved, print_table
 
-PRECISIONS = ("float32", "tf32", "bf16")
+PRECISIONS = ("float32", "tf32", "bf16")  # the first for operators and eager networks alone
 COMPILING = 60.0  # seconds that a row must have left if it compiles a network
 PUBLISHED = (("A100", 12.53, 4.5), ("V100", 20.8, ""))  # one GPU: seconds for 1,000 images, and GB
 
@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
     channel_base: int = 16384
     channel_max: int = 512
     w_dim: int = 512
-    seconds: float = 0.1  # of a turn
+    seconds: float = 0.05  # of a turn
 
     def of_networks(self) -> dict[str, int]:
         return {**{key: getattr(self, key) for key in ("channel_base", "channel_max", "w_dim")}, "mapping_layers": 2}
@@ -57,14 +57,12 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     sizes, official = SMOKE if options.smoke else Sizes(), Official.found(options.peers)
     session = Session(options, sizes, official)
-    with torch.device(options.device):
-        if official is not None:
-            print(f"official: {official.try_compiled_operators(options.device)}", flush=True)
-        operator_table(session, Rosinality.found(options.peers))
-        network_table(session, compiled=False)
-        iteration_table(session, compiled=False)
-        iteration_table(session, compiled=True)
-        network_table(session, compiled=True)
+    if official is not None:
+        print(f"official: {official.try_compiled_operators(options.device)}", flush=True)
+    operator_table(session, Rosinality.found(options.peers))
+    for compiled in (False, True):
+        iteration_table(session, compiled=compiled)
+        network_table(session, compiled=compiled)
     print("\n".join(["Left out:", *(f"- {line}" for line in session.left_out)] if session.left_out else ["All done."]))
 
 
@@ -106,8 +104,8 @@ class Session:
 
 
 def operator_table(session: Session, port: Rosinality | None) -> None:
-    rows = [row for row in operator_rows(session.official, port) if "reflect" not in row.name]
-    with products_in("float32"):
+    with products_in("float32"), torch.device(session.device):
+        rows = [row for row in operator_rows(session.official, port) if port is None or "reflect" not in row.name]
         table = [
             operator_cells(session, row, size, phase)
             for size in session.sizes.operators
@@ -148,12 +146,13 @@ def compare(row: Row, inputs: tuple[Tensor, ...], last: tuple[Tensor, ...]) -> N
 
 
 def network_table(session: Session, *, compiled: bool) -> None:
-    rows = [
-        cells
-        for precision in PRECISIONS[compiled:]
-        for size in session.sizes.networks[::-1]
-        for cells in network_rows(session, size, precision, compiled)
-    ]
+    with torch.device(session.device):
+        rows = [
+            cells
+            for precision in PRECISIONS[compiled:]
+            for size in session.sizes.networks[::-1]
+            for cells in network_rows(session, size, precision, compiled)
+        ]
     header = ("step", "size", "precision", "ours ms", "official ms", "ours / official")
     title = f"Networks, batch {session.sizes.batch}, {'compiled' if compiled else 'eager'}"
     session.print(title, header, rows)
@@ -194,7 +193,7 @@ def step(networks: Networks, name: str, compiled: bool, lowered: bool) -> Callab
 def iteration_table(session: Session, *, compiled: bool) -> None:
     size, word = session.sizes.iteration, "compiled" if compiled else "eager"
     rows: list[list[Any]] = []
-    for precision in PRECISIONS[compiled:]:
+    for precision in PRECISIONS[1:]:
         for who, networks in network_makers(session, size, precision).items():
             if who == "ours" or not compiled:
                 train = partial(ours, precision="bf16-mixed" if precision == "bf16" else "32-true", compile=compiled)

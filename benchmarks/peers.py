@@ -65,7 +65,8 @@ class Official:
         except Exception as error:  # whatever a missing or broken compiler raises
             self.upfirdn2d.upfirdn2d = _by_reference(self.upfirdn2d.upfirdn2d)
             self.bias_act.bias_act = _by_reference(self.bias_act.bias_act)
-            return f"reference operators, because the CUDA ones do not compile ({type(error).__name__})"
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            return f"reference operators, because the CUDA ones do not compile: {reason}"
         return "compiled CUDA operators" if torch.device(device).type == "cuda" else "reference operators"
 
 
