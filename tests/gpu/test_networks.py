@@ -82,7 +82,7 @@ def test_penalties_and_gradients_are_those_of_the_cpu(
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @torch.no_grad()
 def test_images_and_logits_are_those_of_the_cpu(architecture: str) -> None:
-    generator = Generator(64, **SIZES, **LATENTS, num_labels=3, architecture=architecture)
+    generator = Generator(64, **SIZES, **LATENTS, num_labels=3, architecture=architecture).eval()
     discriminator = Discriminator(64, **SIZES, num_labels=3, architecture=architecture)
     z, labels = torch.randn(5, 32), torch.tensor([0, 1, 2, 0, 1])
     images = generator(z, labels, noise="const", truncation_psi=0.7)
