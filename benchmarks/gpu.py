@@ -59,7 +59,8 @@ def main() -> None:
     session = Session(options, sizes, official)
     if official is not None:
         print(f"official: {official.try_compiled_operators(options.device)}", flush=True)
-    operator_table(session, Rosinality.found(options.peers))
+    port = session.attempt("the PyTorch port", partial(Rosinality.found, options.peers))  # compiles its operators
+    operator_table(session, None if isinstance(port, str) else port)
     for compiled in (False, True):
         iteration_table(session, compiled=compiled)
         network_table(session, compiled=compiled)
@@ -99,9 +100,6 @@ class Session:
             found |= timed if isinstance(timed, dict) else dict.fromkeys(ready, timed)
         return found
 
-    def print(self, title: str, header: tuple[str, ...], rows: list[list[Any]]) -> None:
-        print_table(title, header, rows, self.device)
-
 
 def operator_table(session: Session, port: Rosinality | None) -> None:
     with products_in("float32"), torch.device(session.device):
@@ -115,7 +113,9 @@ def operator_table(session: Session, port: Rosinality | None) -> None:
     names = ("ours", "ours last", "plain", "plain last", "official")
     ratios = ("ours / plain", "last / plain last", "ours / official", "last / official")
     header = ("operator", "size", "pass", *(f"{name} ms" for name in names), *ratios)
-    session.print("Operators, 8 images of 64 channels, float32; contiguous and channels-last", header, table)
+    print_table(
+        "Operators, 8 images of 64 channels, float32; contiguous and channels-last", header, table, session.device
+    )
 
 
 def operator_cells(session: Session, row: Row, size: int, phase: str) -> list[Any]:
@@ -155,7 +155,7 @@ def network_table(session: Session, *, compiled: bool) -> None:
         ]
     header = ("step", "size", "precision", "ours ms", "official ms", "ours / official")
     title = f"Networks, batch {session.sizes.batch}, {'compiled' if compiled else 'eager'}"
-    session.print(title, header, rows)
+    print_table(title, header, rows, session.device)
 
 
 def network_rows(session: Session, size: int, precision: str, compiled: bool) -> Iterator[list[Any]]:
@@ -206,15 +206,14 @@ def iteration_table(session: Session, *, compiled: bool) -> None:
                 free_memory()
     rows += [["official, published", gpu, *numbers] for gpu, *numbers in PUBLISHED]
     header = ("code", "precision", "s per 1,000 images", "peak GiB")
-    session.print(f"Training, {size}x{size}, batch {session.sizes.batch}, {word}", header, rows)
+    print_table(f"Training, {size}x{size}, batch {session.sizes.batch}, {word}", header, rows, session.device)
 
 
 def seconds_and_memory(session: Session, networks: Callable[[], Networks], make: Callable[..., Any]) -> list[Any]:
     """Of a whole training iteration with lazy penalties amortised, after one turn to warm up."""
     run = make(networks(), session.device)
     run()
-    on_cuda = session.device != "cpu"
-    if on_cuda:
+    if on_cuda := session.device != "cpu":
         torch.cuda.reset_peak_memory_stats()
     seconds = median(run() for _ in range(min(3, session.rounds)))
     peak = torch.cuda.max_memory_allocated() / 2**30 if on_cuda else ""
@@ -240,8 +239,8 @@ def warmed_up(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
 
 
 def ratio(found: Mapping[str, Any], ours: str, other: str) -> Any:
-    both = found.get(ours), found.get(other)
-    return both[0] / both[1] if isinstance(both[0], float) and isinstance(both[1], float) else ""
+    one, two = found.get(ours), found.get(other)
+    return one / two if isinstance(one, float) and isinstance(two, float) else ""
 
 
 def free_memory() -> None:
