@@ -113,9 +113,7 @@ def operator_table(session: Session, port: Rosinality | None) -> None:
     names = ("ours", "ours last", "plain", "plain last", "official")
     ratios = ("ours / plain", "last / plain last", "ours / official", "last / official")
     header = ("operator", "size", "pass", *(f"{name} ms" for name in names), *ratios)
-    print_table(
-        "Operators, 8 images of 64 channels, float32; contiguous and channels-last", header, table, session.device
-    )
+    print_table("Operators on (8, 64, size, size), float32", header, table, session.device)
 
 
 def operator_cells(session: Session, row: Row, size: int, phase: str) -> list[Any]:
