@@ -35,7 +35,7 @@ def main() -> None:
     options = arguments(
         __doc__ or "", compile=False, resolution=64, batch=8, channel_base=2048, channel_max=128, w_dim=64
     )
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    quiet_lightning()
     torch.manual_seed(0)
     sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "w_dim")}
     variants = {"ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device)}
@@ -58,6 +58,10 @@ def main() -> None:
     print_table(title, ("code", "images/s", "times official"), rows, options.device)
 
 
+def quiet_lightning() -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+
 class Stopwatch(Callback):
     """Seconds from the first batch of a fit to the end of its last."""
 
@@ -71,18 +75,18 @@ class Stopwatch(Callback):
         self.seconds = perf_counter() - self.start
 
 
-def ours(networks: Networks, device: str, **options: Any) -> Callable[[], float]:
+def ours(networks: Networks, device: str, precision: Any = "32-true", **options: Any) -> Callable[[], float]:
+    """A function that trains for 16 iterations, as `train.py` does, and returns the seconds."""
     optimizer = partial(ADAM, fused=True)
     gan = GAN(networks.generator, networks.discriminator, StyleGAN2Loss(), optimizer, optimizer, **options)
     batches = [(torch.rand(networks.shape), torch.zeros(networks.shape[0])) for _ in range(ITERATIONS)]
-    loader: Any = DataLoader(cast(Any, batches), batch_size=None)
+    loader: Any = DataLoader(cast(Any, batches), batch_size=None, pin_memory=torch.cuda.is_available())
     quiet: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    quiet |= {"enable_model_summary": False, "precision": precision}
 
     def run() -> float:
         watch = Stopwatch()
-        trainer = Trainer(
-            max_epochs=1, accelerator=device, devices=1, callbacks=[watch], enable_model_summary=False, **quiet
-        )
+        trainer = Trainer(max_epochs=1, accelerator=device, devices=1, callbacks=[watch], **quiet)
         trainer.fit(gan, loader)
         return watch.seconds
 
@@ -90,6 +94,7 @@ def ours(networks: Networks, device: str, **options: Any) -> Callable[[], float]
 
 
 def theirs(official: Official, networks: Networks, device: str) -> Callable[[], float]:
+    """The same with the official loss."""
     generator, discriminator = networks.generator.to(device), networks.discriminator.to(device)
     average, batch = deepcopy(generator).eval(), networks.shape[0]
     loss = official.loss.StyleGAN2Loss(

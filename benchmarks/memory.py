@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from .peers import Official
 from .steps import STEPS, official_networks, our_networks
 from .timing import arguments, print_table
 
-SIZES = {"channel_base": 2048, "channel_max": 128, "w_dim": 64}
+SIZES: dict[str, Any] = {"channel_base": 2048, "channel_max": 128, "w_dim": 64}
 
 
 def main() -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -28,32 +29,54 @@ class Official:
         sys.modules.setdefault("pkg_resources", _pkg_resources())
         self.networks = import_module("training.networks_stylegan2")
         self.loss = import_module("training.loss")
-        self.upfirdn2d = import_module("torch_utils.ops.upfirdn2d")
-        self.bias_act = import_module("torch_utils.ops.bias_act")
+        self.upfirdn2d: Any = import_module("torch_utils.ops.upfirdn2d")
+        self.bias_act: Any = import_module("torch_utils.ops.bias_act")
 
     @staticmethod
     def found(folder: Path | None) -> Official | None:
         return Official(folder) if folder and (folder / "stylegan3").is_dir() else None
 
-    def generator(self, resolution: int, *, channels: int, w_dim: int, **sizes: int) -> nn.Module:
+    def generator(
+        self, resolution: int, *, channels: int, w_dim: int, mapping_layers: int = 8, half: bool = False, **sizes: int
+    ) -> nn.Module:
         module: nn.Module = self.networks.Generator(
             w_dim,
             0,
             w_dim,
             resolution,
             channels,
+            mapping_kwargs={"num_layers": mapping_layers},
             fused_modconv_default="inference_only",
-            num_fp16_res=0,
-            conv_clamp=None,
+            **_precision(half),
             **sizes,
         )
         return module
 
-    def discriminator(self, resolution: int, *, channels: int, **sizes: int) -> nn.Module:
-        module: nn.Module = self.networks.Discriminator(
-            0, resolution, channels, num_fp16_res=0, conv_clamp=None, **sizes
-        )
+    def discriminator(self, resolution: int, *, channels: int, half: bool = False, **sizes: int) -> nn.Module:
+        module: nn.Module = self.networks.Discriminator(0, resolution, channels, **_precision(half), **sizes)
         return module
+
+    def try_compiled_operators(self, device: str) -> str:
+        """Compile the CUDA operators, with nvcc, or take the reference ones; say which in words."""
+        x, taps = torch.zeros(1, 1, 4, 4, device=device), self.upfirdn2d.setup_filter([1, 2, 1]).to(device)
+        try:
+            self.upfirdn2d.filter2d(x, taps)
+            self.bias_act.bias_act(x, act="lrelu")
+        except Exception as error:  # whatever a missing or broken compiler raises
+            self.upfirdn2d.upfirdn2d = _by_reference(self.upfirdn2d.upfirdn2d)
+            self.bias_act.bias_act = _by_reference(self.bias_act.bias_act)
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            return f"reference operators, because the CUDA ones do not compile: {reason}"
+        return "compiled CUDA operators" if torch.device(device).type == "cuda" else "reference operators"
+
+
+def _precision(half: bool) -> dict[str, Any]:
+    """The published settings of float16, or none."""
+    return {"num_fp16_res": 4, "conv_clamp": 256} if half else {"num_fp16_res": 0, "conv_clamp": None}
+
+
+def _by_reference(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda *arguments, **options: operator(*arguments, **{**options, "impl": "ref"})
 
 
 class Rosinality:

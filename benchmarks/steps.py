@@ -41,17 +41,28 @@ class Networks(NamedTuple):
         return torch.randn(self.shape)
 
 
-def our_networks(resolution: int, batch: int, *, channel_base: int, channel_max: int, w_dim: int) -> Networks:
+def our_networks(
+    resolution: int, batch: int, *, channel_base: int, channel_max: int, w_dim: int, mapping_layers: int = 8
+) -> Networks:
     sizes: Any = {"channel_base": channel_base, "channel_max": channel_max}
-    generator = Generator(resolution, z_dim=w_dim, w_dim=w_dim, **sizes)
+    generator = Generator(resolution, z_dim=w_dim, w_dim=w_dim, mapping_layers=mapping_layers, **sizes)
     return Networks(generator, Discriminator(resolution, **sizes), (batch, 3, resolution, resolution), w_dim)
 
 
 def official_networks(
-    official: Official, resolution: int, batch: int, *, channel_base: int, channel_max: int, w_dim: int
+    official: Official,
+    resolution: int,
+    batch: int,
+    *,
+    channel_base: int,
+    channel_max: int,
+    w_dim: int,
+    mapping_layers: int = 8,
+    half: bool = False,
 ) -> Networks:
-    sizes = {"channels": 3, "channel_base": channel_base, "channel_max": channel_max}
-    generator = official.generator(resolution, w_dim=w_dim, **sizes)
+    """The official networks, in float32 or, under `half`, with float16 at the four highest resolutions (on GPUs)."""
+    sizes: Any = {"channels": 3, "channel_base": channel_base, "channel_max": channel_max, "half": half}
+    generator = official.generator(resolution, w_dim=w_dim, mapping_layers=mapping_layers, **sizes)
     discriminator = official.discriminator(resolution, **sizes)
     return Networks(generator, discriminator, (batch, 3, resolution, resolution), w_dim)
 

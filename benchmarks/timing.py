@@ -47,8 +47,8 @@ def interleaved(
 def arguments(text: str, **extra: Any) -> argparse.Namespace:
     """Parse the options that all benchmarks share, and `extra` ones with their defaults."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
-    parser.add_argument("--rounds", type=int, default=9, help="number of turns of each variant")
+    parser.add_argument("--device", default=extra.pop("device", "cpu"), help="cpu, cuda or mps")
+    parser.add_argument("--rounds", type=int, default=extra.pop("rounds", 9), help="number of turns of each variant")
     parser.add_argument("--peers", type=Path, help="folder with checkouts of other code: stylegan3/, rosinality/")
     for name, default in extra.items():
         kind = {"action": "store_true"} if default is False else {"type": type(default), "default": default}

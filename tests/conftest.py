@@ -18,11 +18,13 @@ from torch.autograd import gradcheck, gradgradcheck
 
 torch.set_num_threads(1)  # the tensors are tiny
 
+GPU = torch.device(os.environ.get("STYLELAYERS_GPU", "cuda"))  # of tests marked gpu; cpu for a rehearsal without one
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     absent = {
         "slow": None if os.environ.get("STYLELAYERS_SLOW") == "1" else "takes minutes; run with STYLELAYERS_SLOW=1",
-        "gpu": None if torch.cuda.is_available() else "needs a CUDA device",
+        "gpu": None if GPU.type == "cpu" or torch.cuda.is_available() else "needs a CUDA device",
     }
     for item in items:
         for name, reason in absent.items():

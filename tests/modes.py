@@ -57,14 +57,22 @@ class Subject:
         return cast(Any, torch.func.grad(self.energy, argnums=self.places)(*tensors))
 
 
-def subject(row: Row, dtype: torch.dtype = torch.float64, *, batch: int | None = None, seed: int = 1) -> Subject:
-    """The same numbers for a seed, whatever the dtype."""
+def subject(
+    row: Row,
+    dtype: torch.dtype = torch.float64,
+    *,
+    batch: int | None = None,
+    seed: int = 1,
+    device: torch.device | str = "cpu",
+) -> Subject:
+    """The same numbers for a seed, whatever the dtype and the device."""
     torch.manual_seed(seed)
     shapes = [(row.batch if batch is None else batch, *shape) for shape in row.inputs]
-    inputs = [randn(*shape).to(dtype) for shape in shapes]
+    inputs = [randn(*shape).to(device, dtype) for shape in shapes]
     if not row.is_module:
-        return Subject(partial(row.make, **row.options), inputs, [randn(*shape).to(dtype) for shape in row.weights])
-    module = case_of(row).build().to(dtype)
+        weights = [randn(*shape).to(device, dtype) for shape in row.weights]
+        return Subject(partial(row.make, **row.options), inputs, weights)
+    module = case_of(row).build().to(device, dtype)
     keys = [key for key, _ in module.named_parameters()]
 
     def call(*tensors: Tensor) -> Tensor:
@@ -116,8 +124,8 @@ def case_of(row: Row) -> Case:
 # Orders ----------------------------------------------------------------------------------------------------------
 
 
-def by_differences(row: Row, check: Callable[..., bool], **options: Any) -> None:
-    it = subject(row)
+def by_differences(row: Row, check: Callable[..., bool], device: torch.device | str = "cpu", **options: Any) -> None:
+    it = subject(row, device=device)
     assert check(it.call, it.leaves, fast_mode=True, **options)
 
 
@@ -158,18 +166,19 @@ def batched_gradients(row: Row) -> None:
 # Dtypes, layouts, batches, compiling, carrying -------------------------------------------------------------------
 
 
-def under_autocast(row: Row, dtype: torch.dtype) -> None:
+def under_autocast(row: Row, dtype: torch.dtype, device: torch.device | str = "cpu") -> None:
     """Inputs arrive in low precision; differentiated outside, as losses are, and inside, as penalties may be."""
-    it, lowered = subject(row, torch.float32), partial(torch.autocast, "cpu", dtype=dtype)
-    call = it.on_inputs(lambda x: x @ torch.eye(x.shape[-1]))
+    lowered = partial(torch.autocast, torch.device(device).type, dtype=dtype)
+    it = subject(row, torch.float32, device=device)
+    call = it.on_inputs(lambda x: x @ torch.eye(x.shape[-1], device=device))
     expected = orders(call, it.leaves)
     all_near(orders(lowered()(call), it.leaves), expected, TOLERANCES[dtype])
     with lowered():
         all_near(orders(call, it.leaves), expected, TOLERANCES[dtype])
 
 
-def in_layout(row: Row, layout: Callable[[Tensor], Tensor]) -> None:
-    it = subject(row)
+def in_layout(row: Row, layout: Callable[[Tensor], Tensor], device: torch.device | str = "cpu") -> None:
+    it = subject(row, device=device)
     all_near(orders(lambda *tensors: it.call(*map(layout, tensors)), it.leaves), orders(it.call, it.leaves))
 
 
@@ -180,16 +189,16 @@ def expanded(row: Row) -> None:
     all_near(orders(viewed, it.leaves), orders(copied, it.leaves))
 
 
-def no_samples(row: Row) -> None:
-    it, whole = subject(row, batch=0), subject(row)
+def no_samples(row: Row, device: torch.device | str = "cpu") -> None:
+    it, whole = subject(row, batch=0, device=device), subject(row, device=device)
     (y,), first, second = orders(it.call, it.leaves)
     assert y.shape == (0, *whole.call(*whole.leaves).shape[1:])
     assert all(gradient.isfinite().all() for gradient in (*first, *second))
 
 
-def compiled(row: Row, backend: str = "aot_eager") -> None:
+def compiled(row: Row, backend: str = "aot_eager", device: torch.device | str = "cpu") -> None:
     """Traced and differentiated by `torch.compile`, without its code generator; tests/test_compile.py has that."""
-    it = subject(row)
+    it = subject(row, device=device)
     torch._dynamo.reset()
     function: Any = it.call if it.module is None else partial(it.module, **row.options)
     others = it.leaves[len(it.inputs) :] if it.module is None else list(it.module.parameters())

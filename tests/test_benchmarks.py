@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import filters, generate, growth, iteration, memory, networks, operators, timing
+from benchmarks import filters, generate, gpu, growth, iteration, memory, networks, operators, timing
 from benchmarks.peers import Official, Rosinality
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
@@ -57,6 +58,48 @@ def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert 0 < float(rows["share"]) < 1
     rows = {row[0]: row[1] for row in table(iteration.main, monkeypatch, capsys, *TINY, *SMALL)}
     assert float(rows["ours"]) > 0
+
+
+SMOKE = ("--device=cpu", "--smoke", "--rounds=1")
+
+
+def test_all_tables_of_the_gpu_are_printed_and_compiled_rows_left_out_for_want_of_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "COMPILING", 600.0)
+    rows = table(gpu.main, monkeypatch, capsys, *SMOKE, "--minutes=9")
+    words = [cell for row in rows for cell in row if cell == "no time left"]
+    assert len(words) == 2 * len(gpu.STEPS) + 2
+    operators_timed = {(row[0], row[2]) for row in rows if row[2:3] and row[2] in gpu.PHASES and float(row[3]) > 0}
+    assert len(operators_timed) == 10 * len(gpu.PHASES)
+    steps = [row for row in rows if row[0] in gpu.STEPS and row[3] != "no time left"]
+    assert {row[2] for row in steps if float(row[3]) > 0} == {"float32", "tf32", "bf16"}
+    timed = {row[1] for row in rows if row[0] == "ours" and row[2] != "no time left" and float(row[2]) > 0}
+    assert timed == {"tf32", "bf16"}
+
+
+@pytest.mark.slow
+def test_compiled_rows_of_the_gpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = table(gpu.main, monkeypatch, capsys, *SMOKE, "--minutes=60")
+    assert "no time left" not in {cell for row in rows for cell in row}
+
+
+def test_a_row_that_fails_is_named_and_the_next_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", *SMOKE])
+    session = gpu.Session(timing.arguments("", device="cpu", minutes=1.0, smoke=False), gpu.SMOKE, None)
+
+    def full() -> Callable[[], object]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    found = session.times("row", {"large": full, "small": lambda: lambda: None, "wrong": lambda: int("x")})
+    assert found["large"] == "out of memory" and found["wrong"] == "ValueError" and found["small"] > 0
+    session.end = 0.0
+    assert session.times("later", {"small": lambda: lambda: None}) == {"small": "no time left"}
+    assert [line.partition(":")[0] for line in session.left_out] == [
+        "row, large (out of memory)",
+        "row, wrong",
+        "later, small (no time left)",
+    ]
 
 
 def test_generating_is_compared_with_the_network(

@@ -102,16 +102,20 @@ def deviations(actual: dict[str, Tensor], expected: dict[str, Tensor], exact: di
 
 
 def compare_with_eager(
-    module: nn.Module, draw: Callable[[], tuple[Tensor, ...]], backend: str, dtype: torch.dtype = SINGLE
+    module: nn.Module,
+    draw: Callable[[], tuple[Tensor, ...]],
+    backend: str,
+    dtype: torch.dtype = SINGLE,
+    device: torch.device | str = "cpu",
 ) -> float:
     """Two batches, the second without compiling again; returns seconds spent on the first."""
     torch._dynamo.reset()
-    module = module.to(dtype)
+    module = module.to(device, dtype)
     compiled = torch.compile(module, fullgraph=True, backend=backend)
     eager, exact = deepcopy(module), deepcopy(module).double()
     seconds = 0.0
     for recompiling in (False, True):
-        inputs = [tensor.to(dtype) for tensor in draw()]
+        inputs = [tensor.to(device, dtype) for tensor in draw()]
         start = perf_counter()
         with torch._dynamo.config.patch(error_on_recompile=recompiling):
             ours = gradients(module, compiled, *inputs)

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..functional._autocast import without_autocast
+from ..functional._fir_filter import prepare_filter
 from ._pixels import check_padding, check_per_sample, pad_any
 
 BANDS = 4
-# The half-band filter that the symlet with two vanishing moments makes with its mirror image, times 32.
-HALF_BAND = (-1.0, 0.0, 9.0, 16.0, 9.0, 0.0, -1.0)
+# The half-band filter that the symlet with two vanishing moments makes with its mirror image.
+HALF_BAND = (-1 / 32, 0.0, 9 / 32, 16 / 32, 9 / 32, 0.0, -1 / 32)
 SPREADS = (1, 2, 4)
 MARGIN = sum(len(HALF_BAND) // 2 * spread for spread in SPREADS)
 
@@ -55,7 +56,7 @@ def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect
 
 def _band_filters(like: Tensor) -> Tensor:
     """``(4, 43)`` odd, symmetric filters, one a band, from low to high frequencies; their sum is an impulse."""
-    half_band = like.new_tensor(HALF_BAND).view(1, 1, -1) / 32
+    half_band = prepare_filter((HALF_BAND,), (1, 1), (1, 1), (0, 0, 0, 0)).weight(like, 1)[0].squeeze(0)
     passed = [F.pad(like.new_ones(1, 1, 1), (MARGIN, MARGIN))]
     for spread in SPREADS:
         passed.append(F.conv1d(passed[-1], half_band, padding=len(HALF_BAND) // 2 * spread, dilation=spread))

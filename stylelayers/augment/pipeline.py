@@ -157,9 +157,9 @@ class AugmentPipeline(nn.Module):
 
     def _filter(self, images: Tensor, p: Tensor | float) -> Tensor:
         """Gains are normalized to keep the total power of an image with a natural spectrum."""
-        factors = torch.stack([self._value(name, images, p, normal).exp2() for name in GROUPS["filter"]], 1)
-        power = 1 + factors.new_tensor(BAND_POWER) * (factors.square() - 1)
-        gains = factors / power.prod(1, keepdim=True).sqrt()
+        factors = [self._value(name, images, p, normal).exp2() for name in GROUPS["filter"]]
+        power = [1 + share * (factor.square() - 1) for factor, share in zip(factors, BAND_POWER, strict=True)]
+        gains = torch.stack(factors, 1) / torch.stack(power, 1).prod(1, keepdim=True).sqrt()
         filtered = amplify_bands(images, gains, padding_mode=self.padding_mode, fill=self.fill)
         return change_where((gains != 1).any(1), images, filtered)
 

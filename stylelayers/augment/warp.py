@@ -10,13 +10,14 @@ bilinearly, and halve it with the reversed filter, so that the identity returns 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..functional import fir_kernel, upfirdn2d
+from ..functional import upfirdn2d
+from ..functional.fir_kernel import Kernel, as_kernel, is_separable, size_of
 from ._pixels import check_padding, check_per_sample, fold, pad_any
 
 # The low-pass filter of the symlet with six vanishing moments; scaled to sum 1 when it is used.
@@ -59,9 +60,9 @@ def affine_warp(
     check_per_sample("affine_warp", "matrix", matrix, images, 3, 3)
     padding_mode, fill = check_padding("affine_warp", padding_mode, fill)
     x = images.to(torch.promote_types(images.dtype, torch.float32))
-    taps = fir_kernel(kernel, like=x)
-    if taps.ndim != 1:
-        raise ValueError(f"affine_warp: kernel must be 1-D, got {tuple(taps.shape)}")
+    taps = as_kernel(kernel, normalize=True, like=x)
+    if not is_separable(taps):
+        raise ValueError(f"affine_warp: kernel must be 1-D, got {size_of(taps)}")
     doubled = _resampled(pad_any(x, len(taps) // 2, padding_mode, fill), taps, up=2, gain=4.0)
     rows, columns = _positions(images, matrix.detach().to(x.dtype), taps, doubled.shape, padding_mode)
     if padding_mode == "constant":  # a frame of `fill`, the nearest pixel outside the image
@@ -70,14 +71,14 @@ def affine_warp(
 
 
 def _positions(
-    images: Tensor, matrix: Tensor, taps: Tensor, doubled: torch.Size, padding_mode: str
+    images: Tensor, matrix: Tensor, taps: Kernel, doubled: torch.Size, padding_mode: str
 ) -> tuple[Tensor, Tensor]:
     """Fractional rows and columns of the doubled image that the last filter needs; each ``(N, h, w)``."""
     count = len(taps)
-    centre = (taps * torch.arange(count, device=taps.device)).sum()  # of mass: position of a pixel after the filter
+    centre = sum(place * tap for place, tap in enumerate(cast(Any, taps)))  # of mass: a pixel's after the filter
     start = count - 1 - 2 * (count // 2)  # index of the doubled image's first pixel, relative to pixel 0
     y, x = (
-        (torch.arange(2 * (size - 1) + count, device=taps.device, dtype=taps.dtype) - centre) / 2 - (size - 1) / 2
+        (torch.arange(2 * (size - 1) + count, device=matrix.device, dtype=matrix.dtype) - centre) / 2 - (size - 1) / 2
         for size in images.shape[2:]
     )
     x, y = x.view(1, 1, -1), y.view(1, -1, 1)
@@ -112,7 +113,7 @@ def _bilinear(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return torch.lerp(upper, lower, down)
 
 
-def _resampled(x: Tensor, taps: Tensor, **options: Any) -> Tensor:
+def _resampled(x: Tensor, taps: Kernel, **options: Any) -> Tensor:
     """`upfirdn2d` with samples as channels, for which depthwise convolutions are several times as fast."""
     if not len(x):
         return upfirdn2d(x, taps, **options)

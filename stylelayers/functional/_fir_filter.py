@@ -72,7 +72,7 @@ class FIRFilter:
         _, channels, height, width = x.shape
         if height < self._least_height or width < self._least_width:
             raise ValueError(self._too_small(x))
-        weight, device = self._weight(x, channels)
+        weight, device = self.weight(x, channels)
         if device != "meta" and torch.is_autocast_enabled(device):  # whose context costs as much as a small filter
             with torch.autocast(device, enabled=False):
                 return self.correlate(x)
@@ -88,7 +88,7 @@ class FIRFilter:
             return y
         return prepare_filter(((1.0,),), (1, 1), self.down, (0, 0, 0, 0)).correlate(y)  # vmap lacks strided slices
 
-    def _weight(self, x: Tensor, channels: int) -> tuple[Tensor, str]:
+    def weight(self, x: Tensor, channels: int) -> tuple[Tensor, str]:
         """The taps for each channel, ``(C, 1, height, width)``, and the kind of device; kept for the next call."""
         if not self._keeps_weights or type(x) not in _PLAIN_TYPES:
             return _per_channel(_taps_beside(self._taps, x), channels), x.device.type
