@@ -7,6 +7,8 @@ Differences from the published form (the approximated R1 of arXiv:2501.08316):
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,11 +67,16 @@ def finite_difference_penalty(
         raise ValueError(f"finite_difference_penalty: noise must have the images' shape {shapes}")
     images = at_least_float32(images)
     others = [] if labels is None else [labels]
-    with torch.autocast(images.device.type, enabled=False):
+    with _without_autocast(images.device):
         here, there = _same_draws(discriminator, images.device, (images, *others), (images + sigma * noise, *others))
     if here.dtype in (torch.float16, torch.bfloat16):
         raise ValueError(f"finite_difference_penalty: logits must be in float32 or float64, got {here.dtype}")
     return ((there - here) / sigma).unsqueeze(-1).flatten(1).sum(1).square().mean()
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    known = torch.amp.is_autocast_available(device.type)  # not on the meta device
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 def _same_draws(
