@@ -49,7 +49,7 @@ class StyleGAN2Loss(nn.Module):
         r1_interval: iterations from one step of R1 and R2 to the next.
         r1_form: how R1 and R2 are computed: ``"exact"``, by second derivatives, or ``"finite_difference"``, see
             :func:`stylelayers.losses.finite_difference_penalty`.
-        r1_sigma: of finite differences, in units of images in [-1, 1]; None for 0.01.
+        r1_sigma: of finite differences, in units of images in [-1, 1]; None for 0.003.
         gradient_penalty_weight: weight of the penalty of WGAN-GP, usually 10; 0 for none.
         gradient_penalty_interval: iterations from one of its steps to the next.
         path_length_weight: weight of the path-length penalty; 0 for none.

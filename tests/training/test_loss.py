@@ -91,7 +91,7 @@ def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str
 
 
 @pytest.mark.parametrize(("penalty", "images"), [("r1", "images"), ("r2", "fakes")])
-@pytest.mark.parametrize(("sigma", "expected_sigma"), [(None, 0.01), (0.3, 0.3)])
+@pytest.mark.parametrize(("sigma", "expected_sigma"), [(None, 0.003), (0.3, 0.3)])
 def test_finite_differences_have_the_same_weight(
     penalty: str, images: str, sigma: float | None, expected_sigma: float
 ) -> None:
