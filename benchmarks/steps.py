@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stylelayers import Discriminator, Generator
 from stylelayers.losses import (
     PathLengthPenalty,
+    finite_difference_penalty,
     logistic_loss,
     path_lengths,
     path_lengths_vjp,
@@ -95,11 +96,18 @@ def discriminator_r1(networks: Networks, compiled: bool = False) -> Callable[[],
     return _step(_parameters(networks.discriminator), lambda: loss(networks.discriminator, fakes, reals))
 
 
+def discriminator_r1_difference(networks: Networks, compiled: bool = False) -> Callable[[], object]:
+    fakes, reals = networks.images(), networks.images()
+    loss = _compiled(_discriminator_loss_difference, compiled)
+    return _step(_parameters(networks.discriminator), lambda: loss(networks.discriminator, fakes, reals))
+
+
 STEPS: dict[str, Callable[..., Callable[[], object]]] = {
     "generator forward": generator_forward,
     "generator forward + backward": generator_backward,
     "path-length step": path_length,
     "discriminator step with R1": discriminator_r1,
+    "discriminator step with R1 by finite differences": discriminator_r1_difference,
 }
 
 
@@ -145,3 +153,11 @@ def _discriminator_loss_vjp(discriminator: Any, fakes: Tensor, reals: Tensor) ->
     logits, pull_back = torch.func.vjp(lambda images: discriminator(images, None), reals)  # type: ignore[misc]
     (gradient,) = pull_back(torch.ones_like(logits))
     return logistic_loss(logits, discriminator(fakes, None)) + gradient.square().flatten(1).sum(1).mean()
+
+
+def _discriminator_loss_difference(discriminator: Any, fakes: Tensor, reals: Tensor) -> Tensor:
+    def critic(images: Tensor) -> Tensor:
+        logits: Tensor = discriminator(images, None)
+        return logits
+
+    return logistic_loss(critic(reals), critic(fakes)) + finite_difference_penalty(critic, reals)

@@ -171,6 +171,10 @@ def by_vjp(penalty: Callable[[Callable[..., Tensor], Tensor], Tensor], x: Tensor
     return penalty(lambda images: critic(images, *weights), x)
 
 
+def difference(x: Tensor, noise: Tensor, *weights: Tensor) -> Tensor:
+    return losses.finite_difference_penalty(lambda images: critic(images, *weights), x, sigma=0.1, noise=noise)
+
+
 def lengths(w: Tensor, noise: Tensor, *weights: Tensor) -> Tensor:
     return losses.path_lengths(painter(w, *weights), w, noise)
 
@@ -221,6 +225,7 @@ ROWS = (
     Row("losses.PathLengthPenalty", length_penalty, [()], left_out=OF_A_BATCH),
     *(_row(f"losses.{name}", [(1,)], left_out=OF_A_BATCH) for name in ONE_LOGIT),
     *(_row(f"losses.{name}", [(1,), (1,)], left_out=OF_A_BATCH) for name in TWO_LOGITS),
+    Row("losses.finite_difference_penalty", difference, [(1, 2, 2), (1, 2, 2)], CRITIC, left_out=OF_A_BATCH),
     Row("losses.path_lengths", lengths, [(2, 2), (1, 4, 4)], PAINTER, left_out=OF_A_GRAPH),
     Row("losses.path_lengths_vjp", lengths_vjp, [(2, 2), (1, 4, 4)], PAINTER, left_out={"trace": NO_TRANSFORMS}),
     Row("losses.r1_penalty", partial(of_live_images, losses.r1_penalty), [(1, 2, 2)], CRITIC, left_out=OF_LIVE_IMAGES),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import filters, generate, gpu, growth, iteration, memory, networks, operators, timing
+from benchmarks import filters, finite_difference, generate, gpu, growth, iteration, memory, networks, operators, timing
 from benchmarks.peers import Official, Rosinality
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
@@ -124,6 +124,15 @@ def test_growth_is_fitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     rows = table(growth.main, monkeypatch, capsys, "--rounds=1")
     assert [len(row) for row in rows] == [4] * len(rows)
     assert all(float(cell) < 10 for row in rows for cell in row[3:] if row[0] in growth.STEPS)
+
+
+def test_the_error_of_finite_differences_falls(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(finite_difference, "SIGMAS", (0.3, 0.001))
+    rows = table(finite_difference.main, monkeypatch, capsys, "--draws=1", "--batch=2")
+    large, small = (abs(float(row[1].rstrip("%"))) for row in rows if row[0] in ("0.3", "0.001"))
+    assert small < large
 
 
 def test_memory_grows() -> None:

@@ -217,7 +217,7 @@ def _run(place: str, block: str, names: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_pages_code_runs_in_order() -> None:
     results = run_blocks(PAGE)
-    assert len(results) == 5
+    assert len(results) == 6
     assert results[-1]["penalty"].mean > 0
 
 

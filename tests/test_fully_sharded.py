@@ -16,6 +16,7 @@ from torch.distributed.tensor import DTensor
 from stylelayers import Discriminator, Generator
 from stylelayers.functional import activation_names
 from stylelayers.losses import (
+    finite_difference_penalty,
     gradient_penalty_vjp,
     logistic_loss,
     nonsaturating_loss,
@@ -56,12 +57,16 @@ def r1(g: Generator, d: Discriminator, z: Tensor, x: Tensor, labels: Tensor) -> 
     return r1_penalty(d(x, labels), x)
 
 
+def r1_difference(g: Generator, d: Discriminator, z: Tensor, x: Tensor, labels: Tensor) -> Tensor:
+    return finite_difference_penalty(d, x, labels, noise=x.sin())
+
+
 def path_length(g: Generator, d: Discriminator, z: Tensor, x: Tensor, labels: Tensor) -> Tensor:
     ws = g.mapping(z, labels)
     return (path_lengths(g.synthesis(ws, noise="const"), ws, x) - 1).square().mean()
 
 
-LOSSES: dict[str, Loss] = {f.__name__: f for f in (generator_step, discriminator_step, r1, path_length)}
+LOSSES: dict[str, Loss] = {f.__name__: f for f in (generator_step, discriminator_step, r1, r1_difference, path_length)}
 
 
 def shard(pair: Pair, mesh: DeviceMesh, *, blocks: bool) -> Pair:

@@ -77,6 +77,7 @@ WRONG = {
         ("loss.gradient_penalty_interval=0",),
         r"loss\.gradient_penalty_interval must be an int",
     ),
+    "sigma of nothing": (("loss.r1_sigma=0.1",), r"loss\.r1_sigma must be None unless .*finite_difference.*, got 0\.1"),
     "unequal parts": (("model.micro_batches=3",), r"model\.micro_batches must divide data\.batch_size=4 .* got 3"),
     "no parts": (("model.micro_batches=0",), r"model\.micro_batches must be an int of at least 1, got 0"),
     "nothing to begin with": (

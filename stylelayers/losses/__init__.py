@@ -10,6 +10,7 @@ from .adversarial import (
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
 )
+from .finite_difference import finite_difference_penalty
 from .gradient_penalties import (
     gradient_penalty,
     gradient_penalty_vjp,
@@ -22,6 +23,7 @@ from .path_length import PathLengthPenalty, path_lengths, path_lengths_vjp
 
 __all__ = [
     "PathLengthPenalty",
+    "finite_difference_penalty",
     "gradient_penalty",
     "gradient_penalty_vjp",
     "hinge_discriminator_loss",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .. import losses
 from .._checks import check_choice, check_ints, check_number
+from ..losses.finite_difference import SIGMA
 from ..models import MappingNetwork
 from .network_calls import NetworkCalls
 from .steps import LossAndLogs, MicroBatch, Penalty, Step, Term, penalty
@@ -26,6 +27,7 @@ ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]
     "wasserstein": (losses.wasserstein_generator_loss, losses.wasserstein_discriminator_loss),
     "relativistic": (losses.relativistic_generator_loss, losses.relativistic_discriminator_loss),
 }
+R1_FORMS = ("exact", "finite_difference")
 GAMMA_PER_PIXEL = 0.0002  # of "auto", times pixels / batch
 
 
@@ -45,6 +47,9 @@ class StyleGAN2Loss(nn.Module):
             0.0002 * pixels / images per batch over all ranks, set by :meth:`set_automatic_gammas`.
         r2_gamma: the same for R2, on generated images.
         r1_interval: iterations from one step of R1 and R2 to the next.
+        r1_form: how R1 and R2 are computed: ``"exact"``, by second derivatives, or ``"finite_difference"``, see
+            :func:`stylelayers.losses.finite_difference_penalty`.
+        r1_sigma: of finite differences, in units of images in [-1, 1]; None for 0.003.
         gradient_penalty_weight: weight of the penalty of WGAN-GP, usually 10; 0 for none.
         gradient_penalty_interval: iterations from one of its steps to the next.
         path_length_weight: weight of the path-length penalty; 0 for none.
@@ -69,6 +74,7 @@ class StyleGAN2Loss(nn.Module):
         check_number(type(self).__name__, least=0, most=1, style_mixing=self.style_mixing)
         check_number(type(self).__name__, above=0, most=1, path_length_decay=self.path_length_decay)
         check_ints(type(self).__name__, path_length_batch_shrink=self.path_length_batch_shrink)
+        self._check_r1()
         gammas = ("r1_gamma", "r2_gamma")
         self.automatic: dict[str, float | None] = {name: None for name in gammas if getattr(self, name) == "auto"}
         for name in self.automatic:
@@ -168,16 +174,23 @@ class StyleGAN2Loss(nn.Module):
     r1_gamma: float | str = 1.0
     r2_gamma: float | str = 0.0
     r1_interval: int = 16
+    r1_form: str = "exact"
+    r1_sigma: float | None = None
 
     @penalty("R1", network="discriminator", weight="r1_gamma", interval="r1_interval", logs=["r1/gradient_square_norm"])
     def r1(self, calls: NetworkCalls, batch: MicroBatch) -> tuple[Tensor, ...]:
-        norm = calls.penalize_gradient("r1", batch.images, batch.labels)
+        norm = self._square_gradient_norm(calls, batch.images, batch.labels)
         return norm / 2, norm
 
     @penalty("R2", network="discriminator", weight="r2_gamma", interval="r1_interval", logs=["r2/gradient_square_norm"])
     def r2(self, calls: NetworkCalls, batch: MicroBatch) -> tuple[Tensor, ...]:
-        norm = calls.penalize_gradient("r1", cast(Tensor, batch.fakes), batch.labels)
+        norm = self._square_gradient_norm(calls, cast(Tensor, batch.fakes), batch.labels)
         return norm / 2, norm
+
+    def _square_gradient_norm(self, calls: NetworkCalls, images: Tensor, labels: Tensor | None) -> Tensor:
+        if self.r1_form == "exact":
+            return calls.penalize_gradient("r1", images, labels)
+        return calls.penalize_difference(images, labels, sigma=SIGMA if self.r1_sigma is None else self.r1_sigma)
 
     gradient_penalty_weight: float = 0.0
     gradient_penalty_interval: int = 1
@@ -219,6 +232,17 @@ class StyleGAN2Loss(nn.Module):
                     terms.setdefault(getattr(self, mark.interval), []).append(term)
             steps += [Step(" and ".join(t.name for t in ts), main.name, tuple(ts), n) for n, ts in terms.items()]
         return steps
+
+    def _check_r1(self) -> None:
+        check_choice(type(self).__name__, "r1_form", self.r1_form, R1_FORMS)
+        if self.r1_sigma is None:
+            return
+        check_number(type(self).__name__, above=0, r1_sigma=self.r1_sigma)
+        if self.r1_form == "exact":
+            raise ValueError(
+                f"{type(self).__name__}: r1_sigma must be None unless r1_form is 'finite_difference', got "
+                f"{self.r1_sigma}"
+            )
 
     def _check_penalty(self, mark: Penalty) -> None:
         check_ints(type(self).__name__, **{mark.interval: getattr(self, mark.interval)})

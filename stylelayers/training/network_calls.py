@@ -65,6 +65,13 @@ class NetworkCalls:
         """
         return self._penalize(penalty, self.discriminator, self.augment, images, labels)
 
+    def penalize_difference(self, images: Tensor, labels: Tensor | None = None, *, sigma: float) -> Tensor:
+        """R1's penalty by finite differences, under one draw of the augmentation.
+
+        Compiled, it calls the graph of :meth:`discriminate`, and compiles none of its own.
+        """
+        return losses.finite_difference_penalty(self.discriminate, images, labels, sigma=sigma)
+
 
 def _synthesize(generator: Generator, ws: Tensor) -> Tensor:
     return cast(Tensor, generator.synthesis(ws))

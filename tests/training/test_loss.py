@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from stylelayers import MappingNetwork, losses
+from stylelayers.augment import DiffAugment
 from stylelayers.data import ImageDataModule
 from stylelayers.training import GAN, StyleGAN2Loss, mix_styles
 from stylelayers.training.loss import ADVERSARIAL_LOSSES
@@ -87,6 +88,29 @@ def test_r1_and_r2_are_half_gamma_times_their_interval(penalty: str, images: str
     torch.testing.assert_close(value, expected * (3.0 / 2 * 5))
     assert value.requires_grad
     assert not getattr(part, images).requires_grad
+
+
+@pytest.mark.parametrize(("penalty", "images"), [("r1", "images"), ("r2", "fakes")])
+@pytest.mark.parametrize(("sigma", "expected_sigma"), [(None, 0.003), (0.3, 0.3)])
+def test_finite_differences_have_the_same_weight(
+    penalty: str, images: str, sigma: float | None, expected_sigma: float
+) -> None:
+    form: dict[str, Any] = {"r1_form": "finite_difference", "r1_sigma": sigma, "r1_interval": 5}
+    model = tiny_gan(**{"r1_gamma": 0.0, "path_length_weight": 0.0, f"{penalty}_gamma": 3.0, **form})
+    part = micro_batch(BATCH)
+    torch.manual_seed(0)
+    value, logged = only_penalty(model.loss, penalty.upper()).compute(model.calls, part)
+    torch.manual_seed(0)
+    expected = losses.finite_difference_penalty(model.discriminator, getattr(part, images), sigma=expected_sigma)
+    torch.testing.assert_close(logged[f"{penalty}/gradient_square_norm"], expected)
+    torch.testing.assert_close(value, expected * (3.0 / 2 * 5))
+    assert value.requires_grad
+
+
+def test_both_images_of_a_difference_have_the_same_augmentation() -> None:
+    model, images = tiny_gan(augment=DiffAugment()), torch.rand(BATCH, 1, 8, 8)
+    tiny = model.calls.penalize_difference(images, sigma=1e-6)
+    assert tiny < model.calls.penalize_difference(images, sigma=0.01) * 100  # another draw would give 1e8 times that
 
 
 def test_the_gradient_penalty_is_weighted_and_between_the_images() -> None:
@@ -210,6 +234,18 @@ def test_every_step_logs_what_it_says() -> None:
         ({"style_mixing": -0.1}, r"StyleGAN2Loss: style_mixing must be a number in \[0, 1\], got -0\.1"),
         ({"r1_interval": 0}, r"StyleGAN2Loss: r1_interval must be an int of at least 1, got 0"),
         ({"r1_interval": 1.5}, r"StyleGAN2Loss: r1_interval must be an int of at least 1, got 1\.5"),
+        (
+            {"r1_form": "approximate"},
+            r"StyleGAN2Loss: r1_form must be one of exact, finite_difference, got 'approximate'",
+        ),
+        (
+            {"r1_form": "finite_difference", "r1_sigma": 0.0},
+            r"StyleGAN2Loss: r1_sigma must be a number above 0, got 0\.0",
+        ),
+        (
+            {"r1_sigma": 0.01},
+            r"StyleGAN2Loss: r1_sigma must be None unless r1_form is 'finite_difference', got 0\.01",
+        ),
         ({"path_length_interval": -4}, r"StyleGAN2Loss: path_length_interval must be an int of at least 1, got -4"),
         (
             {"path_length_batch_shrink": 0},

@@ -38,6 +38,8 @@ def trained(model: GAN, iterations: int = 2) -> dict[str, Any]:
         (0, {}, {"_penalize_vjp", "_path_lengths_vjp"}),
         (LABELS, {}, {"_penalize_vjp", "_path_lengths_vjp"}),
         (LABELS, {"adversarial": "relativistic", "r2_gamma": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
+        # A small sigma would magnify the rounding.
+        (LABELS, {"r1_form": "finite_difference", "r1_sigma": 0.3, "r2_gamma": 1.0, "path_length_weight": 0.0}, set()),
         (0, {"r1_gamma": 0.0, "gradient_penalty_weight": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
     ],
 )

@@ -58,6 +58,14 @@ def test_every_loss_trains(precision: Any, dtype: torch.dtype, loss: str) -> Non
         assert dtypes(part) == {dtype}
 
 
+def test_finite_differences_are_not_rounded_in_mixed_precision() -> None:
+    found = {}
+    for precision in ("bf16-mixed", "32-true"):
+        model = gan(r1_form="finite_difference", r1_interval=1)
+        found[precision] = fit(model, 1, precision=precision).callback_metrics["r1/gradient_square_norm"]
+    torch.testing.assert_close(found["bf16-mixed"], found["32-true"], rtol=0.05, atol=0.0)
+
+
 def test_in_bfloat16_every_network_moves_and_so_do_averages() -> None:
     model, exact = gan(**EVERYTHING).to(torch.bfloat16), gan(**EVERYTHING)
     parts = (model.generator.mapping, model.generator.synthesis, model.discriminator, model.average)

@@ -101,6 +101,7 @@ def test_one_graph_at_a_time_is_in_memory() -> None:
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "lazy penalties": {"r1_interval": 2, "path_length_interval": 2},
     "every iteration": {"adversarial": "relativistic", "r2_gamma": 3.0, "r1_interval": 1, "path_length_interval": 1},
+    "finite differences": {"r1_form": "finite_difference", "r2_gamma": 3.0, "r1_interval": 1},
     "gradient penalty": {"adversarial": "wasserstein", "r1_gamma": 0.0, "gradient_penalty_weight": 10.0},
 }
 

@@ -126,6 +126,11 @@ def _check_precision(trainer: Trainer, model: GAN, precision: str) -> None:
             f"trainer.precision={precision} needs a GPU, and training is on CPUs; use trainer.precision=bf16-mixed or "
             f"32-true"
         )
+    if precision in HALF and model.loss.r1_form == "finite_difference":
+        raise ValueError(
+            f"loss.r1_form=finite_difference needs logits in float32, and trainer.precision={precision} rounds them; "
+            f"use loss.r1_form=exact, or trainer.precision={precision.replace('true', 'mixed')}"
+        )
     eps = precision in HALF and vanishing_eps(model.configure_optimizers(), HALF[precision])
     if eps:
         raise ValueError(

@@ -93,6 +93,7 @@ SETTINGS: dict[str, tuple[tuple[str, ...], Callable[[InForce], Any], Any]] = {
     "gamma": (("loss.r1_gamma=7",), lambda s: s.model.loss.r1_gamma, 7),
     "gamma found": (("loss.r1_gamma=auto",), lambda s: s.model.loss.r1_gamma, pytest.approx(0.0002 * 64 / BATCH)),
     "decay of lengths": (*(("loss.path_length_decay=0.5",), lambda s: s.model.loss.path_length_penalty.decay, 0.5),),
+    "form of R1": (("loss.r1_form=finite_difference",), lambda s: s.model.loss.r1_form, "finite_difference"),
     "another loss": (("loss.adversarial=hinge",), lambda s: s.model.loss.adversarial, "hinge"),
     "half-life": (
         ("model.average_half_life=123", "model.average_rampup=null", *NO_SCHEDULES),

@@ -117,6 +117,10 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(lambda: trainer_of(precision=16), tiny_gan, tiny_data, {"precision": 16}),
         r"^trainer\.precision=16 needs a GPU",
     ),
+    "differences of half precision": (
+        *(lambda: trainer_of(precision="bf16-true"), lambda: tiny_gan(r1_form="finite_difference"), tiny_data, {}),
+        r"^loss\.r1_form=finite_difference needs .*trainer\.precision=bf16-true rounds .*use .*bf16-mixed$",
+    ),
     "an eps that float16 does not have": (
         *(lambda: on_gpus("16-true"), tiny_gan, tiny_data, {}),
         r"^trainer\.precision=16-true rounds the eps of 1e-08, .*model\.generator_optimizer\.eps .* to 1e-4, or use ",

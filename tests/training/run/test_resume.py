@@ -62,13 +62,20 @@ class State(Callback):
 
 
 def run(
-    iterations: int, folder: Path, *, workers: int, resume: Path | None = None, augment: nn.Module | None = None
+    iterations: int,
+    folder: Path,
+    *,
+    workers: int,
+    resume: Path | None = None,
+    augment: nn.Module | None = None,
+    r1_form: str = "exact",
 ) -> State:
     """Part of a training in which every random part is on."""
     torch.manual_seed(0 if resume is None else 99)
     random.seed(0 if resume is None else 99)
     data = ImageDataModule(Flipped(), batch_size=BATCH, num_workers=workers, num_labels=LABELS)
-    model = tiny_gan(labels=LABELS, r1_interval=3, path_length_interval=2, style_mixing=0.5, augment=augment)
+    loss: dict[str, Any] = {"r1_interval": 3, "path_length_interval": 2, "style_mixing": 0.5, "r1_form": r1_form}
+    model = tiny_gan(labels=LABELS, augment=augment, **loss)
     torch.nn.init.constant_(model.generator.synthesis.blocks[0].conv1.noise.strength, 0.1)  # type: ignore[union-attr, arg-type]
     state = State()
     fit(model, iterations, state, LatestCheckpoint(folder), resume=resume, data=data)
@@ -99,10 +106,11 @@ def test_a_checkpoint_with_scalar_noise_strengths_goes_on_bit_for_bit(tmp_path: 
         assert torch.equal(states[1].tensors[name], value), name
 
 
-def test_a_resumed_run_with_augmentation_is_the_same_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("r1_form", ["exact", "finite_difference"])
+def test_a_resumed_run_with_augmentation_is_the_same_bit_for_bit(r1_form: str, tmp_path: Path) -> None:
     def part(iterations: int, name: str, resume: Path | None = None) -> State:
         augment = AdaptiveAugment(p=0.5, target=0.0, interval=2, speed=20 * BATCH)
-        return run(iterations, tmp_path / name, workers=0, resume=resume, augment=augment)
+        return run(iterations, tmp_path / name, workers=0, resume=resume, augment=augment, r1_form=r1_form)
 
     whole = part(6, "whole")
     part(3, "parts")  # between two adjustments
