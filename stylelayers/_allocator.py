@@ -27,4 +27,4 @@ def keep_freed_memory() -> bool:
     if is_set or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or platform.libc_ver()[0] != "glibc":
         return False
     set_parameter = ctypes.CDLL(None).mallopt
-    return all([set_parameter(number, value) for _, number, value in _PARAMETERS])
+    return all(set_parameter(number, value) for _, number, value in _PARAMETERS)
