@@ -1,6 +1,6 @@
 """Time whole training iterations with lazy penalties amortised: images per second of ours and the official code.
 
-    python -m benchmarks.iteration [--peers FOLDER] [--resolution 64] [--batch 8] [--device cuda]
+    python -m benchmarks.iteration [--peers FOLDER] [--resolution 64] [--batch 8] [--device cuda] [--bf16]
 
 Each turn has 16 iterations: 16 generator and discriminator steps, 4 path-length steps, 1 R1 step, and the EMA. Ours run
 through Lightning, as in `train.py`; the official loss runs in the order that its documentation states.
@@ -33,19 +33,27 @@ ADAM = partial(torch.optim.Adam, lr=0.002, betas=(0.0, 0.99), eps=1e-8)
 
 def main() -> None:
     options = arguments(
-        __doc__ or "", compile=False, resolution=64, batch=8, channel_base=2048, channel_max=128, w_dim=64
+        __doc__ or "",
+        compile=False,
+        bf16=False,
+        resolution=64,
+        batch=8,
+        channel_base=2048,
+        channel_max=128,
+        w_dim=64,
     )
     quiet_lightning()
+    precision = "bf16-mixed" if options.bf16 else "32-true"
     torch.manual_seed(0)
     sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "w_dim")}
-    variants = {"ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device)}
+    variants = {"ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device, precision)}
     if options.compile:
         networks = our_networks(options.resolution, options.batch, **sizes)
-        variants["ours compiled"] = ours(networks, options.device, compiled=True)
+        variants["ours compiled"] = ours(networks, options.device, precision, compile=True)
     official = Official.found(options.peers)
     if official is not None:
         networks = official_networks(official, options.resolution, options.batch, **sizes)
-        variants["official"] = theirs(official, networks, options.device)
+        variants["official"] = theirs(official, networks, options.device, precision)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(options.rounds + 1):
         for name, run in variants.items():
@@ -54,7 +62,7 @@ def main() -> None:
                 seconds[name].clear()
     found = {name: ITERATIONS * options.batch / median(times) for name, times in seconds.items()}
     rows = [[name, speed, speed / found.get("official", speed)] for name, speed in found.items()]
-    title = f"Training, {options.resolution}x{options.resolution}, batch {options.batch}, float32"
+    title = f"Training, {options.resolution}x{options.resolution}, batch {options.batch}, {precision}"
     print_table(title, ("code", "images/s", "times official"), rows, options.device)
 
 
@@ -93,7 +101,7 @@ def ours(networks: Networks, device: str, precision: Any = "32-true", **options:
     return run
 
 
-def theirs(official: Official, networks: Networks, device: str) -> Callable[[], float]:
+def theirs(official: Official, networks: Networks, device: str, precision: str = "32-true") -> Callable[[], float]:
     """The same with the official loss."""
     generator, discriminator = networks.generator.to(device), networks.discriminator.to(device)
     average, batch = deepcopy(generator).eval(), networks.shape[0]
@@ -115,7 +123,8 @@ def theirs(official: Official, networks: Networks, device: str) -> Callable[[], 
         optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(True)
         z, labels = torch.randn(batch, networks.w_dim, device=device), torch.zeros(batch, 0, device=device)
-        loss.accumulate_gradients(name, reals, labels, z, labels, interval, 0)
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16-mixed"):
+            loss.accumulate_gradients(name, reals, labels, z, labels, interval, 0)
         network.requires_grad_(False)
         optimizer.step()
 

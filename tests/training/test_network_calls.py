@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from copy import deepcopy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +96,21 @@ def test_without_a_compiler_there_is_one_warning_and_training_is_eager(monkeypat
         calls = NetworkCalls(*networks, compile_for=torch.device("cpu"))
     assert len(caught) == 1
     assert vars(calls) == vars(NetworkCalls(*networks))
+
+
+@pytest.mark.slow
+@needs_a_compiler
+def test_compiled_calls_come_from_the_cache_on_disk_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeps a call out of torch's cache, such as an address in its graph, would show as a miss or a bypass."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    lookups = []
+    for _ in range(2):
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        model = tiny_gan()
+        calls = NetworkCalls(model.generator, model.discriminator, compile_for=torch.device("cpu"))
+        calls.path_lengths(torch.randn(2, model.generator.num_ws, 4)).sum().backward()
+        calls.penalize_gradient("r1", torch.randn(2, 1, 8, 8)).sum().backward()
+        found = torch._dynamo.utils.counters["aot_autograd"]
+        lookups.append({kind: found[f"autograd_cache_{kind}"] for kind in ("miss", "hit", "bypass")})
+    assert lookups[1] == {"miss": 0, "hit": sum(lookups[0].values()), "bypass": 0}

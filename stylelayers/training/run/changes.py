@@ -10,7 +10,7 @@ from ...checkpoints.run_configuration import CONFIGURATION, read_configuration
 from .early_names import with_names_of_today
 from .overrides import as_override
 
-_NO_SETTINGS = ("resume", "output", "callbacks.preflight.preset")  # of a single start, or said by other keys
+_NO_SETTINGS = ("resume", "output", "keep_freed_memory", "callbacks.preflight.preset")  # of a start, or said by others
 _PRESET = "preset."  # its values are those of other keys
 _NO_EFFECT = {  # on a resumed run
     "seed": "random numbers and the order of images go on from the checkpoint",

@@ -14,6 +14,7 @@ from lightning import Trainer
 from omegaconf import DictConfig
 from torch.multiprocessing import ProcessRaisedException
 
+from ..._allocator import keep_freed_memory
 from ...data import ImageDataModule
 from ..callbacks import StopOnSignal
 from ..distributed import PreflightError
@@ -80,6 +81,8 @@ def _prepared(cfg: DictConfig, folder: Path | None) -> tuple[Trainer, GAN, Image
     """The parts of a run, checked."""
     precision = cfg.trainer.precision
     try:
+        if cfg.keep_freed_memory:
+            keep_freed_memory()
         check_preset(HydraConfig.get())
         parts = build(cfg)
         check_run(*parts, multirun=is_sweep(), precision=precision)

@@ -33,6 +33,7 @@ _RUN: dict[str, Any] = {
     "resume": str | os.PathLike | None,
     "initialize_from": str | os.PathLike | None,
     "initialize_strict": bool,
+    "keep_freed_memory": bool,
     "optimized_metric": str | None,
     "output": os.PathLike,
 }
