@@ -141,7 +141,17 @@ class Discriminator(nn.Module):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, images: Tensor, labels: Tensor | Sequence[int] | int | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, labels: Tensor | Sequence[int] | int | None = None, *, batches: int = 1
+    ) -> Tensor:
+        """Map images to logits.
+
+        Args:
+            images: trained to lie in [-1, 1].
+            labels: required by a conditional network, refused by another; as in :class:`MappingNetwork`.
+            batches: `images` holds so many batches of equal size, one after another. The logits are those of one call
+                for each, since the groups of :func:`minibatch_stddev` lie within a batch.
+        """
         shape = (self.image_channels, *self.resolution)
         images = as_floating("Discriminator", "images", images, shape, next(self.parameters()))
         image = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
@@ -151,7 +161,7 @@ class Discriminator(nn.Module):
             image = image if self.downsample is None else self.downsample(image)
         if self.from_rgb is not None:
             x = x + self.from_rgb(image)
-        return self._project(self.epilogue(x), labels)
+        return self._project(self.epilogue(x, batches=batches), labels)
 
     def _project(self, features: Tensor, labels: Any) -> Tensor:
         if self.label_mapping is None:

@@ -139,8 +139,7 @@ class StyleGAN2Loss(nn.Module):
     def discriminator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> LossAndLogs:
         """On real images, whose logits `batch` keeps, and generated ones."""
         criterion = ADVERSARIAL_LOSSES[self.adversarial][1]
-        real = calls.discriminate(batch.images, batch.labels)
-        fake = calls.discriminate(cast(Tensor, batch.fakes), batch.labels)
+        real, fake = calls.discriminate_both(batch.images, cast(Tensor, batch.fakes), batch.labels)
         batch.real_logits = real.detach()
         loss = criterion(real, fake)
         return loss, {"loss/discriminator": loss, "logits/real": real.mean(), "logits/fake": fake.mean()}
