@@ -154,7 +154,7 @@ class Discriminator(nn.Module):
         """
         shape = (self.image_channels, *self.resolution)
         images = as_floating("Discriminator", "images", images, shape, next(self.parameters()))
-        image = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        image = _channels_last(images)
         x = None
         for block in self.blocks:
             x = block(x, image)
@@ -171,3 +171,9 @@ class Discriminator(nn.Module):
         labels = as_labels("Discriminator", labels, self.num_labels, features.shape[0], features)
         embedding = self.label_mapping(None, labels)[:, 0]
         return (features * embedding).sum(1, keepdim=True) / sqrt(self.label_dim)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """The images with the strides of channels-last memory, also those of one channel, whose strides are ambiguous."""
+    count, channels, height, width = images.shape
+    return images.permute(0, 2, 3, 1).flatten().view(count, height, width, channels).permute(0, 3, 1, 2)
