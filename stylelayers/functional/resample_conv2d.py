@@ -32,6 +32,7 @@ _Sides = tuple[int, int, int, int]
 def resample_conv2d(
     x: Tensor,
     weight: Tensor,
+    bias: Tensor | None = None,
     *,
     up: int = 1,
     down: int = 1,
@@ -46,6 +47,7 @@ def resample_conv2d(
     Args:
         x: images or feature maps.
         weight: odd or even in size, applied as ``conv2d`` applies it.
+        bias: added to the result, ``(O,)``.
         up, down: factors by which to enlarge or shrink; at least one of them must be 1.
         padding: pixels around the image before the convolution, an int or ``(left, right, top, bottom)``.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``; ``"fir"`` resampling needs zeros.
@@ -77,19 +79,19 @@ def resample_conv2d(
         )
     check_resampling("resample_conv2d", up, down, padding_mode, resample_method)
     if up == 1 and down == 1:
-        return _conv2d(x, weight, sides, padding_mode, groups)
+        return _conv2d(x, weight, bias, sides, padding_mode, groups)
     if resample_method == "fir":
         taps = as_kernel((1.0,) if kernel is None else kernel, normalize=True, like=x)
         if weight.shape[2:] == (1, 1):
-            return _fir_pointwise(x, weight, up, down, sides, taps, groups)
-        return (
-            _fir_up(x, weight, up, sides, taps, groups) if up > 1 else _fir_down(x, weight, down, sides, taps, groups)
-        )
+            return _fir_pointwise(x, weight, bias, up, down, sides, taps, groups)
+        if up > 1:
+            return _plus(_fir_up(x, weight, up, sides, taps, groups), bias)
+        return _fir_down(x, weight, bias, down, sides, taps, groups)
     blur = (1.0,) if kernel is None else kernel
     if up > 1:
-        return blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur)
+        return _plus(blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur), bias)
     x = pad2d(blur2d(x, blur), sides, padding_mode)
-    return F.conv2d(x, _over_box(weight, down) / down**2, stride=down, groups=groups)
+    return F.conv2d(x, _over_box(weight, down) / down**2, bias, stride=down, groups=groups)
 
 
 def check_resampling(caller: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
@@ -106,17 +108,25 @@ def check_resampling(caller: str, up: int, down: int, padding_mode: str, resampl
         )
 
 
-def _conv2d(x: Tensor, weight: Tensor, sides: _Sides, padding_mode: str, groups: int) -> Tensor:
+def _plus(x: Tensor, bias: Tensor | None) -> Tensor:
+    return x if bias is None else x + bias.to(x.dtype)[:, None, None]
+
+
+def _conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None, sides: _Sides, padding_mode: str, groups: int
+) -> Tensor:
     left, right, top, bottom = sides
     if padding_mode == "zeros" and left == right >= 0 and top == bottom >= 0:
-        return F.conv2d(x, weight, padding=(top, left), groups=groups)
-    return F.conv2d(pad2d(x, sides, padding_mode), weight, groups=groups)
+        return F.conv2d(x, weight, bias, padding=(top, left), groups=groups)
+    return F.conv2d(pad2d(x, sides, padding_mode), weight, bias, groups=groups)
 
 
-def _fir_pointwise(x: Tensor, weight: Tensor, up: int, down: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
+def _fir_pointwise(
+    x: Tensor, weight: Tensor, bias: Tensor | None, up: int, down: int, sides: _Sides, taps: Kernel, groups: int
+) -> Tensor:
     if up > 1:
-        return _fir(F.conv2d(x, weight, groups=groups), taps, sides, up=up)
-    return F.conv2d(_fir(x, taps, sides, down=down), weight, groups=groups)
+        return _plus(_fir(F.conv2d(x, weight, groups=groups), taps, sides, up=up), bias)
+    return F.conv2d(_fir(x, taps, sides, down=down), weight, bias, groups=groups)
 
 
 def _fir(x: Tensor, taps: Kernel, sides: _Sides, *, up: int = 1, down: int = 1) -> Tensor:
@@ -133,9 +143,11 @@ def _fir_up(x: Tensor, weight: Tensor, up: int, sides: _Sides, taps: Kernel, gro
     return upfirdn2d(y, taps, padding=_add(_add(sides, _centred(taps, up, 1)), spread), gain=float(up**2))
 
 
-def _fir_down(x: Tensor, weight: Tensor, down: int, sides: _Sides, taps: Kernel, groups: int) -> Tensor:
+def _fir_down(
+    x: Tensor, weight: Tensor, bias: Tensor | None, down: int, sides: _Sides, taps: Kernel, groups: int
+) -> Tensor:
     x = upfirdn2d(x, taps, padding=_add(sides, _centred(taps, 1, down)))
-    return F.conv2d(x, weight, stride=down, groups=groups)
+    return F.conv2d(x, weight, bias, stride=down, groups=groups)
 
 
 def _centred(taps: Kernel, up: int, down: int) -> _Sides:
