@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
+from ._autocast import in_dtype
 from ._function import cache_signature, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
@@ -61,7 +62,7 @@ def bias_act(
             raise ValueError(f"bias_act: bias must be ({x.shape[dim]},), got {tuple(bias.shape)}")
         shape = [1] * x.ndim
         shape[dim] = -1
-        bias = bias.to(x.dtype).reshape(shape)
+        bias = in_dtype(bias, x.dtype).reshape(shape)
         if settings.activation.through == "input":
             bias = bias.clone()  # keep the parameter out of the graph: FSDP frees it between two backward passes
     if needs_plain_operators() or settings.activation.backward is None:
@@ -90,7 +91,7 @@ def activate(x: Tensor, activation: str, *, gain: float = 1.0, clamp: float | No
     known = get_activation("bias_act", activation)
     overwritten = known.through == "output" and known.in_place is not None and gain == 1 and clamp is None
     if not overwritten or needs_plain_operators():
-        return bias_act(x, activation=activation, gain=gain, clamp=clamp)
+        return bias_act(x, dim=-1, activation=activation, gain=gain, clamp=clamp)
     return cast(Any, known.in_place)(x, *(() if known.alpha is None else (known.alpha,)))
 
 

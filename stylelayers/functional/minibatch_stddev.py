@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .._checks import check_ints
+from ._autocast import at_least_float32, in_dtype
 
 
 def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1, *, batches: int = 1) -> Tensor:
@@ -50,17 +51,19 @@ def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1, *, b
     batch = total // batches
     groups = -(-(batch or 1) // group_size)  # no `max`, which a trace would fix for all batch sizes
     members = -(-(batch or 1) // groups)
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))  # 1e-8 is 0 in float16
+    wide = at_least_float32(x)  # 1e-8 is 0 in float16
     y = pad(wide.unflatten(0, (batches, batch)), (0, 0, 0, 0, 0, 0, 0, groups * members - batch))
     y = y.reshape(batches, members, groups, num_channels, -1, height, width)
     weight = _weights(batch, members, groups, wide)
     centred = y - (y * weight).sum(1, keepdim=True)
     stddev = ((centred.square() * weight).sum(1) + 1e-8).sqrt().mean((3, 4, 5))  # (batches, groups, num_channels)
-    maps = stddev.repeat(1, members, 1)[:, :batch].flatten(0, 1)[:, :, None, None].expand(-1, -1, height, width)
-    return torch.cat([x, maps.to(x.dtype)], dim=1)
+    stddev = stddev.unsqueeze(1).expand(-1, members, -1, -1).flatten(1, 2)[:, :batch]
+    maps = stddev.reshape(total, num_channels, 1, 1).expand(-1, -1, height, width)
+    return torch.cat([x, in_dtype(maps, x.dtype)], dim=1)
 
 
 def _weights(batch: int, members: int, groups: int, like: Tensor) -> Tensor:
     """1 / group size for each image and 0 for padding; (members, groups, 1, 1, 1, 1)."""
-    present = (torch.arange(members * groups, device=like.device).view(members, groups) < batch).to(like.dtype)
-    return (present / present.sum(0).clamp(min=1))[..., None, None, None, None]
+    numbers = torch.arange(members * groups, device=like.device).view(members, groups, 1, 1, 1, 1)
+    present = (numbers < batch).to(like.dtype)
+    return present / present.sum(0).clamp(min=1)

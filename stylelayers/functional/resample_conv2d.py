@@ -112,9 +112,7 @@ def _plus(x: Tensor, bias: Tensor | None) -> Tensor:
     return x if bias is None else x + bias.to(x.dtype)[:, None, None]
 
 
-def _conv2d(
-    x: Tensor, weight: Tensor, bias: Tensor | None, sides: _Sides, padding_mode: str, groups: int
-) -> Tensor:
+def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, sides: _Sides, padding_mode: str, groups: int) -> Tensor:
     left, right, top, bottom = sides
     if padding_mode == "zeros" and left == right >= 0 and top == bottom >= 0:
         return F.conv2d(x, weight, bias, padding=(top, left), groups=groups)

@@ -65,7 +65,8 @@ class NetworkCalls:
             return self.discriminate(real, labels), self.discriminate(fake, labels)
         labels = None if labels is None else torch.cat([labels, labels])
         logits = self._discriminate(self.discriminator, self.augment, torch.cat([real, fake]), labels, 2)
-        return logits[: len(real)], logits[len(real) :]
+        of_real, of_fake = logits.chunk(2)
+        return of_real, of_fake
 
     def path_lengths(self, ws: Tensor) -> Tensor:
         """Lengths ``(N,)``, see :func:`stylelayers.losses.path_lengths`."""
@@ -87,7 +88,9 @@ def _discriminate(
     discriminator: Discriminator, augment: nn.Module | None, images: Tensor, labels: Tensor | None, batches: int = 1
 ) -> Tensor:
     images = images if augment is None else augment(images)
-    return cast(Tensor, discriminator(images, labels) if batches == 1 else discriminator(images, labels, batches=batches))
+    return cast(
+        Tensor, discriminator(images, labels) if batches == 1 else discriminator(images, labels, batches=batches)
+    )
 
 
 def _path_lengths(generator: Generator, ws: Tensor) -> Tensor:
