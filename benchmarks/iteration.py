@@ -34,7 +34,14 @@ ADAM = partial(torch.optim.Adam, lr=0.002, betas=(0.0, 0.99), eps=1e-8)
 
 def main() -> None:
     options = arguments(
-        __doc__ or "", compile=False, r1_only=False, resolution=64, batch=8, channel_base=2048, channel_max=128, w_dim=64
+        __doc__ or "",
+        compile=False,
+        r1_only=False,
+        resolution=64,
+        batch=8,
+        channel_base=2048,
+        channel_max=128,
+        w_dim=64,
     )
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.manual_seed(0)
