@@ -77,7 +77,8 @@ def count_calls(overrides: Sequence[str], counter: Callable[[], Any] = Profiled)
         intervals = _intervals(model)
         calls = Calls([0, 1, *_multiples(intervals), 0], counter)  # the first makes what only the first has to make
         trainer.callbacks.insert(0, calls)  # type: ignore[attr-defined]
-        trainer.progress_bar_callback and trainer.progress_bar_callback.disable()
+        if trainer.progress_bar_callback is not None:
+            trainer.progress_bar_callback.disable()
         trainer.fit(model, datamodule=data)
     return calls.counts[1], calls.counts[0], amortize(calls.counts.__getitem__, intervals)
 

@@ -42,9 +42,8 @@ class AveragedGenerator(nn.Module):
         for half_life, names in ((ramped, news.keys() - self.given), (self.half_life, self.given)):
             weight = 1 - 0.5 ** (batch / max(half_life, 1e-8))
             if names:
-                olds = [averages[name] for name in names]
-                latest = [in_dtype(news[name], old.dtype) for name, old in zip(names, olds, strict=True)]
-                torch._foreach_lerp_(olds, latest, weight)
+                latest = [in_dtype(news[name], averages[name].dtype) for name in names]
+                torch._foreach_lerp_([averages[name] for name in names], latest, weight)
         for average, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
             average.copy_(buffer)
 
