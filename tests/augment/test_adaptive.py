@@ -144,7 +144,7 @@ def test_discriminator_sees_only_augmented_images(monkeypatch: pytest.MonkeyPatc
     judged: list[Tensor] = []
     model.discriminator.register_forward_pre_hook(lambda _, inputs: judged.append(inputs[0].detach().clone()))
     fit(model, 1)
-    assert [len(images) for images in spy.seen] == [BATCH, 2 * BATCH, BATCH]  # of the steps: generator, discriminator, R1
+    assert [len(images) for images in spy.seen] == [BATCH, 2 * BATCH, BATCH]  # generator, discriminator, R1
     assert len(judged) == 3
     for before, after in zip(spy.seen, judged, strict=True):
         assert torch.equal(2 * before, after)
