@@ -1,9 +1,10 @@
 """Time whole training iterations with lazy penalties amortised: images per second of ours and the official code.
 
-    python -m benchmarks.iteration [--peers FOLDER] [--resolution 64] [--batch 8] [--device cuda] [--bf16]
+    python -m benchmarks.iteration [--peers FOLDER] [--resolution 64] [--batch 8] [--r1-only] [--bf16] [--device cuda]
 
-Each turn has 16 iterations: 16 generator and discriminator steps, 4 path-length steps, 1 R1 step, and the EMA. Ours run
-through Lightning, as in `train.py`; the official loss runs in the order that its documentation states.
+Each turn has 16 iterations: 16 generator and discriminator steps, 4 path-length steps (none with `--r1-only`), 1 R1
+step, and the EMA. Ours run through Lightning, as in `train.py`; the official loss runs in the order that its
+documentation states. Codes take turns; the ratio is the median of those of the turns.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> None:
         __doc__ or "",
         compile=False,
         bf16=False,
+        r1_only=False,
         resolution=64,
         batch=8,
         channel_base=2048,
@@ -46,23 +48,33 @@ def main() -> None:
     precision = "bf16-mixed" if options.bf16 else "32-true"
     torch.manual_seed(0)
     sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "w_dim")}
-    variants = {"ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device, precision)}
+    lengths = not options.r1_only
+    variants = {
+        "ours": ours(our_networks(options.resolution, options.batch, **sizes), options.device, lengths, precision)
+    }
     if options.compile:
         networks = our_networks(options.resolution, options.batch, **sizes)
-        variants["ours compiled"] = ours(networks, options.device, precision, compile=True)
+        variants["ours compiled"] = ours(networks, options.device, lengths, precision, compile=True)
     official = Official.found(options.peers)
     if official is not None:
         networks = official_networks(official, options.resolution, options.batch, **sizes)
-        variants["official"] = theirs(official, networks, options.device, precision)
+        variants["official"] = theirs(official, networks, options.device, lengths, precision)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(options.rounds + 1):
         for name, run in variants.items():
             seconds[name].append(run())
             if not turn:
                 seconds[name].clear()
-    found = {name: ITERATIONS * options.batch / median(times) for name, times in seconds.items()}
-    rows = [[name, speed, speed / found.get("official", speed)] for name, speed in found.items()]
-    title = f"Training, {options.resolution}x{options.resolution}, batch {options.batch}, {precision}"
+    rows = [
+        [
+            name,
+            ITERATIONS * options.batch / median(times),
+            median(b / a for a, b in zip(times, seconds.get("official", times), strict=True)),
+        ]
+        for name, times in seconds.items()
+    ]
+    penalties = "R1 and path length" if lengths else "R1"
+    title = f"Training, {options.resolution}x{options.resolution}, batch {options.batch}, {penalties}, {precision}"
     print_table(title, ("code", "images/s", "times official"), rows, options.device)
 
 
@@ -83,10 +95,12 @@ class Stopwatch(Callback):
         self.seconds = perf_counter() - self.start
 
 
-def ours(networks: Networks, device: str, precision: Any = "32-true", **options: Any) -> Callable[[], float]:
+def ours(
+    networks: Networks, device: str, lengths: bool = True, precision: Any = "32-true", **options: Any
+) -> Callable[[], float]:
     """A function that trains for 16 iterations, as `train.py` does, and returns the seconds."""
-    optimizer = partial(ADAM, fused=True)
-    gan = GAN(networks.generator, networks.discriminator, StyleGAN2Loss(), optimizer, optimizer, **options)
+    optimizer, loss = partial(ADAM, fused=True), StyleGAN2Loss(path_length_weight=2.0 if lengths else 0.0)
+    gan = GAN(networks.generator, networks.discriminator, loss, optimizer, optimizer, **options)
     batches = [(torch.rand(networks.shape), torch.zeros(networks.shape[0])) for _ in range(ITERATIONS)]
     loader: Any = DataLoader(cast(Any, batches), batch_size=None, pin_memory=torch.cuda.is_available())
     quiet: Any = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
@@ -101,14 +115,16 @@ def ours(networks: Networks, device: str, precision: Any = "32-true", **options:
     return run
 
 
-def theirs(official: Official, networks: Networks, device: str, precision: str = "32-true") -> Callable[[], float]:
+def theirs(
+    official: Official, networks: Networks, device: str, lengths: bool = True, precision: str = "32-true"
+) -> Callable[[], float]:
     """The same with the official loss."""
     generator, discriminator = networks.generator.to(device), networks.discriminator.to(device)
     average, batch = deepcopy(generator).eval(), networks.shape[0]
     loss = official.loss.StyleGAN2Loss(
-        torch.device(device), generator, discriminator, r1_gamma=1, style_mixing_prob=0.9, pl_weight=2
+        torch.device(device), generator, discriminator, r1_gamma=1, style_mixing_prob=0.9, pl_weight=2 if lengths else 0
     )
-    generator_step = lazy_optimizer(ADAM, LENGTHS_EVERY)(generator.parameters())
+    generator_step = lazy_optimizer(ADAM, LENGTHS_EVERY if lengths else None)(generator.parameters())
     discriminator_step = lazy_optimizer(ADAM, R1_EVERY)(discriminator.parameters())
     phases = [
         ("Gmain", generator, generator_step, 1),
@@ -116,6 +132,7 @@ def theirs(official: Official, networks: Networks, device: str, precision: str =
         ("Dmain", discriminator, discriminator_step, 1),
         ("Dreg", discriminator, discriminator_step, R1_EVERY),
     ]
+    phases = [entry for entry in phases if lengths or entry[0] != "Greg"]
     for network in (generator, discriminator):
         network.train().requires_grad_(False)
 

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import filters, finite_difference, generate, gpu, growth, iteration, memory, networks, operators, timing
+from benchmarks import (
+    calls,
+    filters,
+    finite_difference,
+    generate,
+    gpu,
+    growth,
+    iteration,
+    memory,
+    networks,
+    operators,
+    timing,
+)
 from benchmarks.peers import Official, Rosinality
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
@@ -56,8 +68,21 @@ def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     rows = {row[0]: row[1] for row in table(networks.main, monkeypatch, capsys, *TINY, *SMALL)}
     assert all(float(rows[step]) > 0 for step in networks.STEPS)
     assert 0 < float(rows["share"]) < 1
-    rows = {row[0]: row[1] for row in table(iteration.main, monkeypatch, capsys, *TINY, *SMALL)}
-    assert float(rows["ours"]) > 0
+    for options in ([], ["--r1-only"]):
+        rows = {row[0]: row[1] for row in table(iteration.main, monkeypatch, capsys, *TINY, *SMALL, *options)}
+        assert float(rows["ours"]) > 0
+
+
+def test_an_iteration_of_the_default_run_makes_few_calls(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {
+        row[0]: [int(cell) for cell in row[1:]] for row in table(calls.main, monkeypatch, capsys) if row[1].isdigit()
+    }
+    usual, worst, mean = rows["aten calls"]
+    assert usual < mean < worst
+    assert mean <= 6_000
+    assert rows["not made by others"][2] <= 1_700
 
 
 SMOKE = ("--device=cpu", "--smoke", "--rounds=1")

@@ -21,6 +21,16 @@ def in_dtype_of(weight: Tensor, x: Tensor, caller: str) -> Tensor:
     return x if is_autocast(x) and torch.float64 not in (x.dtype, weight.dtype) else x.to(weight.dtype)
 
 
+def in_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """``x.to(dtype)``, without an operator for the dtype that `x` has, as usual."""
+    return x if x.dtype == dtype else x.to(dtype)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """`x`, in float32 if its dtype is narrower."""
+    return x if x.dtype.itemsize >= 4 else x.float()
+
+
 def without_autocast(like: Tensor) -> AbstractContextManager[None]:
     """A context in which operators on the device of `like` compute in their inputs' dtype."""
     if not is_autocast(like):  # entering torch.autocast costs as much as a small layer

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from ._autocast import is_autocast
+from ._autocast import in_dtype, is_autocast
 from ._function import needs_plain_operators
 
 _LEAST_PRODUCTS = 50_000_000  # of a convolution in float32, below which its second derivative is torch's
@@ -28,6 +28,7 @@ _PLAIN_TYPES = {Tensor, nn.Parameter}
 def convolve(
     x: Tensor,
     weight: Tensor,
+    bias: Tensor | None = None,
     *,
     stride: int = 1,
     padding: tuple[int, int] = (0, 0),
@@ -38,10 +39,11 @@ def convolve(
     if _may_have_derivatives_of_ours(x, weight):
         a, b = _cast_as_autocast_would(x, weight)
         if a.dtype.itemsize < 4 or _products(x, weight, 1 if transposed else stride) >= _LEAST_PRODUCTS:
-            return _Convolution.call(a, b, None, _Geometry((stride, stride), padding, transposed, groups))
+            bias = None if bias is None else in_dtype(bias, a.dtype)
+            return _Convolution.call(a, b, bias, _Geometry((stride, stride), padding, transposed, groups))
     if transposed:
-        return F.conv_transpose2d(x, weight, None, stride, padding, 0, groups)
-    return F.conv2d(x, weight, None, stride, padding, 1, groups)
+        return F.conv_transpose2d(x, weight, bias, stride, padding, 0, groups)
+    return F.conv2d(x, weight, bias, stride, padding, 1, groups)
 
 
 def _may_have_derivatives_of_ours(x: Tensor, weight: Tensor) -> bool:
@@ -67,51 +69,51 @@ class _Geometry:
     transposed: bool
     groups: int
 
-    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool]) -> Sequence[Tensor | None]:
-        """By the input and by the weight; only the shape matters of a tensor whose gradient alone is wanted."""
-        backward = torch.ops.aten.convolution_backward
-        return cast(Any, backward(grad, x, weight, None, *self.options(), (*wanted, False))[:2])
+    def gradients(self, grad: Tensor, x: Tensor, weight: Tensor, wanted: tuple[bool, bool, bool]) -> Sequence[Any]:
+        """By input, weight and bias; only the shape matters of a tensor whose gradient alone is wanted."""
+        channels = (grad.shape[1],)
+        return torch.ops.aten.convolution_backward(grad, x, weight, channels, *self.options(), wanted)
 
     def options(self) -> tuple[Any, ...]:
         return self.stride, self.padding, (1, 1), self.transposed, (0, 0), self.groups
 
 
 class _Bilinear(Function):
-    """A function of two tensors, linear in each; `like` gives the shape of the result."""
+    """A function of two tensors, linear in each; the third is a bias, or gives the shape of the result."""
 
     @classmethod
-    def call(cls, a: Tensor, b: Tensor, like: Tensor | None, geometry: _Geometry) -> Tensor:
+    def call(cls, a: Tensor, b: Tensor, third: Tensor | None, geometry: _Geometry) -> Tensor:
         """Apply the Function, or torch's operator where it records no graph: it has no rule for `vmap`."""
         in_transform = torch._C._are_functorch_transforms_active()  # type: ignore[attr-defined]
         is_plain = in_transform or not torch.is_grad_enabled()
-        return cls.compute(a, b, like, geometry) if is_plain else cast(Tensor, cls.apply(a, b, like, geometry))
+        return cls.compute(a, b, third, geometry) if is_plain else cast(Tensor, cls.apply(a, b, third, geometry))
 
     @staticmethod
-    def compute(a: Tensor, b: Tensor, like: Any, geometry: _Geometry) -> Any:
+    def compute(a: Tensor, b: Tensor, third: Any, geometry: _Geometry) -> Any:
         raise NotImplementedError
 
     @classmethod
-    def forward(cls, ctx: Any, a: Tensor, b: Tensor, like: Any, geometry: _Geometry) -> Any:
+    def forward(cls, ctx: Any, a: Tensor, b: Tensor, third: Any, geometry: _Geometry) -> Any:
         ctx.save_for_backward(a, b)
         ctx.geometry = geometry
-        return cls.compute(a, b, like, geometry)
+        return cls.compute(a, b, third, geometry)
 
 
 class _Convolution(_Bilinear):
     @staticmethod
-    def compute(x: Tensor, weight: Tensor, like: None, geometry: _Geometry) -> Any:
-        return torch.convolution(x, weight, None, *geometry.options())
+    def compute(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: _Geometry) -> Any:
+        return torch.convolution(x, weight, bias, *geometry.options())
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        by_x, by_weight = _is_wanted(ctx, 0), _is_wanted(ctx, 1)
+        by_x, by_weight, by_bias = _is_wanted(ctx, 0), _is_wanted(ctx, 1), _is_wanted(ctx, 2)
         if not torch.is_grad_enabled():
-            return *ctx.geometry.gradients(grads[0], x, weight, (by_x, by_weight)), None, None
+            return *ctx.geometry.gradients(grads[0], x, weight, (by_x, by_weight, by_bias)), None
         return (
             _InputGradient.call(grads[0], weight, x.detach(), ctx.geometry) if by_x else None,
             _WeightGradient.call(grads[0], x, weight.detach(), ctx.geometry) if by_weight else None,
-            None,
+            grads[0].sum((0, 2, 3)) if by_bias else None,
             None,
         )
 
@@ -119,7 +121,7 @@ class _Convolution(_Bilinear):
 class _InputGradient(_Bilinear):
     @staticmethod
     def compute(grad: Tensor, weight: Tensor, like: Tensor, geometry: _Geometry) -> Any:
-        return geometry.gradients(grad, like, weight, (True, False))[0]
+        return geometry.gradients(grad, like, weight, (True, False, False))[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -135,7 +137,7 @@ class _InputGradient(_Bilinear):
 class _WeightGradient(_Bilinear):
     @staticmethod
     def compute(grad: Tensor, x: Tensor, like: Tensor, geometry: _Geometry) -> Any:
-        return geometry.gradients(grad, x, like, (False, True))[1]
+        return geometry.gradients(grad, x, like, (False, True, False))[1]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -153,8 +155,8 @@ def _is_wanted(ctx: Any, number: int) -> bool:
 
     Torch tells its own operators; a Function has to ask the engine.
     """
-    node = ctx.next_functions[number][0]
-    if not ctx.needs_input_grad[number] or node is None:
+    node = ctx.next_functions[number][0] if ctx.needs_input_grad[number] else None
+    if node is None:
         return False
     try:
         return torch._C._will_engine_execute_node(node)

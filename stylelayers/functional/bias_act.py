@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_number
+from ._autocast import in_dtype
 from ._function import FastFunction, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
@@ -61,7 +62,7 @@ def bias_act(
             raise ValueError(f"bias_act: bias must be ({x.shape[dim]},), got {tuple(bias.shape)}")
         shape = [1] * x.ndim
         shape[dim] = -1
-        bias = bias.to(x.dtype).reshape(shape)
+        bias = in_dtype(bias, x.dtype).reshape(shape)
         if settings.activation.through == "input":
             bias = bias.clone()  # keep the parameter out of the graph: FSDP frees it between two backward passes
     if needs_plain_operators() or settings.activation.backward is None:
@@ -69,6 +70,29 @@ def bias_act(
     if not records_gradients(x, bias):
         return _forward(x, bias, settings, in_place=True)
     return cast(Tensor, _BiasAct.apply(x, bias, dim % x.ndim, settings))
+
+
+def split_gain(activation: str, gain: float | None) -> tuple[float, float]:
+    """The gain, None for the activation's own, as a factor on the input and one on the output.
+
+    A homogeneous activation, such as lrelu, takes all of it on the input, where a layer has it for nothing: as a
+    factor on its weight and bias.
+    """
+    known = get_activation("bias_act", activation)
+    gain = known.gain if gain is None else gain
+    return (gain, 1.0) if known.homogeneous else (1.0, gain)
+
+
+def activate(x: Tensor, activation: str, *, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+    """``bias_act`` without a bias, of a tensor that was just made for it: `x` is overwritten where that saves memory.
+
+    Then the output, which is the next layer's input, is all that is saved.
+    """
+    known = get_activation("bias_act", activation)
+    overwritten = known.through == "output" and known.in_place is not None and gain == 1 and clamp is None
+    if not overwritten or needs_plain_operators():
+        return bias_act(x, dim=-1, activation=activation, gain=gain, clamp=clamp)
+    return cast(Any, known.in_place)(x, *(() if known.alpha is None else (known.alpha,)))
 
 
 def check_activation(

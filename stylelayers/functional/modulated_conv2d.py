@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._autocast import without_autocast
+from ._autocast import at_least_float32, in_dtype, without_autocast
 from .resample_conv2d import resample_conv2d
 
 
@@ -89,9 +89,9 @@ def modulated_conv2d(
     floor: float | Tensor = eps
     if x.dtype == torch.float16 or style.dtype == torch.float16:
         style, floor = _unit_magnitude(style, eps, demodulate)
-    scale = _demodulation(weight, style, floor).to(x.dtype) if demodulate else None
+    scale = in_dtype(_demodulation(weight, style, floor), x.dtype) if demodulate else None
     form = _per_sample if fused and x.shape[0] else _shared
-    return form(x, weight, style.to(x.dtype), scale, noise, conv)
+    return form(x, weight, in_dtype(style, x.dtype), scale, noise, conv)
 
 
 def _shared(
@@ -102,11 +102,11 @@ def _shared(
     noise: Tensor | None,
     conv: Callable[..., Tensor],
 ) -> Tensor:
-    y = conv(x * style[:, :, None, None], weight)
+    y = conv(x * style.view(*style.shape, 1, 1), weight)
     if scale is None:
-        return y if noise is None else y + noise.to(y.dtype)
-    scale = scale[:, :, None, None].to(y.dtype)
-    return y * scale if noise is None else torch.addcmul(noise.to(y.dtype), y, scale)
+        return y if noise is None else y + in_dtype(noise, y.dtype)
+    scale = in_dtype(scale, y.dtype).view(*scale.shape, 1, 1)
+    return y * scale if noise is None else torch.addcmul(in_dtype(noise, y.dtype), y, scale)
 
 
 def _per_sample(
@@ -127,11 +127,11 @@ def _per_sample(
 
 def _demodulation(weight: Tensor, style: Tensor, eps: float | Tensor) -> Tensor:
     """1 / norm of each sample's output filters, ``(N, O)``, in float32 at least."""
-    wide = torch.promote_types(weight.dtype, torch.float32)
+    weight = at_least_float32(weight).flatten(2)
+    style = in_dtype(style, weight.dtype)
     with without_autocast(style):
-        squares = weight.to(wide).square().flatten(2)
-        power = squares @ squares.new_ones(squares.shape[-1])  # five times faster than a sum over so few elements
-        return (style.to(wide).square() @ power.t() + eps).rsqrt()
+        power = (weight * weight) @ weight.new_ones(weight.shape[-1])  # five times faster than a sum over so few
+        return ((style * style) @ power.t() + eps).rsqrt()
 
 
 def _unit_magnitude(style: Tensor, eps: float | Tensor, demodulate: bool) -> tuple[Tensor, float | Tensor]:

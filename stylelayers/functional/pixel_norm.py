@@ -1,7 +1,8 @@
 """Pixelwise feature normalization of ProgressiveGAN (arXiv:1710.10196, section 4.2)."""
 
-import torch
 from torch import Tensor
+
+from ._autocast import at_least_float32, in_dtype
 
 
 def pixel_norm(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -23,6 +24,6 @@ def pixel_norm(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """
     if not x.is_floating_point() or not -x.ndim <= dim < x.ndim:
         raise ValueError(f"pixel_norm: x must be floating-point with a dimension {dim}, got {x.dtype} {tuple(x.shape)}")
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    scale = (wide.square().mean(dim, keepdim=True) + eps).rsqrt()
-    return x * scale.to(x.dtype)
+    wide = at_least_float32(x)
+    scale = ((wide * wide).mean(dim, keepdim=True) + eps).rsqrt()
+    return x * in_dtype(scale, x.dtype)

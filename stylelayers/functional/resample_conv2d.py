@@ -33,6 +33,7 @@ RESAMPLE_METHODS = ("fir", "nearest")
 def resample_conv2d(
     x: Tensor,
     weight: Tensor,
+    bias: Tensor | None = None,
     *,
     up: int = 1,
     down: int = 1,
@@ -47,6 +48,7 @@ def resample_conv2d(
     Args:
         x: images or feature maps.
         weight: odd or even in size, applied as ``conv2d`` applies it.
+        bias: added to the result, ``(O,)``.
         up, down: factors by which to enlarge or shrink; at least one of them must be 1.
         padding: pixels around the image before the convolution, an int or ``(left, right, top, bottom)``.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``; ``"fir"`` resampling needs zeros.
@@ -78,16 +80,15 @@ def resample_conv2d(
         )
     check_resampling("resample_conv2d", up, down, padding_mode, resample_method)
     if up == 1 and down == 1:
-        return _conv2d(x, weight, sides, padding_mode, groups)
+        return _conv2d(x, weight, bias, sides, padding_mode, groups)
     blur = (1.0,) if kernel is None else kernel
     if resample_method == "fir":
-        return _with_fir(
-            x, weight, up, down, _prepared(blur, x, *map(index, weight.shape[2:]), up, down, sides), groups
-        )
+        fir = _prepared(blur, x, *map(index, weight.shape[2:]), up, down, sides)
+        return _with_fir(x, weight, bias, up, down, fir, groups)
     if up > 1:
-        return blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur)
+        return _plus(blur2d(_nearest_up(x, weight, up, sides, padding_mode, groups), blur), bias)
     x = pad2d(blur2d(x, blur), sides, padding_mode)
-    return convolve(x, _over_box(weight, down) / down**2, stride=down, groups=groups)
+    return convolve(x, _over_box(weight, down) / down**2, bias, stride=down, groups=groups)
 
 
 def check_resampling(caller: str, up: int, down: int, padding_mode: str, resample_method: str) -> None:
@@ -104,21 +105,27 @@ def check_resampling(caller: str, up: int, down: int, padding_mode: str, resampl
         )
 
 
-def _conv2d(x: Tensor, weight: Tensor, sides: Sides, padding_mode: str, groups: int) -> Tensor:
+def _plus(x: Tensor, bias: Tensor | None) -> Tensor:
+    return x if bias is None else x + bias.to(x.dtype)[:, None, None]
+
+
+def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, sides: Sides, padding_mode: str, groups: int) -> Tensor:
     left, right, top, bottom = sides
     if padding_mode == "zeros" and left == right >= 0 and top == bottom >= 0:
-        return convolve(x, weight, padding=(top, left), groups=groups)
-    return convolve(pad2d(x, sides, padding_mode), weight, groups=groups)
+        return convolve(x, weight, bias, padding=(top, left), groups=groups)
+    return convolve(pad2d(x, sides, padding_mode), weight, bias, groups=groups)
 
 
-def _with_fir(x: Tensor, weight: Tensor, up: int, down: int, fir: FIRFilter, groups: int) -> Tensor:
+def _with_fir(
+    x: Tensor, weight: Tensor, bias: Tensor | None, up: int, down: int, fir: FIRFilter, groups: int
+) -> Tensor:
     """The filter before a convolution that shrinks, or after one that enlarges, both at the lower resolution."""
     pointwise = weight.shape[2:] == (1, 1)
     if up == 1:
-        return convolve(fir(x), weight, stride=1 if pointwise else down, groups=groups)
+        return convolve(fir(x), weight, bias, stride=1 if pointwise else down, groups=groups)
     if pointwise:
-        return fir(convolve(x, weight, groups=groups))
-    return fir(convolve(x, _transposed(weight, groups), stride=up, transposed=True, groups=groups))
+        return _plus(fir(convolve(x, weight, groups=groups)), bias)
+    return _plus(fir(convolve(x, _transposed(weight, groups), stride=up, transposed=True, groups=groups)), bias)
 
 
 @per_kernel(normalize=True)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_ints, check_number
-from ..functional import bias_act, resample_conv2d
+from ..functional import resample_conv2d
 from ..functional._autocast import in_dtype_of
-from ..functional.bias_act import check_activation
+from ..functional.bias_act import activate, check_activation, split_gain
 from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
@@ -91,13 +91,9 @@ class EqualLinear(nn.Module):
         if x.ndim < 1 or x.shape[-1] != self.in_features:
             raise ValueError(f"EqualLinear: x must be (*, {self.in_features}), got {tuple(x.shape)}")
         x = in_dtype_of(self.weight, x, "EqualLinear")
-        bias = self.bias
-        if bias is not None and self.lr_multiplier != 1:
-            bias = bias * self.lr_multiplier
-        if self.activation == "linear" and self.clamp is None:
-            return nn.functional.linear(x, self.weight * self.scale, bias)
-        y = nn.functional.linear(x, self.weight * self.scale)
-        return bias_act(y, bias, dim=-1, activation=self.activation, clamp=self.clamp)
+        early, late = split_gain(self.activation, None)
+        y = nn.functional.linear(x, self.weight * (self.scale * early), _times(self.bias, self.lr_multiplier * early))
+        return activate(y, self.activation, gain=late, clamp=self.clamp)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}" + non_default_arguments(
@@ -185,9 +181,11 @@ class EqualConv2d(nn.Module):
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        early, late = split_gain(self.activation, self.activation_gain)
         y = resample_conv2d(
             in_dtype_of(self.weight, x, "EqualConv2d"),
-            self.weight * self.scale,
+            self.weight * (self.scale * early),
+            _times(self.bias, early),
             up=self.resampling.up,
             down=self.resampling.down,
             padding=same_padding(self.kernel_size),
@@ -195,7 +193,7 @@ class EqualConv2d(nn.Module):
             kernel=self.resampling.taps,
             resample_method=self.resampling.method,
         )
-        return bias_act(y, self.bias, activation=self.activation, gain=self.activation_gain, clamp=self.clamp)
+        return activate(y, self.activation, gain=late, clamp=self.clamp)
 
     def extra_repr(self) -> str:
         return (
@@ -204,3 +202,7 @@ class EqualConv2d(nn.Module):
         ) + non_default_arguments(
             gain=(self.gain, 1.0), activation_gain=(self.activation_gain, None), clamp=(self.clamp, None)
         )
+
+
+def _times(bias: Tensor | None, factor: float) -> Tensor | None:
+    return bias if bias is None or factor == 1 else bias * factor

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_ints
+from ..functional._autocast import in_dtype
 from ._names import answers_to_other_names
 
 NOISE_MODES = ("random", "const", "none")
@@ -84,9 +85,9 @@ class NoiseInjection(nn.Module):
         if not x.is_floating_point():
             raise ValueError(f"NoiseInjection: x must be floating-point, got {x.dtype}")
         if not isinstance(noise, str):
-            return _noise_from_generators(noise, len(x), size).to(x) * self.strength.to(x.dtype)
+            return _noise_from_generators(noise, len(x), size).to(x) * in_dtype(self.strength, x.dtype)
         if noise == "random":
-            return torch.randn(x.shape[0], 1, *size, dtype=x.dtype, device=x.device) * self.strength.to(x.dtype)
+            return torch.randn(x.shape[0], 1, *size, dtype=x.dtype, device=x.device) * in_dtype(self.strength, x.dtype)
         if self.const is None or self.const.shape != torch.Size(size):
             have = None if self.const is None else tuple(self.const.shape)
             raise ValueError(
@@ -129,7 +130,8 @@ class ConstantInput(nn.Module):
         nn.init.normal_(self.const)
 
     def forward(self, batch_size: int) -> Tensor:
-        return self.const.permute(1, 2, 0).repeat(batch_size, 1, 1, 1).permute(0, 3, 1, 2)
+        copies = self.const.permute(1, 2, 0).expand(batch_size, -1, -1, -1)
+        return copies.clone(memory_format=torch.contiguous_format).permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         return "{}, ({}, {})".format(*self.const.shape)

@@ -72,8 +72,8 @@ class MinibatchStdDev(nn.Module):
     def reset_parameters(self) -> None:
         """Do nothing: the layer has no state."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return minibatch_stddev(x, self.group_size, self.num_channels)
+    def forward(self, x: Tensor, *, batches: int = 1) -> Tensor:
+        return minibatch_stddev(x, self.group_size, self.num_channels, batches=batches)
 
     def extra_repr(self) -> str:
         return f"group_size={self.group_size}, num_channels={self.num_channels}"

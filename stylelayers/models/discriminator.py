@@ -141,17 +141,27 @@ class Discriminator(nn.Module):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
 
-    def forward(self, images: Tensor, labels: Tensor | Sequence[int] | int | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, labels: Tensor | Sequence[int] | int | None = None, *, batches: int = 1
+    ) -> Tensor:
+        """Map images to logits.
+
+        Args:
+            images: trained to lie in [-1, 1].
+            labels: required by a conditional network, refused by another; as in :class:`MappingNetwork`.
+            batches: `images` holds so many batches of equal size, one after another. The logits are those of one call
+                for each, since the groups of :func:`minibatch_stddev` lie within a batch.
+        """
         shape = (self.image_channels, *self.resolution)
         images = as_floating("Discriminator", "images", images, shape, next(self.parameters()))
-        image = images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        image = _channels_last(images)
         x = None
         for block in self.blocks:
             x = block(x, image)
             image = image if self.downsample is None else self.downsample(image)
         if self.from_rgb is not None:
             x = x + self.from_rgb(image)
-        return self._project(self.epilogue(x), labels)
+        return self._project(self.epilogue(x, batches=batches), labels)
 
     def _project(self, features: Tensor, labels: Any) -> Tensor:
         if self.label_mapping is None:
@@ -161,3 +171,9 @@ class Discriminator(nn.Module):
         labels = as_labels("Discriminator", labels, self.num_labels, features.shape[0], features)
         embedding = self.label_mapping(None, labels)[:, 0]
         return (features * embedding).sum(1, keepdim=True) / sqrt(self.label_dim)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """The images with the strides of channels-last memory, also those of one channel, whose strides are ambiguous."""
+    count, channels, height, width = images.shape
+    return images.permute(0, 2, 3, 1).flatten().view(count, height, width, channels).permute(0, 3, 1, 2)

@@ -110,7 +110,7 @@ class DiscriminatorEpilogue(nn.Module):
         for layer in (self.conv, self.fc, self.out):
             layer.reset_parameters()
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x if self.mbstd is None else self.mbstd(x)
+    def forward(self, x: Tensor, *, batches: int = 1) -> Tensor:
+        x = x if self.mbstd is None else self.mbstd(x, batches=batches)
         logits: Tensor = self.out(self.fc(self.conv(x).flatten(1)))
         return logits

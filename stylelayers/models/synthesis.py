@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .._checks import check_choice, check_ints
+from ..functional._autocast import at_least_float32
 from ..functional.activations import get_activation
 from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
 from ..layers._names import answers_to_other_names
@@ -39,8 +40,8 @@ class SynthesisBlock(nn.Module):
         shortcut: makes the 1x1 convolution around a residual block.
 
     Shape:
-        `x` ``(N, in_channels, H/2, W/2)``, image of the previous block or None, `ws` ``(N, num_ws, w_dim)`` →
-        ``(N, out_channels, H, W)`` and the image.
+        `x` ``(N, in_channels, H/2, W/2)``, image of the previous block or None, `styles` ``(N, w_dim)`` each: one for
+        every convolution and one for the image → ``(N, out_channels, H, W)`` and the image.
     """
 
     def __init__(
@@ -75,17 +76,17 @@ class SynthesisBlock(nn.Module):
                 layer.reset_parameters()
 
     def forward(
-        self, x: Tensor, image: Tensor | None, ws: Tensor, *, noise: Noise = "random"
+        self, x: Tensor, image: Tensor | None, styles: Sequence[Tensor], *, noise: Noise = "random"
     ) -> tuple[Tensor, Tensor | None]:
-        styles = iter(ws.unbind(1))
+        style = iter(styles)
         carried = None if self.shortcut is None else self.shortcut(x)
         if self.conv0 is not None:
-            x = self.conv0(x, next(styles), noise=noise)
-        x = self.conv1(x, next(styles), noise=noise)
+            x = self.conv0(x, next(style), noise=noise)
+        x = self.conv1(x, next(style), noise=noise)
         x = x if carried is None else carried + x
         if self.to_rgb is not None:
-            rgb = self.to_rgb(x, next(styles))
-            rgb = rgb.to(torch.promote_types(rgb.dtype, torch.float32))
+            rgb = self.to_rgb(x, next(style))
+            rgb = at_least_float32(rgb)
             image = rgb if image is None else image + rgb
         return x, image
 
@@ -210,13 +211,14 @@ class SynthesisNetwork(nn.Module):
         """
         check_noise("SynthesisNetwork", noise)
         ws = as_floating("SynthesisNetwork", "ws", ws, (self.num_ws, self.w_dim), next(self.parameters()))
+        styles = ws.unbind(1)
         x: Tensor = self.input(ws.shape[0])
         image: Tensor | None = None
         first: int = 0
         for block in self.blocks:
             if image is not None and self.upsample is not None:
                 image = self.upsample(image)
-            x, image = block(x, image, ws[:, first:], noise=noise)
+            x, image = block(x, image, styles[first:], noise=noise)
             first += cast(SynthesisBlock, block).num_convs
         assert image is not None  # the last block always has a ToRGB
         return image

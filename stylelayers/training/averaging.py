@@ -41,8 +41,9 @@ class AveragedGenerator(nn.Module):
         for half_life, names in ((ramped, news.keys() - self.given), (self.half_life, self.given)):
             weight = 1 - 0.5 ** (batch / max(half_life, 1e-8))
             if names:
-                latest = [news[name].to(averages[name].dtype) for name in names]
-                torch._foreach_lerp_([averages[name] for name in names], latest, weight)
+                pairs = [(averages[name], news[name]) for name in names]
+                latest = [new if new.dtype == old.dtype else new.to(old.dtype) for old, new in pairs]
+                torch._foreach_lerp_([old for old, _ in pairs], latest, weight)
         for average, buffer in zip(self.module.buffers(), generator.buffers(), strict=True):
             average.copy_(buffer)
 

@@ -1,6 +1,7 @@
 """Gradients that are not finite never reach the weights."""
 
 from collections.abc import Iterable
+from math import isfinite
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
@@ -43,7 +44,7 @@ class NonFiniteGuard:
             DivergedError: it is the last of `max_skipped_steps`.
         """
         gradients = {name: p.grad for name, p in parameters if p.grad is not None}
-        if torch.nn.utils.get_total_norm(list(gradients.values())).isfinite():
+        if _are_finite(list(gradients.values())):
             self.in_a_row = 0
             return True
         self.skipped, self.in_a_row = self.skipped + 1, self.in_a_row + 1
@@ -56,3 +57,8 @@ class NonFiniteGuard:
             )
         rank_zero_warn(message)
         return False
+
+
+def _are_finite(gradients: list[Tensor]) -> bool:
+    """Whether the norm of all is, which one transfer from a device tells."""
+    return not gradients or isfinite(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item())

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from .distributed import average_gradients
@@ -82,19 +81,25 @@ class Iteration:
 
     def _accumulate_gradients(self, step: Step, batch: Sequence[MicroBatch]) -> Tensor:
         """Add the gradients of all losses, one graph at a time; return the sum of their means."""
-        total = torch.zeros((), device=batch[0].images.device)
+        values = []
         for loss in step.losses:
             for micro_batch in batch:
                 value, logged = loss.compute(self.calls, micro_batch)
-                self.backward(value / len(batch))
-                total += value.detach() / len(batch)
-                self._add_to_log(logged, 1 / len(batch), first=micro_batch is batch[0])
-        return total
+                value = _share(value, len(batch))
+                self.backward(value)
+                values.append(value.detach())
+                self._add_to_log(logged, len(batch), first=micro_batch is batch[0])
+        return sum(values[1:], values[0])
 
-    def _add_to_log(self, values: Mapping[str, Tensor], share: float, *, first: bool) -> None:
+    def _add_to_log(self, values: Mapping[str, Tensor], parts: int, *, first: bool) -> None:
         for name, value in values.items():
-            term = value.detach() * share
+            term = _share(value.detach(), parts)
             self.logged[name] = term if first else self.logged[name] + term
+
+
+def _share(value: Tensor, parts: int) -> Tensor:
+    """``value / parts``, without an operator for the usual one."""
+    return value if parts == 1 else value / parts
 
 
 def _split(images: Tensor, labels: Tensor | None, count: int) -> list[MicroBatch]:

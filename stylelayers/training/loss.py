@@ -145,8 +145,7 @@ class StyleGAN2Loss(nn.Module):
     def discriminator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> LossAndLogs:
         """On real images, whose logits `batch` keeps, and generated ones."""
         criterion = ADVERSARIAL_LOSSES[self.adversarial][1]
-        real = calls.discriminate(batch.images, batch.labels)
-        fake = calls.discriminate(cast(Tensor, batch.fakes), batch.labels)
+        real, fake = calls.discriminate_both(batch.images, cast(Tensor, batch.fakes), batch.labels)
         batch.real_logits = real.detach()
         loss = criterion(real, fake)
         return loss, {"loss/discriminator": loss, "logits/real": real.mean(), "logits/fake": fake.mean()}
@@ -259,11 +258,12 @@ def mix_styles(
     mapping: MappingNetwork, z: Tensor, z_other: Tensor, labels: Tensor | None, probability: float
 ) -> Tensor:
     """Styles ``(N, num_ws, w_dim)``; with a probability a sample switches to `z_other` at a random layer."""
-    ws = mapping(z, labels)
     if not probability or mapping.num_ws < 2:
-        return ws
+        return cast(Tensor, mapping(z, labels))
+    both = mapping(torch.cat([z, z_other]), None if labels is None else torch.cat([labels, labels]))
+    ws, others = both.chunk(2)
     batch, layers = ws.shape[:2]
     switch = torch.randint(1, layers, (batch, 1), device=ws.device)
     switch = torch.where(torch.rand(batch, 1, device=ws.device) < probability, switch, layers)
     first = torch.arange(layers, device=ws.device) < switch
-    return torch.where(first.unsqueeze(-1), ws, mapping(z_other, labels))
+    return torch.where(first.unsqueeze(-1), ws, others)

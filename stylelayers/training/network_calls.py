@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any, cast
 
 import torch
@@ -42,6 +43,7 @@ class NetworkCalls:
         self.generator, self.discriminator, self.augment = generator, discriminator, augment
         self.compiled = compile_for is not None and _compiler_works(compile_for)
         wrap = _compile if self.compiled else _keep
+        self._takes_batches = "batches" in signature(discriminator.forward).parameters
         self._synthesize, self._discriminate = wrap(_synthesize), wrap(_discriminate)
         self._path_lengths = wrap(_path_lengths_vjp if self.compiled else _path_lengths)
         self._penalize = wrap(_penalize_vjp if self.compiled else _penalize)
@@ -53,6 +55,18 @@ class NetworkCalls:
     def discriminate(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits ``(N, 1)`` of the augmented images."""
         return self._discriminate(self.discriminator, self.augment, images, labels)
+
+    def discriminate_both(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits of as many real as generated images, which have the same labels.
+
+        One call for a discriminator that takes `batches`, as :class:`Discriminator` does, else one for each.
+        """
+        if not self._takes_batches:
+            return self.discriminate(real, labels), self.discriminate(fake, labels)
+        labels = None if labels is None else torch.cat([labels, labels])
+        logits = self._discriminate(self.discriminator, self.augment, torch.cat([real, fake]), labels, 2)
+        of_real, of_fake = logits.chunk(2)
+        return of_real, of_fake
 
     def path_lengths(self, ws: Tensor) -> Tensor:
         """Lengths ``(N,)``, see :func:`stylelayers.losses.path_lengths`."""
@@ -78,9 +92,12 @@ def _synthesize(generator: Generator, ws: Tensor) -> Tensor:
 
 
 def _discriminate(
-    discriminator: Discriminator, augment: nn.Module | None, images: Tensor, labels: Tensor | None
+    discriminator: Discriminator, augment: nn.Module | None, images: Tensor, labels: Tensor | None, batches: int = 1
 ) -> Tensor:
-    return cast(Tensor, discriminator(images if augment is None else augment(images), labels))
+    images = images if augment is None else augment(images)
+    return cast(
+        Tensor, discriminator(images, labels) if batches == 1 else discriminator(images, labels, batches=batches)
+    )
 
 
 def _path_lengths(generator: Generator, ws: Tensor) -> Tensor:

@@ -35,23 +35,25 @@ def tensors(options: dict[str, Any]) -> tuple[Tensor, Tensor]:
     return randn(2, 4, 6, 5).requires_grad_(), randn(*shape).requires_grad_()
 
 
-def torchs(x: Tensor, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def torchs(x: Tensor, weight: Tensor, bias: Tensor | None, options: dict[str, Any]) -> Tensor:
     options = dict(options)
     function = torch.conv_transpose2d if options.pop("transposed", False) else torch.conv2d
-    return function(x, weight, **options)
+    return function(x, weight, bias, **options)
 
 
 @every_option
 def test_second_and_third_derivatives_are_torchs(options: dict[str, Any]) -> None:
     x, weight = tensors(options)
+    direction = torch.randn_like(torchs(x, weight, None, options))
+    bias = randn(direction.shape[1]).requires_grad_()
     found = []
-    direction = torch.randn_like(torchs(x, weight, options))
-    for y in (convolve(x, weight, **options), torchs(x, weight, options)):
-        first = torch.autograd.grad((y * direction).sin().sum(), (x, weight), create_graph=True)
+    for y in (convolve(x, weight, bias, **options), torchs(x, weight, bias, options)):
+        first = torch.autograd.grad((y * direction).sin().sum(), (x, weight, bias), create_graph=True)
         squares = torch.stack([gradient.square().sum() for gradient in first]).sum()
-        second = torch.autograd.grad(squares, (x, weight), create_graph=True)
-        third = torch.autograd.grad(second[0].sin().sum() + second[1].sin().sum(), (x, weight))
-        found.append((y, *first, *second, *third))
+        second = torch.autograd.grad(squares, (x, weight, bias), create_graph=True)
+        sines = second[0].sin().sum() + second[1].sin().sum()
+        third = torch.autograd.grad(sines, (x, weight, bias), retain_graph=True)
+        found.append((y, *first, *second, *third, *torch.autograd.grad(y.sum(), (x, weight, bias))))
     assert "_ConvolutionBackward" in str(found[0][0].grad_fn)
     for ours, theirs in zip(*found, strict=True):
         assert_same(ours, theirs)

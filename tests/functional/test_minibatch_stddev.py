@@ -48,6 +48,14 @@ def test_groups_do_not_mix() -> None:
     assert differs.tolist() == [False, True, False, True, False, True, False]
 
 
+@pytest.mark.parametrize("batch", range(6))
+@pytest.mark.parametrize("group_size", [1, 2, 4])
+def test_separate_batches_have_the_statistics_of_separate_calls(batch: int, group_size: int) -> None:
+    parts = [randn(batch, 4, 3, 2) for _ in range(3)]
+    expected = torch.cat([minibatch_stddev(part, group_size, 2) for part in parts])
+    assert torch.equal(minibatch_stddev(torch.cat(parts), group_size, 2, batches=3), expected)
+
+
 def test_layouts_agree_dtype_is_kept_empty_batches_pass() -> None:
     x = randn(5, 4, 3, 3)
     for layout in (strided, channels_last):
@@ -77,6 +85,8 @@ BAD = {
     "integers": (lambda: minibatch_stddev(torch.ones(1, 1, 1, 1).int()), "floating-point.*got torch.int32"),
     "group size": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 0), "group_size must be an int of at least 1, got 0"),
     "channels": (lambda: minibatch_stddev(randn(4, 3, 1, 1), 4, 2), "num_channels must divide the 3 channels, got 2"),
+    "batches": (lambda: minibatch_stddev(randn(5, 3, 1, 1), batches=2), "batches must divide the 5 images, got 2"),
+    "no batches": (lambda: minibatch_stddev(randn(5, 3, 1, 1), batches=0), "batches must be an int .*got 0"),
     "no channels": (
         lambda: minibatch_stddev(randn(4, 3, 1, 1), 4, 0),
         "num_channels must be an int .*got 0",

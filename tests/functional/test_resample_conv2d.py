@@ -55,6 +55,17 @@ def test_rectangular_kernels_take_any_padding(method: str, mode: str, factor: di
         assert_same(y, reference.resample_conv2d(x, weight, padding=padding, **options))
 
 
+@every_method
+@every_factor
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_the_bias_is_added_to_the_result(method: str, mode: str, factor: dict[str, Any], kernel_size: int) -> None:
+    options: dict[str, Any] = {"resample_method": method, "padding_mode": mode, "kernel": (1, 3, 3, 1), **factor}
+    x, weight, bias = randn(2, 3, 8, 8), randn(4, 3, kernel_size, kernel_size), randn(4)
+    y = resample_conv2d(x, weight, bias, padding=same_padding(kernel_size), **options)
+    plain = resample_conv2d(x, weight, padding=same_padding(kernel_size), **options)
+    assert_same(y, plain + bias[:, None, None])
+
+
 @pytest.mark.parametrize("method", ["fir", "nearest"])
 @every_factor
 def test_negative_padding_crops(method: str, factor: dict[str, Any]) -> None:

@@ -205,3 +205,28 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_bad_input_raises(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 7, 8])
+@pytest.mark.parametrize("mbstd", [(1, 1), (2, 1), (3, 1), (4, 5), (100, 1), (4, 0)], ids=str)
+def test_batches_of_one_call_have_the_logits_and_gradients_of_two(batch: int, mbstd: tuple[int, int]) -> None:
+    module = network(num_labels=3, label_layers=1, mbstd_group_size=mbstd[0], mbstd_num_channels=mbstd[1])
+    images, labels = randn(2 * batch, 2, 16, 16).requires_grad_(), torch.arange(2 * batch) % 3
+    at_once = module(images, labels, batches=2)
+    apart = torch.cat([module(x, y) for x, y in zip(images.chunk(2), labels.chunk(2), strict=True)])
+    assert_same(at_once, apart, 1e-12)
+    inputs, weights = [images, *module.parameters()], randn(2 * batch, 1)
+    gradients = [torch.autograd.grad((logits * weights).sum(), inputs) for logits in (at_once, apart)]
+    for found, expected in zip(*gradients, strict=True):
+        assert_same(found, expected, 1e-12)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_features_are_channels_last_whatever_the_images_are(channels: int, layout: torch.memory_format) -> None:
+    module, layouts = network(image_channels=channels), list[bool]()
+    module.blocks[0].conv0.register_forward_hook(
+        lambda _, inputs, y: layouts.extend(x.is_contiguous(memory_format=torch.channels_last) for x in (*inputs, y))
+    )
+    module(randn(3, channels, 16, 16).contiguous(memory_format=layout))
+    assert layouts == [True, True]

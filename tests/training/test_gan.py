@@ -79,9 +79,10 @@ def test_the_discriminator_step_sees_the_same_fakes_without_their_graph() -> Non
     model = tiny_gan(path_length_weight=0.0)
     calls = Calls(model.discriminator)
     fit(model, 1)
-    for_generator, real, fake, for_r1 = (images for images, _ in calls.inputs)
+    for_generator, both, for_r1 = (images for images, _ in calls.inputs)
+    real, fake = both.chunk(2)
     assert for_generator.grad_fn is not None
-    assert [images.requires_grad for images in (real, fake, for_r1)] == [False, False, True]
+    assert [images.requires_grad for images in (both, for_r1)] == [False, True]
     assert for_r1.grad_fn is None
     assert torch.equal(fake, for_generator)
     assert torch.equal(for_r1, real)
@@ -95,11 +96,11 @@ def test_labels_of_the_batch_go_to_both_networks() -> None:
     labels = critic.inputs[0][1]
     assert labels.shape == (BATCH,)
     assert len(labels.unique()) > 1
-    assert all(torch.equal(given, labels) for _, given in critic.inputs)
-    full, half = mapping.inputs[:2], mapping.inputs[2:]
-    assert all(torch.equal(given, labels) for _, given in full)
-    assert len(half) == 2  # both latents of the path-length step, which sees half of the batch
-    assert all(torch.equal(given, labels[: BATCH // 2]) for _, given in half)
+    assert [len(given) for _, given in critic.inputs] == [BATCH, 2 * BATCH, BATCH]  # real and generated ones in one
+    assert all(torch.equal(part, labels) for _, given in critic.inputs for part in given.split(BATCH))
+    (_, full), (_, half) = mapping.inputs  # both latents in one; the path-length step sees half of the batch
+    assert torch.equal(full, labels.repeat(2))
+    assert torch.equal(half, labels[: BATCH // 2].repeat(2))
 
 
 # When penalties fire -----------------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.optim import SGD
 
+from stylelayers import Discriminator
+from stylelayers.augment import DiffAugment
 from stylelayers.training import GAN
 from stylelayers.training.network_calls import NetworkCalls
 from tests.training.tiny import LABELS, fit, tiny_gan
@@ -84,6 +87,39 @@ def test_networks_of_any_dtype_compile(dtype: torch.dtype, monkeypatch: pytest.M
         found.append((images, calls.discriminate(images), calls.path_lengths(ws)))
     for compiled, eager in zip(found[1], found[0], strict=True):
         torch.testing.assert_close(compiled, eager, rtol=2e-2, atol=2e-2)
+
+
+class Plain(Discriminator):
+    """A discriminator of one's own that knows nothing of batches."""
+
+    def forward(self, images: Tensor, labels: Any = None) -> Tensor:  # type: ignore[override]
+        return super().forward(images, labels)
+
+
+@pytest.mark.parametrize(("kind", "calls_made"), [(Discriminator, 1), (Plain, 2)])
+@pytest.mark.parametrize("labels", [None, torch.arange(6) % LABELS])
+def test_real_and_generated_images_have_the_logits_of_a_call_each(
+    kind: type[Discriminator], calls_made: int, labels: Tensor | None
+) -> None:
+    options: dict[str, Any] = {"num_labels": 0 if labels is None else LABELS, "image_channels": 1, "channel_base": 32}
+    discriminator = kind(8, **options, label_layers=1, dtype=torch.float64)
+    calls, sizes = NetworkCalls(tiny_gan().generator, discriminator), list[int]()
+    discriminator.register_forward_hook(lambda _, inputs, logits: sizes.append(len(logits)))
+    real, fake = torch.rand(2, 6, 1, 8, 8, dtype=torch.float64)
+    found = calls.discriminate_both(real, fake, labels)
+    assert len(sizes) == calls_made
+    for logits, images in zip(found, (real, fake), strict=True):
+        torch.testing.assert_close(logits, calls.discriminate(images, labels), rtol=0.0, atol=1e-12)
+
+
+def test_every_image_of_one_call_is_augmented_by_its_own_draw() -> None:
+    model = tiny_gan(augment=DiffAugment("translation"))
+    seen = list[Tensor]()
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    images = torch.rand(8, 1, 8, 8)
+    model.calls.discriminate_both(images, images)
+    real, fake = seen[0].chunk(2)
+    assert not torch.equal(real, fake)
 
 
 def test_without_a_compiler_there_is_one_warning_and_training_is_eager(monkeypatch: pytest.MonkeyPatch) -> None:
