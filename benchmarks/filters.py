@@ -31,24 +31,23 @@ HEADER = ("filter", "shape", "layout", "pass", "ours ms", "plain ms", "official 
 def main() -> None:
     options = arguments(__doc__ or "")
     torch.manual_seed(0)
-    official = Official.found(options.peers)
-    with torch.device(options.device):
-        table = [
-            times(variants, name, torch.randn(shape), layout, phase, options.rounds)
-            for name in ("blur", "up", "down")
-            for shape in SHAPES
-            for variants in [filters(name, shape[1], official)]
-            for layout in LAYOUTS
-            for phase in PHASES
-        ]
-        calls = call_rows(options.rounds)
+    official, device = Official.found(options.peers), options.device
+    table = [  # not inside `with torch.device`, which makes every call of torch slower
+        times(variants, name, torch.randn(shape, device=device), layout, phase, options.rounds)
+        for name in ("blur", "up", "down")
+        for shape in SHAPES
+        for variants in [filters(name, shape[1], official, device)]
+        for layout in LAYOUTS
+        for phase in PHASES
+    ]
+    calls = call_rows(options.rounds, device)
     print_table("FIR filters, float32", HEADER, table, options.device)
     print_table("One call on (1, 1, 4, 4)", ("call", "µs", "times conv2d"), calls, options.device)
 
 
-def filters(name: str, channels: int, official: Official | None) -> dict[str, Operator]:
+def filters(name: str, channels: int, official: Official | None, device: str) -> dict[str, Operator]:
     """Ours, the plain forms (their names begin with "plain") and the official operator, if there is one."""
-    taps = torch.tensor([1.0, 2.0, 1.0] if name == "blur" else [1.0, 3.0, 3.0, 1.0])
+    taps = torch.tensor([1.0, 2.0, 1.0] if name == "blur" else [1.0, 3.0, 3.0, 1.0], device=device)
     taps = torch.outer(taps, taps) / taps.sum() ** 2
     weight = taps.expand(channels, 1, *taps.shape).contiguous()
     conv, spread = partial(F.conv2d, groups=channels), partial(F.conv_transpose2d, groups=channels)
@@ -61,7 +60,7 @@ def filters(name: str, channels: int, official: Official | None) -> dict[str, Op
         },
         "down": {"ours": Downsample2d(), "plain conv2d": partial(conv, weight=weight, stride=2, padding=1)},
     }
-    theirs = {} if official is None else {"official": _official(official, name)}
+    theirs = {} if official is None else {"official": _official(official, name, device)}
     return found[name] | theirs
 
 
@@ -77,8 +76,8 @@ def times(variants: dict[str, Operator], name: str, x: Tensor, layout: str, phas
     return [name, tuple(x.shape), layout, phase, found["ours"], plain, theirs, found["ours"] / plain, ratio]
 
 
-def call_rows(rounds: int) -> list[list[object]]:
-    x, weight, blur = torch.randn(1, 1, 4, 4), torch.randn(1, 1, 3, 3), Blur()
+def call_rows(rounds: int, device: str) -> list[list[object]]:
+    x, weight, blur = torch.randn(1, 1, 4, 4, device=device), torch.randn(1, 1, 3, 3, device=device), Blur()
     calls: dict[str, Callable[[], object]] = {
         "conv2d": lambda: F.conv2d(x, weight, padding=1),
         "Blur": lambda: blur(x),
@@ -88,10 +87,10 @@ def call_rows(rounds: int) -> list[list[object]]:
     return [[name, 1000 * time, time / found["conv2d"]] for name, time in found.items()]
 
 
-def _official(official: Official, name: str) -> Operator:
+def _official(official: Official, name: str, device: str) -> Operator:
     kernel = official.upfirdn2d.setup_filter([1, 2, 1] if name == "blur" else [1, 3, 3, 1])
     function = {"blur": "filter2d", "up": "upsample2d", "down": "downsample2d"}[name]
-    return partial(getattr(official.upfirdn2d, function), f=kernel.to(torch.get_default_device()))
+    return partial(getattr(official.upfirdn2d, function), f=kernel.to(device))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from stylelayers._allocator import keep_freed_memory
 from stylelayers.training import GAN, StyleGAN2Loss, lazy_optimizer
 
 from .peers import Official
@@ -45,6 +46,7 @@ def main() -> None:
         w_dim=64,
     )
     quiet_lightning()
+    keep_freed_memory()  # as `train.py` does; the official code gains from it too
     precision = "bf16-mixed" if options.bf16 else "32-true"
     torch.manual_seed(0)
     sizes = {key: getattr(options, key) for key in ("channel_base", "channel_max", "w_dim")}
