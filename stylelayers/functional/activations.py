@@ -113,7 +113,7 @@ def _swish_derivative(x: Tensor) -> Tensor:
 
 
 _ACTIVATIONS = {
-    "linear": Activation(lambda x: x),
+    "linear": Activation(lambda x: x, in_place=lambda x: x),
     "relu": Activation(
         torch.relu,
         lambda grad, y: _aten.threshold_backward(grad, y, 0.0),

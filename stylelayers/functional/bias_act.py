@@ -83,7 +83,16 @@ def split_gain(activation: str, gain: float | None) -> tuple[float, float]:
     return (gain, 1.0) if known.homogeneous else (1.0, gain)
 
 
-def activate(x: Tensor, activation: str, *, gain: float = 1.0, clamp: float | None = None) -> Tensor:
+def add_bias(x: Tensor, bias: Tensor) -> Tensor:
+    """``x + bias`` along dimension 1, of a tensor that was just made for it: `x` is overwritten where it can be."""
+    bias = in_dtype(bias, x.dtype).view(-1, *[1] * (x.ndim - 2))
+    in_transform = torch._C._are_functorch_transforms_active()  # type: ignore[attr-defined]
+    return x + bias if in_transform or needs_plain_operators() else x.add_(bias)
+
+
+def activate(
+    x: Tensor, activation: str, *, alpha: float | None = None, gain: float = 1.0, clamp: float | None = None
+) -> Tensor:
     """``bias_act`` without a bias, of a tensor that was just made for it: `x` is overwritten where that saves memory.
 
     Then the output, which is the next layer's input, is all that is saved.
@@ -91,8 +100,9 @@ def activate(x: Tensor, activation: str, *, gain: float = 1.0, clamp: float | No
     known = get_activation("bias_act", activation)
     overwritten = known.through == "output" and known.in_place is not None and gain == 1 and clamp is None
     if not overwritten or needs_plain_operators():
-        return bias_act(x, dim=-1, activation=activation, gain=gain, clamp=clamp)
-    return cast(Any, known.in_place)(x, *(() if known.alpha is None else (known.alpha,)))
+        return bias_act(x, dim=-1, activation=activation, alpha=alpha, gain=gain, clamp=clamp)
+    alpha = known.alpha if alpha is None else alpha
+    return cast(Any, known.in_place)(x, *(() if alpha is None else (alpha,)))
 
 
 def check_activation(

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from .._checks import check_ints
 from ..functional import bias_act
-from ..functional.bias_act import check_activation
+from ..functional.bias_act import activate, add_bias, check_activation, split_gain
 from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 
@@ -54,8 +54,26 @@ class BiasAct(nn.Module):
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return bias_act(x, self.bias, activation=self.activation, alpha=self.alpha, gain=self.gain, clamp=self.clamp)
+    @property
+    def gain_before(self) -> float:
+        """The part of the gain that the layer before may apply, where it costs nothing: see `applied_gain`."""
+        return split_gain(self.activation, self.gain)[0]
+
+    def forward(self, x: Tensor, *, applied_gain: float | None = None) -> Tensor:
+        """Add the bias and activate.
+
+        Args:
+            x: the input.
+            applied_gain: :attr:`gain_before` if `x` has been multiplied by it and was made for this call alone: it is
+                overwritten. None for an input as it is.
+        """
+        if applied_gain is None:
+            return bias_act(
+                x, self.bias, activation=self.activation, alpha=self.alpha, gain=self.gain, clamp=self.clamp
+            )
+        late = split_gain(self.activation, self.gain)[1]
+        y = add_bias(x, self.bias if applied_gain == 1 else self.bias * applied_gain)
+        return activate(y, self.activation, alpha=self.alpha, gain=late, clamp=self.clamp)
 
     def extra_repr(self) -> str:
         options = non_default_arguments(alpha=(self.alpha, None), gain=(self.gain, None), clamp=(self.clamp, None))

@@ -106,8 +106,8 @@ class ModulatedConv2d(nn.Module):
             nn.init.zeros_(self.bias)
         self.affine.reset_parameters()
 
-    def forward(self, x: Tensor, latent: Tensor, *, noise: Tensor | None = None) -> Tensor:
-        """Convolve `x` under the style of `latent`; `noise` ``(N, 1, H', W')`` is added before the bias."""
+    def forward(self, x: Tensor, latent: Tensor, *, noise: Tensor | None = None, gain: float = 1.0) -> Tensor:
+        """Convolve `x` under the style of `latent`, times `gain`, plus `noise` ``(N, 1, H', W')``, plus the bias."""
         if latent.ndim != 2 or latent.shape[1] != self.latent_dim:
             raise ValueError(f"ModulatedConv2d: latent must be (N, {self.latent_dim}), got {tuple(latent.shape)}")
         y = modulated_conv2d(
@@ -120,6 +120,7 @@ class ModulatedConv2d(nn.Module):
             padding=same_padding(self.kernel_size),
             kernel=self.resampling.taps,
             noise=noise,
+            gain=gain,
             eps=self.eps,
             padding_mode=self.resampling.padding_mode,
             resample_method=self.resampling.method,

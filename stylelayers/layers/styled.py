@@ -83,7 +83,10 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, latent: Tensor, *, noise: Noise = "random") -> Tensor:
         up, down = self.conv.resampling.up, self.conv.resampling.down
         size = (x.shape[2] * up // down, x.shape[3] * up // down)
-        return self.act(self.conv(x, latent, noise=self.noise.sample(x, size, noise=noise)))
+        gain = self.act.gain_before
+        sample = self.noise.sample(x, size, noise=noise)
+        sample = sample if sample is None or gain == 1 else sample * gain
+        return self.act(self.conv(x, latent, noise=sample, gain=gain), applied_gain=gain)
 
 
 @answers_to_other_names
@@ -129,4 +132,5 @@ class ToRGB(nn.Module):
         self.act.reset_parameters()
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
-        return self.act(self.conv(x, latent))
+        gain = self.act.gain_before
+        return self.act(self.conv(x, latent, gain=gain), applied_gain=gain)
