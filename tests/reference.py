@@ -172,7 +172,7 @@ def seed_layer(
     batch, in_channels, _height, _width = x.shape
     out_channels, _, size, _ = weight.shape
     if normalize_style:
-        style = style * torch.rsqrt((style**2).mean(1, keepdim=True) + 1e-8)
+        style = style * torch.rsqrt((style**2).mean(1, keepdim=True) + 1e-5)
     weights = (weight * sqrt(2 / (in_channels * size**2)))[None] * (1 + style)[:, None, :, None, None]
     if size > 1:
         weights = weights * torch.rsqrt((weights**2).sum([2, 3, 4], keepdim=True) + 1e-5)
@@ -184,11 +184,10 @@ def seed_layer(
     x = x.reshape(1, batch * in_channels, *x.shape[2:])
     y = F.conv2d(x, weights.reshape(batch * out_channels, in_channels, size, size), groups=batch)
     y = y.reshape(batch, out_channels, *y.shape[2:])
-    if resample == "up":
-        y = seed_blur(y)
     if resample == "down":
         y = F.avg_pool2d(y, 2)
-    return y + bias[None, :, None, None]
+    y = y + bias[None, :, None, None]
+    return seed_blur(y) if resample == "up" else y
 
 
 def seed_blur(x: Tensor) -> Tensor:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from math import prod, sqrt
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_ints
-from ..functional import modulated_conv2d, pixel_norm
+from ..functional import blur2d, modulated_conv2d, pixel_norm
 from ..functional._autocast import in_dtype_of
+from ..functional.fir_kernel import Numbers
 from ._describe import non_default_arguments
 from ._names import answers_to_other_names
 from ._resampling import Resampling, same_padding
@@ -31,13 +32,14 @@ class ModulatedConv2d(nn.Module):
         resample: ``"up"`` doubles the size, ``"down"`` halves it, None keeps it.
         resample_method: ``"fir"`` (default with zero padding, which it needs) is StyleGAN2's transposed convolution
             then FIR, or FIR then strided convolution. ``"nearest"`` (default with the other paddings) is nearest x2,
-            pad, convolve, blur; or blur, pad, convolve, 2x2 average. Both are the same linear operator except at
-            the image's border.
+            pad, convolve, add the bias, blur; or blur, pad, convolve, 2x2 average, add the bias. Both are the same
+            linear operator except at the image's border.
         resample_filter: low-pass of the resampling. For ``"nearest"`` it must contain the box ``(1, 1)``, the
             filter of nearest-neighbour and average; the rest, ``(1, 2, 1)`` by default, is the blur.
         padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
         demodulate: normalize output filters; None means yes, except for 1x1 kernels.
         normalize_style: normalize the affine map's output to unit mean square.
+        style_eps: added to the mean square under `normalize_style`.
         bias: learn a bias.
         gain: factor on the weights, which are scaled by ``gain / sqrt(fan_in)``; sqrt(2) is He scaling.
         eps: added to the squared norms under demodulation.
@@ -77,6 +79,7 @@ class ModulatedConv2d(nn.Module):
         padding_mode: str = "zeros",
         demodulate: bool | None = None,
         normalize_style: bool = False,
+        style_eps: float = 1e-8,
         bias: bool = True,
         gain: float = 1.0,
         eps: float = 1e-8,
@@ -89,6 +92,7 @@ class ModulatedConv2d(nn.Module):
         check_ints(caller, **sizes, kernel_size=kernel_size, latent_dim=latent_dim)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.latent_dim, self.normalize_style, self.gain, self.eps = latent_dim, normalize_style, gain, eps
+        self.style_eps = style_eps
         self.demodulate = kernel_size > 1 if demodulate is None else demodulate
         self.resampling = Resampling.from_arguments(caller, resample, resample_method, resample_filter, padding_mode)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
@@ -125,12 +129,19 @@ class ModulatedConv2d(nn.Module):
             padding_mode=self.resampling.padding_mode,
             resample_method=self.resampling.method,
         )
-        return y if self.bias is None else y + self.bias.to(y.dtype)[:, None, None]
+        return y if self.bias is None else y + self._resampled_bias(y)
+
+    def _resampled_bias(self, y: Tensor) -> Tensor:
+        """The bias as it comes out of the blur of nearest-neighbour enlarging, whose zero padding it meets."""
+        bias = cast(Tensor, self.bias).to(y.dtype)[:, None, None]
+        if self.resampling.method == "fir" or self.resampling.resample != "up":
+            return bias
+        return bias * blur2d(y.new_ones(1, 1, *y.shape[2:]), cast(Numbers, self.resampling.taps))
 
     def style(self, latent: Tensor) -> Tensor:
         """Latents ``(N, latent_dim)`` → factors on the input channels ``(N, in_channels)``."""
         style = self.affine(latent)
-        return 1 + (pixel_norm(style) if self.normalize_style else style)
+        return 1 + (pixel_norm(style, eps=self.style_eps) if self.normalize_style else style)
 
     def extra_repr(self) -> str:
         return (
@@ -138,6 +149,7 @@ class ModulatedConv2d(nn.Module):
             f"latent_dim={self.latent_dim}{self.resampling}, demodulate={self.demodulate}"
         ) + non_default_arguments(
             normalize_style=(self.normalize_style, False),
+            style_eps=(self.style_eps, 1e-8),
             bias=(self.bias is not None, True),
             gain=(self.gain, 1.0),
             eps=(self.eps, 1e-8),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from stylelayers import ModulatedConv2d
 from tests import reference
@@ -66,6 +67,7 @@ def test_agrees_with_the_original_layer(
         normalize_style=normalize_style,
         gain=sqrt(2),
         eps=1e-5,
+        style_eps=1e-5,
         dtype=torch.float64,
     )
     assert layer.bias is not None
@@ -73,7 +75,7 @@ def test_agrees_with_the_original_layer(
     torch.nn.init.normal_(layer.bias)
     torch.nn.init.normal_(layer.affine.bias)
     for size in ((8, 8), (6, 10)):
-        x, latent = randn(3, in_channels, *size), randn(3, 7)
+        x, latent = randn(3, in_channels, *size).requires_grad_(), randn(3, 7).requires_grad_()
         expected = reference.seed_layer(
             x,
             latent @ layer.affine.weight.t() / sqrt(7) + layer.affine.bias,
@@ -83,7 +85,19 @@ def test_agrees_with_the_original_layer(
             padding_mode=padding_mode,
             normalize_style=normalize_style,
         )
-        assert_same(layer(x, latent), expected, 1e-12)
+        ours = layer(x, latent)
+        assert_same(ours, expected, 1e-12)
+        direction, leaves = torch.randn_like(expected), (x, latent, *layer.parameters())
+        found, wanted = (derivatives(y, direction, leaves) for y in (ours, expected))
+        for derivative, other in zip(found, wanted, strict=True):
+            assert_same(derivative, other, 1e-9)
+
+
+def derivatives(y: Tensor, direction: Tensor, leaves: tuple[Tensor, ...]) -> list[Tensor]:
+    """First derivatives of a function of `y`, and of the sum of their squares."""
+    first = torch.autograd.grad((y * direction).sin().sum(), leaves, create_graph=True)
+    squares = torch.stack([gradient.square().sum() for gradient in first]).sum()
+    return [*first, *torch.autograd.grad(squares, leaves)]
 
 
 @pytest.mark.parametrize("resample", [None, "up", "down"])
