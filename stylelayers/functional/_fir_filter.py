@@ -3,9 +3,8 @@
 The adjoint of an FIR resampler is an FIR resampler (taps flipped, `up` and `down` swapped, padding complemented), so
 one autograd Function whose backward calls the adjoint has derivatives of every order and saves nothing.
 
-The image is filtered in its own memory layout. A depthwise convolution is faster channels-last, but changing the layout
-and back takes longer than a contiguous one saves, at every size and on each processor that was measured
-(docs/performance.md).
+An image is filtered in its own memory layout. Depthwise convolutions are faster channels-last, but changing the layout
+and back took longer than that saves, at every size and on both processors that were measured (docs/performance.md).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -41,10 +40,8 @@ class FIRFilter:
         self.taps, self.up, self.down, self.padding = taps, up, down, padding
         self.size = height, width = len(taps), len(taps[0])
         left, right, top, bottom = padding
-        self._least_height, self._least_width = (
-            -(-(height - top - bottom) // up[1]),
-            -(-(width - left - right) // up[0]),
-        )
+        self._least_height = -(-(height - top - bottom) // up[1])
+        self._least_width = -(-(width - left - right) // up[0])
         self._enlarges, self._has_tensor = up != (1, 1), isinstance(taps, Tensor)
         if self._enlarges:  # the transposed convolution crops by `inner` on both sides, `outer` does the rest
             crop = (width - 1 - left, width - up[0] - right, height - 1 - top, height - up[1] - bottom)
@@ -114,16 +111,6 @@ class FIRFilter:
             padding += [taps - 1 - near, (n_in - 1) * up + 1 + near - n_out * down]
         make = FIRFilter if self._has_tensor else prepare_filter
         return make(_flip(self.taps), self.down, self.up, cast(Sides, tuple(padding)))
-
-    def _weight_and_kind(self, x: Tensor) -> tuple[Tensor, str]:
-        """The taps for each channel, ``(C, 1, height, width)``, and the kind of device; kept for the next call."""
-        if self._has_tensor or type(x) not in _PLAIN_TYPES or torch.compiler.is_compiling():
-            return _per_channel(_taps_beside(self._taps, x), x.shape[1]), x.device.type
-        key = (x.shape[1], x.dtype, x.device)
-        found = self._weights.get(key)
-        if found is None:
-            found = self._weights[key] = _kept_weight(cast(Rows, self._taps), *key), x.device.type
-        return found
 
     def _too_small(self, x: Tensor) -> str:
         left, right, top, bottom = self.padding
