@@ -90,30 +90,28 @@ def _kind(layer: nn.Module) -> str | None:
 
 def _replace(layer: nn.Module, kind: str) -> tuple[bool, str]:
     """Exchange the class of a layer; whether that was done, and the text for the report."""
-    reason = _special(layer, kind)
-    candidates = [candidate for candidate in _KINDS[kind] if candidate.fits(layer)] if reason is None else []
-    if reason is None and not candidates:
-        reason = f"its attributes are those of no {kind} that is known here"
-    for candidate in candidates:
+    if any(tensor.is_meta for tensor in (*layer.parameters(), *layer.buffers())):
+        return False, "its tensors are on the meta device"
+    candidates = [candidate for candidate in _KINDS[kind] if candidate.fits(layer)]
+    if not candidates:
+        return False, f"its attributes, or a child that was left, are those of no {kind} that is known here"
+    reason = _addition(layer, kind)
+    for candidate in candidates if reason is None else ():
         reason = _exchange(layer, candidate)
         if reason is None:
             return True, f"{kind} of {candidate.origin}"
     return False, str(reason)
 
 
-def _special(layer: nn.Module, kind: str) -> str | None:
-    """Why a layer is more than its class name says."""
+def _addition(layer: nn.Module, kind: str) -> str | None:
+    """How a layer differs from the class of its name, if it does."""
     for cls in type(layer).__mro__[: type(layer).__mro__.index(nn.Module)]:
         own = sorted(set(vars(cls)) - _HARMLESS)
         if own:
             return f"its class {cls.__name__} has {', '.join(own)} of its own"
         if cls.__name__ != kind and "forward" in vars(cls):
             return f"its class {cls.__name__} overrides forward"
-    if "forward" in vars(layer):
-        return "its forward was set on the object"
-    if any(tensor.is_meta for tensor in (*layer.parameters(), *layer.buffers())):
-        return "its tensors are on the meta device"
-    return None
+    return "its forward was set on the object" if "forward" in vars(layer) else None
 
 
 def _exchange(layer: Any, candidate: type[AdoptedLayer]) -> str | None:
