@@ -370,7 +370,7 @@ def test_networks_of_the_port_keep_their_values(monkeypatch: pytest.MonkeyPatch)
     model = peer("rosinality", "model", monkeypatch)
     generator, discriminator = model.Generator(16, 32, 2, channel_multiplier=1), model.Discriminator(16)
     compare(generator, 28, lambda g: g([inputs_of(g, (2, 32))[0]], randomize_noise=False)[0])
-    compare(discriminator, 13, lambda d: d(inputs_of(d, (2, 3, 16, 16))[0]))
+    compare(discriminator, 12, lambda d: d(inputs_of(d, (2, 3, 16, 16))[0]))
 
 
 @pytest.mark.parametrize("options", [{}, {"normalize_mlp": True, "use_pixel_norm": True}])
