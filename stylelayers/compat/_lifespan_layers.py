@@ -50,7 +50,7 @@ class Blur(FIRLayer):
 
 class EqualLinear(AdoptedLayer):
     origin = _ORIGIN
-    linear: nn.Module
+    linear: Any
 
     @classmethod
     def fits(cls, layer: Any) -> bool:
@@ -58,7 +58,7 @@ class EqualLinear(AdoptedLayer):
         return (
             isinstance(linear, nn.Linear)
             and list(layer._modules) == ["linear"]
-            and len(linear._parameters.get("weight_orig", ())) > 0
+            and "weight_orig" in linear._parameters
             and [type(hook).__name__ for hook in linear._forward_pre_hooks.values()] == ["EqualLR"]
             and not linear._forward_hooks
             and not linear._backward_hooks
@@ -78,7 +78,7 @@ class ModulatedConv2d(AdoptedLayer):
     weight: Tensor
     bias: Tensor
     mlp_class_std: nn.Module
-    padding: nn.Module
+    padding: Any
     blur: Blur
     upsample: bool
     downsample: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,7 @@ from tests.reference import seed_blur, seed_layer
 class EqualLR:
     """Pre-hook of a torch layer: its weight is computed from `weight_orig`."""
 
-    def __call__(self, module: nn.Module, inputs: object) -> None:
+    def __call__(self, module: Any, inputs: object) -> None:
         orig = module.weight_orig
         module.weight = orig * sqrt(2 / orig.shape[1])
 
@@ -51,7 +52,8 @@ class EqualLinear(nn.Module):
         self.linear = linear
 
     def forward(self, input: Tensor) -> Tensor:
-        return self.linear(input)
+        y: Tensor = self.linear(input)
+        return y
 
 
 PADDINGS = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "zero": nn.ZeroPad2d}

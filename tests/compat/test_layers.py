@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -54,7 +55,7 @@ PORT: dict[str, tuple[Callable[[], nn.Module], Inputs]] = {
 }
 for way, size, taps in product(("upsample", "downsample"), (1, 3, 5), ((1, 3, 3, 1), (1, 1), (1, 2, 3, 2, 1))):
     options: dict[str, Any] = {way: True, "blur_kernel": taps}
-    PORT[f"{way} {size} {len(taps)}"] = (lambda size=size, o=options: conv(size=size, **o), [IMAGE, LATENT])
+    PORT[f"{way} {size} {len(taps)}"] = (partial(conv, size=size, **options), [IMAGE, LATENT])
 
 LIFESPAN: dict[str, tuple[Callable[[], nn.Module], Inputs]] = {
     "PixelNorm": (lambda: lifespan.PixelNorm(3), [IMAGE]),
@@ -64,7 +65,7 @@ LIFESPAN: dict[str, tuple[Callable[[], nn.Module], Inputs]] = {
 for size, mode, way, normal in product((1, 3), lifespan.PADDINGS, ("", "upsample", "downsample"), (False, True)):
     options = {"normalize_mlp": normal, **({way: True} if way else {})}
     LIFESPAN[f"ModulatedConv2d {size} {mode} {way} {normal}"] = (
-        lambda size=size, mode=mode, o=options: lifespan.ModulatedConv2d(4, 4, size, mode, latent_dim=5, **o),
+        partial(lifespan.ModulatedConv2d, 4, 4, size, mode, latent_dim=5, **options),
         [IMAGE, LATENT],
     )
 CASES = {f"{of} {name}": case for of, cases in (("port", PORT), ("lifespan", LIFESPAN)) for name, case in cases.items()}
@@ -135,7 +136,8 @@ def state(network: nn.Module) -> list[Any]:
 
 
 def test_objects_keys_modes_and_flags_stay() -> None:
-    network, calls = randomized(Network()), []
+    network: Any = randomized(Network())
+    calls: list[str] = []
     network.head.register_forward_hook(lambda *_: calls.append("head"))
     before, random_state, tensors = state(network), torch.get_rng_state(), deepcopy(network.state_dict())
     report = replace_layers(network)
