@@ -158,10 +158,10 @@ def _rehearsal(layer: nn.Module, dtype: torch.dtype) -> Iterator[None]:
                 for name, value in state["_parameters"].items()
             }
             vars(module)["_buffers"] = {
-                name: value if value is None or not value.is_floating_point() else value.to(dtype)
-                for name, value in state["_buffers"].items()
+                name: value if value is None else _in_dtype(value, dtype) for name, value in state["_buffers"].items()
             }
-            vars(module).update({name: x.to(dtype) for name, x in state.items() if isinstance(x, Tensor)})
+            computed = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+            vars(module).update({name: _in_dtype(value, dtype) for name, value in computed.items()})
             vars(module)["_forward_hooks"] = {}
             vars(module)["_forward_pre_hooks"] = {
                 key: hook for key, hook in state["_forward_pre_hooks"].items() if type(hook).__name__ == "EqualLR"
@@ -170,6 +170,10 @@ def _rehearsal(layer: nn.Module, dtype: torch.dtype) -> Iterator[None]:
     finally:
         for module, state in states:
             _restore(module, state)
+
+
+def _in_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value
 
 
 def _random_like(value: Tensor, dtype: torch.dtype) -> nn.Parameter:

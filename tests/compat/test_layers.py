@@ -184,6 +184,13 @@ def test_networks_copy_pickle_and_load_files_of_before() -> None:
         assert_same(copy(*inputs), expected, 1e-5)
 
 
+def test_networks_compile_as_one_graph() -> None:
+    network, inputs = randomized(Network()), (randn(2, 4, 4, 4).float(), randn(2, 5).float())
+    replace_layers(network)
+    with torch.no_grad():
+        assert_same(torch.compile(network, backend="aot_eager", fullgraph=True)(*inputs), network(*inputs), 1e-4)
+
+
 def test_a_loaded_file_brings_its_taps() -> None:
     blur, other = port.Blur([1, 3, 3, 1], (2, 1)), port.Blur([1, 2, 4, 1], (2, 1))
     replace_layers(blur)
