@@ -56,9 +56,9 @@ def _pair(value: Ints) -> tuple[int, int]:
 
 
 def _gated(weight: Tensor, off: Switch) -> Tensor:
-    return (
-        cast(Tensor, _Gate.apply(weight, off)) if records_gradients(weight) and not needs_plain_operators() else weight
-    )
+    if not records_gradients(weight) or needs_plain_operators():
+        return weight
+    return cast(Tensor, _Gate.apply(weight, off))
 
 
 class _Gate(FastFunction):

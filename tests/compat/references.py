@@ -114,9 +114,9 @@ def bias_act(
     function, default = ACTIVATIONS[act]
     y = x if b is None else (x.movedim(dim, -1) + b).movedim(-1, dim)
     y = function(y, 0.2 if alpha is None else alpha) * (default if gain is None else gain)
-    return (
-        y if clamp is None or clamp < 0 else torch.minimum(torch.maximum(y, -y.new_tensor(clamp)), y.new_tensor(clamp))
-    )
+    if clamp is None or clamp < 0:
+        return y
+    return torch.minimum(torch.maximum(y, -y.new_tensor(clamp)), y.new_tensor(clamp))
 
 
 def filtered_lrelu(
@@ -137,11 +137,11 @@ def filtered_lrelu(
 
 
 def resampling_padding(f: Tensor | None, up: int, down: int, padding: Any) -> tuple[int, int, int, int]:
-    """The taps less one on both sides together, or less the factor to shrink by; of an odd number one more is near."""
+    """What each resampling, or a filter alone, needs on both sides together; the larger half is near."""
     sides = list(four_sides(padding))
     for axis, taps in enumerate(taps_of(f).shape[::-1]):
         enlarging, shrinking = (taps - 1, (taps + up - 1) // 2), (taps - down, (taps - down + 1) // 2)
-        for total, near in [enlarging] * (up > 1) + [shrinking] * (down > 1):
+        for total, near in [enlarging] * (up > 1) + [shrinking] * (down > 1 or up == 1):
             sides[2 * axis] += near
             sides[2 * axis + 1] += total - near
     return sides[0], sides[1], sides[2], sides[3]
@@ -158,7 +158,7 @@ def conv2d_resample(
     flip_weight: bool,
     flip_filter: bool,
 ) -> Tensor:
-    sides = resampling_padding(f, up, down, padding)
+    sides = resampling_padding(f if up > 1 or down > 1 else None, up, down, padding)
     x = upfirdn2d(x, f if up > 1 else None, up, 1, sides, flip_filter, up**2)
     x = F.conv2d(x, w if flip_weight else w.flip(2, 3), groups=groups)
     return x if down == 1 else upfirdn2d(x, f, 1, down, 0, flip_filter)

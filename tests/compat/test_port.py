@@ -29,9 +29,7 @@ SIGNATURES: dict[Any, str] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("function", "signature"), SIGNATURES.items(), ids=lambda value: getattr(value, "__name__", "")
-)
+@pytest.mark.parametrize(("function", "signature"), SIGNATURES.items())
 def test_signatures_are_those_of_the_port(function: Any, signature: str) -> None:
     found = inspect.signature(function).parameters.values()
     assert ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in found) == signature

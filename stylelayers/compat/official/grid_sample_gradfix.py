@@ -1,8 +1,8 @@
 """Bilinear sampling under the official name, differentiable any number of times by images and grid.
 
-Torch's own sampling has a second derivative in recent versions only. Here sampling and its adjoint, which spreads the
-gradient over the image, are linear and each other's derivatives; only the derivative by the grid is made of gathered
-pixels, and only where it is differentiated again.
+Torch's own sampling has a second derivative in recent versions only, and no forward mode. Here sampling and its
+adjoint, which spreads a gradient over the image, are each other's derivatives by the images. The derivative by the grid
+is made of gathered pixels where it is differentiated again.
 
 ``enabled`` is there to be set and changes nothing.
 """
@@ -10,10 +10,9 @@ pixels, and only where it is differentiated again.
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ...functional._function import FastFunction, needs_plain_operators
+from ...functional._function import FastFunction, needs_plain_operators, records_gradients
 
 enabled = False
 _BILINEAR_ZEROS = (0, 0, False)  # of torch's operators: interpolation, padding, align_corners
@@ -38,12 +37,13 @@ def grid_sample(input: Tensor, grid: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(input.dtype, grid.dtype)
     input, grid = input.to(dtype), grid.to(dtype)
-    recorded = torch.is_grad_enabled() and (input.requires_grad or grid.requires_grad)
-    if not recorded or needs_plain_operators():
-        return F.grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     if input.ndim != 4 or grid.ndim != 4 or grid.shape[3] != 2 or len(input) != len(grid):
         shapes = f"{tuple(input.shape)} and {tuple(grid.shape)}"
         raise ValueError(f"grid_sample: input and grid must be (N, C, H, W) and (N, H', W', 2), got {shapes}")
+    if needs_plain_operators():
+        return _gathered(input, grid)
+    if not records_gradients(input, grid):
+        return cast(Tensor, _aten.grid_sampler_2d(input, grid, *_BILINEAR_ZEROS))
     return cast(Tensor, _Sampling.apply(input, grid))
 
 
@@ -97,21 +97,29 @@ def _gradients(grad: Tensor, x: Tensor, grid: Tensor, by_x: bool, by_grid: bool)
     return found[0] if by_x else None, found[1] if by_grid else None
 
 
+def _gathered(x: Tensor, grid: Tensor) -> Tensor:
+    """Sampling made of operators that have derivatives of every order and in every mode."""
+    (a, b, c, d), right, down = _corners(x, grid)
+    return torch.lerp(torch.lerp(a, b, right), torch.lerp(c, d, right), down)
+
+
 def _by_grid(grad: Tensor, x: Tensor, grid: Tensor) -> Tensor:
-    """The gradient of sampling by the grid, made of operators that have derivatives of every order."""
+    """The gradient of sampling by the grid, made of such operators."""
+    (a, b, c, d), right, down = _corners(x, grid)
+    along_x = (grad * torch.lerp(b - a, d - c, down)).sum(1) * (x.shape[3] / 2)
+    along_y = (grad * torch.lerp(c - a, d - b, right)).sum(1) * (x.shape[2] / 2)
+    return torch.stack([along_x, along_y], dim=-1)
+
+
+def _corners(x: Tensor, grid: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+    """The four pixels around each position, row by row, and how far it is to the right of and below the first."""
     height, width = x.shape[2:]
     columns, rows = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
     left, top = columns.detach().floor(), rows.detach().floor()
-    right, down = (columns - left).unsqueeze(1), (rows - top).unsqueeze(1)
-
-    def neighbour(down: int, right: int) -> Tensor:
-        row, column = top.long() + down, left.long() + right
+    pixels, corners = x.flatten(2), []
+    for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-        index = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).flatten(1).unsqueeze(1)
-        picked = x.flatten(2).gather(2, index.expand(-1, x.shape[1], -1)).unflatten(2, row.shape[1:])
-        return picked * inside.unsqueeze(1)
-
-    a, b, c, d = neighbour(0, 0), neighbour(0, 1), neighbour(1, 0), neighbour(1, 1)
-    along_x = (grad * torch.lerp(b - a, d - c, down)).sum(1) * (width / 2)
-    along_y = (grad * torch.lerp(c - a, d - b, right)).sum(1) * (height / 2)
-    return torch.stack([along_x, along_y], dim=-1)
+        index = row.long().clamp(0, height - 1) * width + column.long().clamp(0, width - 1)
+        picked = pixels.gather(2, index.flatten(1).unsqueeze(1).expand(-1, x.shape[1], -1))
+        corners.append(picked.unflatten(2, row.shape[1:]) * inside.unsqueeze(1))
+    return corners, (columns - left).unsqueeze(1), (rows - top).unsqueeze(1)
