@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from ...functional._autocast import is_autocast
 from ...functional._function import FastFunction, needs_plain_operators, records_gradients
 
 enabled = False
@@ -36,6 +37,7 @@ def grid_sample(input: Tensor, grid: Tensor) -> Tensor:
         torch.Size([1, 3, 4, 4])
     """
     dtype = torch.promote_types(input.dtype, grid.dtype)
+    dtype = torch.promote_types(dtype, torch.float32) if is_autocast(input) else dtype
     input, grid = input.to(dtype), grid.to(dtype)
     if input.ndim != 4 or grid.ndim != 4 or grid.shape[3] != 2 or len(input) != len(grid):
         shapes = f"{tuple(input.shape)} and {tuple(grid.shape)}"
@@ -116,10 +118,10 @@ def _corners(x: Tensor, grid: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
     height, width = x.shape[2:]
     columns, rows = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
     left, top = columns.detach().floor(), rows.detach().floor()
-    pixels, corners = x.flatten(2), []
+    pixels, corners = x.reshape(*x.shape[:2], height * width), []
     for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
         inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         index = row.long().clamp(0, height - 1) * width + column.long().clamp(0, width - 1)
         picked = pixels.gather(2, index.flatten(1).unsqueeze(1).expand(-1, x.shape[1], -1))
-        corners.append(picked.unflatten(2, row.shape[1:]) * inside.unsqueeze(1))
+        corners.append(picked.reshape(*x.shape[:2], *row.shape[1:]) * inside.unsqueeze(1))
     return corners, (columns - left).unsqueeze(1), (rows - top).unsqueeze(1)

@@ -4,6 +4,7 @@ Taps that are 1-D and more than eight are applied along one axis after the other
 depthwise convolution grows with its number of taps, and beyond about 20 x 20 torch's for CPUs is slow by far.
 """
 
+from operator import index
 from typing import Any, cast
 
 import torch
@@ -144,19 +145,27 @@ def _centred(f: Tensor | None, padding: Any, up: tuple[int, int], down: tuple[in
 
 def _parse_scaling(scaling: Any) -> tuple[int, int]:
     """``(x, y)`` from an int or a pair."""
-    pair = tuple(scaling) if isinstance(scaling, (tuple, list)) else (scaling, scaling)
-    if len(pair) != 2 or not all(isinstance(factor, int) and factor >= 1 for factor in pair):
+    pair = _ints(scaling)
+    if len(pair) != 2 or min(pair) < 1:
         raise ValueError(f"upfirdn2d: up and down must be an int or [x, y], each at least 1, got {scaling!r}")
     return cast(tuple[int, int], pair)
 
 
 def _parse_padding(padding: Any) -> _Sides:
     """``(x0, x1, y0, y1)`` from an int, ``[x, y]`` or those four."""
-    sides = tuple(padding) if isinstance(padding, (tuple, list)) else (padding, padding)
+    sides = _ints(padding)
     sides = (sides[0], sides[0], sides[1], sides[1]) if len(sides) == 2 else sides
-    if len(sides) != 4 or not all(isinstance(side, int) for side in sides):
+    if len(sides) != 4:
         raise ValueError(f"upfirdn2d: padding must be an int, [x, y] or [x0, x1, y0, y1], got {padding!r}")
     return cast(_Sides, sides)
+
+
+def _ints(value: Any) -> tuple[int, ...]:
+    """The ints of a sequence, or one twice; none from anything else. Sizes in a trace are tensors."""
+    try:
+        return tuple(map(index, value if isinstance(value, (tuple, list)) else (value, value)))
+    except TypeError:
+        return ()
 
 
 def _get_filter_size(f: Tensor | None) -> tuple[int, int]:
