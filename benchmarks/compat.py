@@ -1,6 +1,6 @@
 """Time the official networks with their reference operators against the same ones on ours, and compare gradients.
 
-    python -m benchmarks.compat --peers FOLDER [--resolution 64] [--batch 8]
+    python -m benchmarks.compat --peers FOLDER [--resolution 128] [--batch 8]
 
 A step is the forward pass, the penalty and its gradients of all parameters. Ours are put into the modules of
 ``torch_utils.ops`` by assignment. The error is the largest of a parameter, relative to the norm of its gradient.
@@ -32,7 +32,7 @@ Gradients = dict[str, Tensor]
 
 
 def main() -> None:
-    options = arguments(__doc__ or "", resolution=64, batch=8, channel_base=2048, channel_max=128, w_dim=128)
+    options = arguments(__doc__ or "", resolution=128, batch=8, channel_base=2048, channel_max=128, w_dim=128)
     official = Official.found(options.peers)
     if official is None:
         raise SystemExit("benchmarks.compat needs --peers FOLDER with stylegan3/")

@@ -19,7 +19,7 @@ from stylelayers import functional, layers, losses, models
 from stylelayers.compat import port
 from stylelayers.compat.official import conv2d_resample, filtered_lrelu, fma, grid_sample_gradfix, upfirdn2d
 
-OFFICIAL = {  # those that are not made of other rows alone
+OFFICIAL: dict[str, Callable[..., Tensor]] = {  # those that are not made of other rows alone
     "conv2d_resample": conv2d_resample.conv2d_resample,
     "filtered_lrelu": filtered_lrelu.filtered_lrelu,
     "fma": fma.fma,
@@ -39,6 +39,7 @@ NOT_OPERATORS = {
     "functional.fir_kernel": "makes a constant and refuses taps that require grad",
     "functional.register_activation": "adds a name; tests/test_testing.py checks what it adds",
     "losses.interpolates": "makes images without a graph",
+    "port.FusedLeakyReLU": "a module of `port.fused_leaky_relu` and its bias",
     "port.conv2d_gradfix": "a module, whose convolutions `official.conv2d_resample` has too",
     "port.upfirdn2d_native": "another signature of `port.upfirdn2d`",
 }
@@ -224,11 +225,6 @@ def resampled(x: Tensor, **options: Any) -> Tensor:
     return port.upfirdn2d(x, x.new_tensor(KERNEL), **options)
 
 
-def leaky_relu(device: Any = None, dtype: Any = None) -> nn.Module:
-    with torch.device(device or torch.get_default_device()):
-        return port.FusedLeakyReLU(3, negative_slope=0.3).to(dtype)
-
-
 def length_penalty(device: Any = None, dtype: Any = None) -> nn.Module:
     with torch.device(device or torch.get_default_device()):
         return losses.PathLengthPenalty(0.5).to(dtype)
@@ -296,7 +292,6 @@ ROWS = (
     _row("official.fma", [(2, 3), (1, 3)], [(2, 1)]),
     Row("official.grid_sample", sampled, [(2, 3, 4), (2, 3, 2)]),
     Row("official.upfirdn2d", separably, [(2, 5, 4)], options={"up": 2, "down": [1, 3], "padding": [5, 4, 6, -1]}),
-    Row("port.FusedLeakyReLU", leaky_relu, [(3, 2, 2)]),
     _row("port.fused_leaky_relu", [(3, 2, 2)], [(3,)], {"negative_slope": 0.3}),
     Row("port.upfirdn2d", resampled, [(2, 4, 5)], options={"up": 2, "down": (1, 3), "pad": (2, 1)}),
 )

@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import filters, finite_difference, generate, gpu, growth, iteration, memory, networks, operators, timing
+from benchmarks import (
+    compat,
+    filters,
+    finite_difference,
+    generate,
+    gpu,
+    growth,
+    iteration,
+    memory,
+    networks,
+    operators,
+    timing,
+)
 from benchmarks.peers import Official, Rosinality
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
@@ -58,6 +70,12 @@ def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert 0 < float(rows["share"]) < 1
     rows = {row[0]: row[1] for row in table(iteration.main, monkeypatch, capsys, *TINY, *SMALL)}
     assert float(rows["ours"]) > 0
+
+
+def test_official_networks_on_ours_need_the_official_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+    with pytest.raises(SystemExit, match="needs --peers FOLDER"):
+        compat.main()
 
 
 SMOKE = ("--device=cpu", "--smoke", "--rounds=1")

@@ -48,7 +48,7 @@ def weights(draw: st.DrawFn, channels: int) -> Tensor:
     return tensor(draw, draw(st.integers(1, 2)) * 2, channels, draw(st.integers(1, 3)), draw(st.integers(1, 3)))
 
 
-def tensor(draw: st.DrawFn, *shape: int) -> Tensor:
+def tensor(draw: Callable[..., Any], *shape: int) -> Tensor:
     torch.manual_seed(draw(st.integers(0, 999)))
     return torch.randn(shape, dtype=torch.float64)
 

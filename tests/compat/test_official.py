@@ -65,7 +65,7 @@ def test_signatures_are_the_official_ones(function: Any, signature: str) -> None
 @given(st.data())
 def test_setup_filter_makes_taps_of_the_wanted_kind(data: st.DataObject) -> None:
     tap = st.floats(0.25, 3, width=32)
-    f = data.draw(st.none() | tap | st.lists(tap, min_size=1, max_size=10) | st.just([[1.0, 2, 3], [4, 5, 7]]))
+    f: Any = data.draw(st.none() | tap | st.lists(tap, min_size=1, max_size=10) | st.just([[1.0, 2, 3], [4, 5, 7]]))
     is_flat = not isinstance(f, list) or not isinstance(f[0], list)
     options: dict[str, Any] = {
         "normalize": data.draw(st.booleans()),
@@ -105,7 +105,7 @@ def test_resampling_is_upfirdn2d_with_the_padding_of_its_filter(data: st.DataObj
     draw = data.draw
     x, f = theirs.tensor(draw, 1, 2, draw(st.integers(4, 8)), draw(st.integers(4, 8))), draw(theirs.filters())
     factor, gain, padding = draw(st.integers(1, 3)), draw(theirs.gains), draw(theirs.paddings)
-    flip = {"flip_filter": draw(st.booleans())}
+    flip: dict[str, Any] = {"flip_filter": draw(st.booleans())}
     same, more, less = (theirs.resampling_padding(f, *by, padding) for by in ((1, 1), (factor, 1), (1, factor)))
     assume(all(theirs.fits(x, f, 1, sides) for sides in (same, less)))
     found = upfirdn2d.filter2d(x, f, padding, gain=gain, **flip)
@@ -327,7 +327,7 @@ def test_grid_sample_is_that_of_torch(data: st.DataObject) -> None:
     x = theirs.tensor(draw, 2, draw(st.integers(1, 3)), draw(st.integers(1, 5)), draw(st.integers(1, 5)))
     grid = theirs.tensor(draw, 2, draw(st.integers(1, 4)), draw(st.integers(1, 4)), 2)
     ours, torchs = ([t.clone().requires_grad_() for t in (x, grid)] for _ in range(2))
-    y, expected = grid_sample_gradfix.grid_sample(*ours), F.grid_sample(*torchs, align_corners=False)
+    y, expected = grid_sample_gradfix.grid_sample(*ours), F.grid_sample(torchs[0], torchs[1], align_corners=False)
     assert_same(y, expected)
     weight = randn(*y.shape)
     wanted = torch.autograd.grad((expected * weight).sum(), torchs)

@@ -1,4 +1,4 @@
-"""The same calls of the official operators and of ours; ``STYLELAYERS_PEERS`` names a folder with ``stylegan3/``."""
+"""The same calls of their operators and of ours; ``STYLELAYERS_PEERS`` names a folder with ``stylegan3/`` and ``rosinality/``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def agree(call: Callable[[Any, list[Tensor]], Tensor], name: str, *tensors: Tens
         except (AssertionError, RuntimeError):
             assume(False)
         first = torch.autograd.grad(y.tanh().sum(), leaves, create_graph=True)
-        energy = sum(grad.square().sum() for grad in first)
+        energy = torch.stack([grad.square().sum() for grad in first]).sum()
         second = torch.autograd.grad(energy, leaves, allow_unused=True, materialize_grads=True)
         results.append([y, *first, *second])
     for theirs, ours in zip(*results, strict=True):
@@ -91,7 +91,12 @@ def test_activations(data: st.DataObject) -> None:
     act = st.sampled_from([*arguments.ACTIVATIONS])
     options: dict[str, Any] = dict(zip(names, draw(st.tuples(act, arguments.slopes, gains, clamps)), strict=True))
     assume(options["clamp"] != 0)  # there every point is at the limit
-    agree(lambda module, leaves: module.bias_act(leaves[0], *leaves[1:] or [None], dim, **options), "bias_act", x, b)
+    agree(
+        lambda module, leaves: module.bias_act(leaves[0], leaves[1] if b is not None else None, dim, **options),
+        "bias_act",
+        x,
+        b,
+    )
 
 
 def test_activation_records() -> None:
@@ -144,3 +149,26 @@ def test_the_other_operators() -> None:
     grid = torch.rand(2, 3, 5, 2).double() * 2.4 - 1.2
     agree(lambda module, leaves: module.grid_sample(*leaves), "grid_sample_gradfix", x, grid)
     assert [module.verbosity for module in both("custom_ops")] == ["brief", "brief"]
+
+
+def test_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.utils.cpp_extension.load", lambda *_, **__: None)  # on CPUs it compiles for nothing
+    monkeypatch.syspath_prepend(str(Path(FOLDER or "") / "rosinality"))
+    families = [import_module("op"), import_module("stylelayers.compat.port")]
+    torch.manual_seed(0)
+    x, kernel, b = torch.randn(2, 3, 6, 5), torch.randn(3, 4), torch.randn(3)
+    calls: list[Callable[[Any], Tensor]] = [
+        lambda op: op.upfirdn2d(x, kernel),
+        lambda op: op.upfirdn2d(x, kernel, up=2, pad=(2, 1)),
+        lambda op: op.upfirdn2d(x, kernel, up=(1, 2), down=(2, 1), pad=[3, -1, 2, 4]),
+        lambda op: op.fused_leaky_relu(x, b),
+        lambda op: op.fused_leaky_relu(x[:, :, 0, 0], b, scale=1.5),
+        lambda op: op.fused_leaky_relu(x[:, :, 0]),
+        lambda op: op.FusedLeakyReLU(3)(x),
+        lambda op: op.FusedLeakyReLU(3, bias=False)(x),
+    ]
+    for call in calls:
+        assert_same(call(families[1]), call(families[0]), 1e-5)
+    theirs, ours = (op.FusedLeakyReLU(3) for op in families)
+    assert (ours.negative_slope, ours.scale) == (theirs.negative_slope, theirs.scale)
+    assert [*ours.state_dict()] == [*theirs.state_dict()]

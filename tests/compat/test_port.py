@@ -44,12 +44,13 @@ def test_upfirdn2d_is_its_reference(data: st.DataObject) -> None:
     assert kernel is not None
     up, down, side = draw(theirs.pairs), draw(theirs.pairs), st.integers(-1, 4)
     pad = draw(st.tuples(side, side) | st.lists(side, min_size=4, max_size=4))
-    x0, x1, y0, y1 = sides = [*pad] * 2 if len(pad) == 2 else [*pad]
+    sides = [*pad] * 2 if len(pad) == 2 else [*pad]
     assume(theirs.fits(x, kernel, up, sides))
     expected = theirs.upfirdn2d(x, kernel, up, down, sides)
     assert_same(port.upfirdn2d(x, kernel, up, down, pad), expected)
-    factors = [(value, value) if isinstance(value, int) else value for value in (up, down)]
-    assert_same(port.upfirdn2d_native(x, kernel, *factors[0], *factors[1], x0, x1, y0, y1), expected)
+    factors: Any = [(value, value) if isinstance(value, int) else value for value in (up, down)]
+    native: Any = port.upfirdn2d_native
+    assert_same(native(x, kernel, *factors[0], *factors[1], *sides), expected)
 
 
 def test_upfirdn2d_has_derivatives_and_the_kernel_none() -> None:
@@ -60,7 +61,8 @@ def test_upfirdn2d_has_derivatives_and_the_kernel_none() -> None:
 @few
 @given(st.data())
 def test_fused_leaky_relu_is_its_reference(data: st.DataObject) -> None:
-    draw, slope, scale = data.draw, data.draw(theirs.slopes.filter(lambda x: x is not None)), data.draw(theirs.gains)
+    draw, scale = data.draw, data.draw(theirs.gains)
+    slope: Any = draw(theirs.slopes.filter(lambda x: x is not None))
     x = theirs.tensor(draw, *draw(st.lists(st.integers(1, 4), min_size=2, max_size=5)))
     b = theirs.tensor(draw, x.shape[1]) if draw(st.booleans()) else None
     found = port.fused_leaky_relu(x, b, slope, scale)

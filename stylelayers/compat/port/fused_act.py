@@ -55,13 +55,8 @@ class FusedLeakyReLU(nn.Module):
         super().__init__()
         if not isinstance(bias, bool):
             raise ValueError(f"FusedLeakyReLU: bias must be a bool, got {bias!r}; name the argument negative_slope")
-        self.bias = nn.Parameter(torch.empty(channel)) if bias else None
+        self.bias = nn.Parameter(torch.zeros(channel)) if bias else None
         self.negative_slope, self.scale = negative_slope, scale
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return fused_leaky_relu(input, self.bias, self.negative_slope, self.scale)
