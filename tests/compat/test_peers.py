@@ -1,4 +1,4 @@
-"""The same calls of their operators and of ours; ``STYLELAYERS_PEERS`` names a folder with ``stylegan3/`` and ``rosinality/``."""
+"""The same calls of their operators and ours; STYLELAYERS_PEERS is a folder with ``stylegan3/`` and ``rosinality/``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from tests.compat.test_official import few
 from tests.conftest import assert_same
 
 FOLDER = os.environ.get("STYLELAYERS_PEERS")
-pytestmark = pytest.mark.skipif(FOLDER is None, reason="needs STYLELAYERS_PEERS, a folder with stylegan3/")
+pytestmark = pytest.mark.skipif(
+    FOLDER is None, reason="needs STYLELAYERS_PEERS, a folder with stylegan3/ and rosinality/"
+)
 _found: list[Official | None] = []
 
 
