@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -155,7 +156,7 @@ def test_the_other_operators() -> None:
 
 def test_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.utils.cpp_extension.load", lambda *_, **__: None)  # on CPUs it compiles for nothing
-    monkeypatch.syspath_prepend(str(Path(FOLDER or "") / "rosinality"))
+    monkeypatch.setattr(sys, "path", [str(Path(FOLDER or "") / "rosinality"), *sys.path])
     families = [import_module("op"), import_module("stylelayers.compat.port")]
     torch.manual_seed(0)
     x, kernel, b = torch.randn(2, 3, 6, 5), torch.randn(3, 4), torch.randn(3)
