@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     calls,
+    compat,
     filters,
     finite_difference,
     generate,
@@ -83,6 +84,12 @@ def test_an_iteration_of_the_default_run_makes_few_calls(
     assert usual < mean < worst
     assert mean <= 6_000
     assert rows["not made by others"][2] <= 1_700
+
+
+def test_official_networks_on_ours_need_the_official_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark"])
+    with pytest.raises(SystemExit, match="needs --peers FOLDER"):
+        compat.main()
 
 
 SMOKE = ("--device=cpu", "--smoke", "--rounds=1")
