@@ -50,7 +50,8 @@ def code_of_script(path: str) -> tuple[CodeType, ModuleType, str]:
     file = os.path.abspath(path)
     importer: Any = get_importer(path)  # of folders and zip files
     set_first_place(file if importer else os.path.dirname(os.path.realpath(path)))
-    if importer and (spec := importer.find_spec("__main__")) is not None:
+    if importer:
+        spec = importer.find_spec("__main__") or stop(f"{sys.executable}: can't find '__main__' module in {file!r}", 1)
         return *code_of_spec(spec), path
     try:
         with io.open_code(file) as stream:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from stylelayers.compat.__main__ import main
+
 from . import projects
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = {
-    "shows.py": "import sys\nprint(sys.argv, __name__, __file__, __spec__ is None, __package__, sys.path[0])\n"
+    "shows.py": "import sys\nprint(sys.stdin.read(), sys.argv, __name__, __file__, __spec__ is None, __package__, sys.path[0])\n"
     "print(sorted(globals()), sys.modules['__main__'].__dict__ is globals())\n",
     "fails.py": "def divide():\n    return 1 / 0\n\n\nif __name__ == '__main__':\n    divide()\n",
-    "chained.py": "try:\n    import nothing_of_this_name\nexcept ImportError:\n    raise ValueError('later')\n",
     "invalid.py": "def broken(:\n    pass\n",
     "exits.py": "import sys\nsys.exit(int(sys.argv[1]))\n",
-    "says.py": "raise SystemExit('a message')\n",
     "interrupted.py": "raise KeyboardInterrupt\n",
     "hooked.py": "import sys\nsys.excepthook = lambda kind, error, trace: print(kind, error, trace.tb_lineno)\n1 / 0\n",
-    "reads.py": "import sys\nprint(sys.stdin.read().upper())\n",
     "at_exit.py": "import atexit\n\nclass A:\n    pass\n\n"
     "def last():\n    import pickle\n    print(type(pickle.loads(pickle.dumps(A()))))\n\natexit.register(last)\n",
     "package/__init__.py": "print('the package', __name__)\n",
@@ -35,28 +33,18 @@ SCRIPTS = {
 }
 CALLS = [
     "shows.py -a --b c",
-    "./shows.py",
     "link.py",
     "-m shows -m x",
     "fails.py",
-    "-m fails",
-    "chained.py",
     "invalid.py",
-    "exits.py 0",
     "exits.py 3",
-    "-m exits 4",
-    "says.py",
     "interrupted.py",
     "hooked.py",
-    "reads.py",
     "at_exit.py",
     "-m package",
-    "-m package.beside",
     "folder",
     "empty",
-    "-m empty",
     "nothing.py",
-    "-m nothing",
     "-m nothing.below",
 ]
 
@@ -92,16 +80,15 @@ def test_a_script_behaves_as_under_python(call: str, folder: Path) -> None:
     assert found.returncode == expected.returncode
 
 
-def test_an_interrupt_ends_the_process_as_under_python(folder: Path) -> None:
-    assert run(folder, "-m", "stylelayers.compat", "interrupted.py").returncode == -signal.SIGINT
-
-
 @pytest.mark.parametrize("arguments", [[], ["-m"], ["-x", "shows.py"]], ids=str)
-def test_without_a_script_it_prints_the_usage(arguments: list[str], folder: Path) -> None:
-    result = run(folder, "-m", "stylelayers.compat", *arguments)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("usage: python -m stylelayers.compat SCRIPT [ARGUMENT ...]\n")
-    assert run(folder, "-m", "stylelayers.compat", "--help").stdout == result.stderr
+def test_without_a_script_it_prints_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    usage = capsys.readouterr().err
+    assert usage.startswith("usage: python -m stylelayers.compat SCRIPT [ARGUMENT ...]\n")
+    main(["--help"])
+    assert capsys.readouterr().out == usage
 
 
 PROJECT = """
@@ -144,6 +131,5 @@ def test_a_project_runs_without_a_compiler_in_spawned_processes_too(call: str, t
     result = run(tmp_path, "-m", "stylelayers.compat", *call.split(), PATH="", TORCH_EXTENSIONS_DIR=str(extensions))
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["stylelayers.compat.port.upfirdn2d"] * 3
-    assert result.stderr == ""
     assert not extensions.exists()
     assert "no compiler here" in run(tmp_path, *call.split()).stderr
