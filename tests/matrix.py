@@ -9,19 +9,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from stylelayers import functional, layers, losses, models
+from stylelayers.compat import port
+from stylelayers.compat.official import conv2d_resample, filtered_lrelu, fma, grid_sample_gradfix, upfirdn2d
 
-PACKAGES: dict[str, Any] = {"functional": functional, "layers": layers, "models": models, "losses": losses}
+OFFICIAL = {  # those that are not made of other rows alone
+    "conv2d_resample": conv2d_resample.conv2d_resample,
+    "filtered_lrelu": filtered_lrelu.filtered_lrelu,
+    "fma": fma.fma,
+    "grid_sample": grid_sample_gradfix.grid_sample,
+    "upfirdn2d": upfirdn2d.upfirdn2d,
+}
+PACKAGES: dict[str, Any] = {
+    "functional": functional,
+    "layers": layers,
+    "models": models,
+    "losses": losses,
+    "port": port,
+    "official": SimpleNamespace(__all__=[*OFFICIAL], **OFFICIAL),
+}
 NOT_OPERATORS = {
     "functional.activation_names": "lists names",
     "functional.fir_kernel": "makes a constant and refuses taps that require grad",
     "functional.register_activation": "adds a name; tests/test_testing.py checks what it adds",
     "losses.interpolates": "makes images without a graph",
+    "port.conv2d_gradfix": "a module, whose convolutions `official.conv2d_resample` has too",
+    "port.upfirdn2d_native": "another signature of `port.upfirdn2d`",
 }
 
 MODES = {
@@ -183,6 +202,33 @@ def lengths_vjp(w: Tensor, noise: Tensor, *weights: Tensor) -> Tensor:
     return losses.path_lengths_vjp(lambda latents: painter(latents, *weights), w, noise)
 
 
+def convolved_officially(x: Tensor, weight: Tensor, **options: Any) -> Tensor:
+    taps = x.new_tensor(KERNEL) / 14
+    return OFFICIAL["conv2d_resample"](x, weight, taps, padding=[1, 0, 0, 2], flip_weight=False, **options)
+
+
+def filtered(x: Tensor, bias: Tensor, **options: Any) -> Tensor:
+    fu, fd = x.new_tensor(TAPS) / 6.5, x.new_tensor(KERNEL) / 14
+    return OFFICIAL["filtered_lrelu"](x, fu, fd, bias, up=2, down=2, **options)
+
+
+def sampled(x: Tensor, grid: Tensor) -> Tensor:
+    return OFFICIAL["grid_sample"](x, grid.tanh())
+
+
+def separably(x: Tensor, **options: Any) -> Tensor:
+    return OFFICIAL["upfirdn2d"](x, torch.arange(1.0, 11.0, dtype=x.dtype, device=x.device) / 55, **options)
+
+
+def resampled(x: Tensor, **options: Any) -> Tensor:
+    return port.upfirdn2d(x, x.new_tensor(KERNEL), **options)
+
+
+def leaky_relu(device: Any = None, dtype: Any = None) -> nn.Module:
+    with torch.device(device or torch.get_default_device()):
+        return port.FusedLeakyReLU(3, negative_slope=0.3).to(dtype)
+
+
 def length_penalty(device: Any = None, dtype: Any = None) -> nn.Module:
     with torch.device(device or torch.get_default_device()):
         return losses.PathLengthPenalty(0.5).to(dtype)
@@ -245,6 +291,14 @@ ROWS = (
         CRITIC,
         left_out=BY_TRANSFORMS,
     ),
+    Row("official.conv2d_resample", convolved_officially, [(2, 4, 5)], [(3, 2, 2, 3)], {"up": 2}),
+    Row("official.filtered_lrelu", filtered, [(2, 4, 5)], [(2,)], {"padding": [3, 2, 4, 3], "clamp": 2.5}),
+    _row("official.fma", [(2, 3), (1, 3)], [(2, 1)]),
+    Row("official.grid_sample", sampled, [(2, 3, 4), (2, 3, 2)]),
+    Row("official.upfirdn2d", separably, [(2, 5, 4)], options={"up": 2, "down": [1, 3], "padding": [5, 4, 6, -1]}),
+    Row("port.FusedLeakyReLU", leaky_relu, [(3, 2, 2)]),
+    _row("port.fused_leaky_relu", [(3, 2, 2)], [(3,)], {"negative_slope": 0.3}),
+    Row("port.upfirdn2d", resampled, [(2, 4, 5)], options={"up": 2, "down": (1, 3), "pad": (2, 1)}),
 )
 
 
