@@ -17,6 +17,7 @@ ROOMS = {  # room → the rooms that it imports, besides the files at the root t
     "models": "functional layers",
     "losses": "functional",
     "augment": "functional",
+    "compat": "functional layers",
     "testing": "",
     "checkpoints": "functional models",
     "images": "",
