@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 from threading import RLock
 from types import ModuleType, TracebackType
 
-from ._rebinding import Rebinding, modules, rebind, remove_replaced
+from ._rebinding import Rebinding, rebind, remove_replaced
 from ._replaced_module import LOGGER, ReplacedModule, replacing_spec
 from ._targets import Target, choose_targets, find_target, holds_targets, reason_to_leave
 

@@ -128,6 +128,7 @@ def write_basicsr(root: Path) -> None:
             "basicsr/ops/upfirdn2d/upfirdn2d.py": UPFIRDN2D,
             "basicsr/ops/dcn/__init__.py": "from .deform_conv import DeformConv\n",
             "basicsr/ops/dcn/deform_conv.py": "class DeformConv:\n    pass\n",
-            "arch.py": "from basicsr.ops.fused_act import FusedLeakyReLU\nfrom basicsr.ops.upfirdn2d import upfirdn2d\n",
+            "arch.py": "from basicsr.ops.fused_act import FusedLeakyReLU\n"
+            "from basicsr.ops.upfirdn2d import upfirdn2d\n",
         },
     )

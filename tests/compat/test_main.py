@@ -15,7 +15,8 @@ from . import projects
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = {
-    "shows.py": "import sys\nprint(sys.stdin.read(), sys.argv, __name__, __file__, __spec__ is None, __package__, sys.path[0])\n"
+    "shows.py": "import sys\nprint(sys.stdin.read(), sys.argv, sys.path[0])\n"
+    "print(__name__, __file__, __spec__ is None, __package__)\n"
     "print(sorted(globals()), sys.modules['__main__'].__dict__ is globals())\n",
     "fails.py": "def divide():\n    return 1 / 0\n\n\nif __name__ == '__main__':\n    divide()\n",
     "invalid.py": "def broken(:\n    pass\n",
