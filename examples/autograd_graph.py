@@ -3,7 +3,7 @@
     python examples/autograd_graph.py --output runs/examples
 
 Saves `autograd_graph.png` and `.svg`: our blur next to padding and convolution in plain torch, with the tensors that
-each node keeps until backward. Prints what the filters keep: ours only taps, plain torch images. Takes seconds.
+each node keeps until backward. Prints what the filters keep: ours nothing, plain torch images. Takes seconds.
 """
 
 from __future__ import annotations

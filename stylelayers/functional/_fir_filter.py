@@ -62,7 +62,7 @@ class FIRFilter:
             return self.correlate(x)
         if self._has_tensor and torch._C._are_functorch_transforms_active():  # type: ignore[attr-defined]
             return self.correlate(x)  # whose taps may be mapped over
-        return cast(Tensor, _Filtering.apply(x, self))
+        return cast(Tensor, _UpFirDn2d.apply(x, self))
 
     def correlate(self, x: Tensor) -> Tensor:
         """The operator in plain torch: one depthwise convolution, transposed to enlarge, without autocast."""
@@ -155,7 +155,7 @@ def add_sides(a: Sides, b: Sides) -> Sides:
     return cast(Sides, tuple(p + q for p, q in zip(a, b, strict=True)))
 
 
-class _Filtering(FastFunction):
+class _UpFirDn2d(FastFunction):
     generate_vmap_rule = True
 
     @staticmethod
