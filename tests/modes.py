@@ -19,7 +19,7 @@ from torch.func import functional_call
 from tests.conftest import Case, randn, resets_after_meta
 from tests.matrix import Row
 
-TOLERANCES = {torch.bfloat16: 0.1, torch.float16: 0.02, torch.float64: 1e-9}  # of a tensor's norm
+TOLERANCES = {torch.bfloat16: 0.12, torch.float16: 0.02, torch.float64: 1e-9}  # of a tensor's norm
 EXACT = TOLERANCES[torch.float64]
 START = torch.zeros((), dtype=torch.float64, requires_grad=True)
 

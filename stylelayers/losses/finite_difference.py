@@ -58,7 +58,7 @@ def finite_difference_penalty(
         >>> import torch
         >>> from stylelayers.losses import finite_difference_penalty
         >>> images, noise = torch.zeros(2, 1, 1, 1), torch.ones(2, 1, 1, 1)
-        >>> finite_difference_penalty(lambda x: 3 * x.flatten(1), images, noise=noise)
+        >>> finite_difference_penalty(lambda x: 3 * x.flatten(1), images, sigma=0.5, noise=noise)
         tensor(9.)
     """
     check_number("finite_difference_penalty", above=0, sigma=sigma)

@@ -19,6 +19,7 @@ _VALUES = {
         "penalty/gradient": "penalty/gradient_penalty",
     },
 }
+_ADDED = {"loss.r1_form": "exact"}  # keys that runs from before them lack, and what these runs did
 _TARGETS = (
     (r"^stylelayers\.training\.(data|metrics)\.", r"stylelayers.\1."),
     (r"^stylelayers\.training\.Preflight$", "stylelayers.training.run.Preflight"),
@@ -27,8 +28,9 @@ _TARGETS = (
 
 
 def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The dotted keys and values of a configuration, renamed where it is of an earlier version."""
-    return {_KEYS.get(key, key): _with_value_of_today(key, value) for key, value in values.items()}
+    """The dotted keys and values of a configuration, renamed and completed where it is of an earlier version."""
+    named = {_KEYS.get(key, key): _with_value_of_today(key, value) for key, value in values.items()}
+    return _ADDED | named if "loss.r1_gamma" in named else named
 
 
 def _with_value_of_today(key: str, value: Any) -> Any:
