@@ -13,35 +13,46 @@ Ints = int | tuple[int, ...] | list[int]
 Switch = Callable[[], bool]
 
 
-def conv2d(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Ints, padding: Any, dilation: Ints, groups: int, off: Switch
-) -> Tensor:
-    """``torch.nn.functional.conv2d`` whose backward pass gives `weight` no gradient while ``off()`` is true."""
-    weight = _gated(weight, off)
-    if x.ndim != 4 or isinstance(padding, str) or not _is_simple(stride, dilation):
-        return F.conv2d(x, weight, bias, cast(Any, stride), padding, cast(Any, dilation), groups)
-    y = convolve(x, weight, stride=_pair(stride)[0], padding=_pair(padding), groups=groups)
-    return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
+def convolutions(module: str, off: Switch) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+    """``conv2d`` and ``conv_transpose2d`` of a module; no weight gets a gradient while ``off()`` is true."""
 
+    def conv2d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Ints = 1,
+        padding: Any = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        """``torch.nn.functional.conv2d`` with a fast second derivative."""
+        weight = _gated(weight, off)
+        if input.ndim != 4 or isinstance(padding, str) or not _is_simple(stride, dilation):
+            return F.conv2d(input, weight, bias, cast(Any, stride), padding, cast(Any, dilation), groups)
+        y = convolve(input, weight, stride=_pair(stride)[0], padding=_pair(padding), groups=groups)
+        return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
 
-def conv_transpose2d(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Ints,
-    padding: Ints,
-    output_padding: Ints,
-    groups: int,
-    dilation: Ints,
-    off: Switch,
-) -> Tensor:
-    """``torch.nn.functional.conv_transpose2d``, with the same switch."""
-    weight = _gated(weight, off)
-    if x.ndim != 4 or any(_pair(output_padding)) or not _is_simple(stride, dilation):
-        options: Any = (stride, padding, output_padding, groups, dilation)
-        return F.conv_transpose2d(x, weight, bias, *options)
-    y = convolve(x, weight, stride=_pair(stride)[0], padding=_pair(padding), transposed=True, groups=groups)
-    return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
+    def conv_transpose2d(
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        dilation: Ints = 1,
+    ) -> Tensor:
+        """``torch.nn.functional.conv_transpose2d`` with a fast second derivative."""
+        weight = _gated(weight, off)
+        if input.ndim != 4 or any(_pair(output_padding)) or not _is_simple(stride, dilation):
+            options: Any = (stride, padding, output_padding, groups, dilation)
+            return F.conv_transpose2d(input, weight, bias, *options)
+        y = convolve(input, weight, stride=_pair(stride)[0], padding=_pair(padding), transposed=True, groups=groups)
+        return y if bias is None else y + bias.to(y.dtype).view(-1, 1, 1)
+
+    for function in (conv2d, conv_transpose2d):  # by which pickle finds them
+        function.__module__, function.__qualname__ = module, function.__name__
+    return conv2d, conv_transpose2d
 
 
 def _is_simple(stride: Ints, dilation: Ints) -> bool:

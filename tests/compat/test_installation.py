@@ -69,6 +69,7 @@ def test_a_copy_of_the_port_gets_ours_without_a_compiler(package: str, root: Pat
     assert (model.FusedLeakyReLU, model.fused_leaky_relu) == (fused_act.FusedLeakyReLU, fused_act.fused_leaky_relu)
     assert model.conv2d_gradfix.__name__ == f"{package}.conv2d_gradfix"
     assert model.conv2d_gradfix.conv2d.__module__ == "stylelayers.compat.port.conv2d_gradfix"
+    assert pickle.loads(pickle.dumps(model.conv2d_gradfix.conv2d)) is model.conv2d_gradfix.conv2d
     assert compiled == []
     assert report.replaced == {
         f"{package}.{name}": f"stylelayers.compat.port.{name}" for name in ("fused_act", "upfirdn2d", "conv2d_gradfix")

@@ -5,11 +5,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from torch import Tensor
-
-from .. import _convolutions
+from .._convolutions import convolutions
 
 enabled = False
 weight_gradients_disabled = False
@@ -26,34 +23,4 @@ def no_weight_gradients(disable: bool = True) -> Iterator[None]:
         weight_gradients_disabled = before
 
 
-def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv2d`` with a fast second derivative."""
-    return _convolutions.conv2d(input, weight, bias, stride, padding, dilation, groups, _is_disabled)
-
-
-def conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    """``torch.nn.functional.conv_transpose2d`` with a fast second derivative."""
-    return _convolutions.conv_transpose2d(
-        input, weight, bias, stride, padding, output_padding, groups, dilation, _is_disabled
-    )
-
-
-def _is_disabled() -> bool:
-    return weight_gradients_disabled
+conv2d, conv_transpose2d = convolutions(__name__, lambda: weight_gradients_disabled)
