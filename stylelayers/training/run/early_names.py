@@ -19,7 +19,6 @@ _VALUES = {
         "penalty/gradient": "penalty/gradient_penalty",
     },
 }
-_ADDED = {"loss.r1_gamma": {"r1_form": "exact"}}  # beside a key: others that earlier runs lack, and what these did
 _TARGETS = (
     (r"^stylelayers\.training\.(data|metrics)\.", r"stylelayers.\1."),
     (r"^stylelayers\.training\.Preflight$", "stylelayers.training.run.Preflight"),
@@ -30,14 +29,8 @@ _TARGETS = (
 def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
     """The dotted keys and values of a configuration, renamed and completed where it is of an earlier version."""
     named = {_KEYS.get(key, key): _with_value_of_today(key, value) for key, value in values.items()}
-    added = {
-        f"{key.rpartition('.')[0]}.{name}": value
-        for key in named
-        for end, others in _ADDED.items()
-        if f".{key}".endswith(f".{end}")
-        for name, value in others.items()
-    }
-    return added | named
+    exact = {key.replace("r1_gamma", "r1_form"): "exact" for key in named if key.endswith("loss.r1_gamma")}
+    return exact | named  # before there was a choice, R1 was exact
 
 
 def _with_value_of_today(key: str, value: Any) -> Any:
