@@ -46,7 +46,7 @@ class HubGenerator(
         """A copy of `generator`, in the same mode, that can be published."""
         published = cls(**arguments_of(generator))
         published.load_state_dict(generator.state_dict())
-        published.class_names = generator.class_names
+        published.class_names, published.label_kind = generator.class_names, generator.label_kind
         published.summary = dict(summary or {})
         return cast(HubGenerator, published.train(generator.training))
 

@@ -1,7 +1,7 @@
 """Helpers of all commands: parse numbers, load a generator, show progress."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from ..checkpoints import load_generator
-from ..explore import parse_classes
+from ..explore import parse_classes, parse_vectors
+from ..explore.conditions import expected_vectors
 from ..models import Generator
 
 _MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
@@ -44,9 +45,17 @@ def parse_numbers(option: str, text: str) -> list[int]:
     return found
 
 
-def parse_labels(generator: Generator, labels: str | None) -> list[int] | None:
-    """Class numbers of the option ``--labels``, see :func:`parse_classes`."""
-    return None if labels is None else parse_classes(generator, labels)
+def parse_labels(generator: Generator, labels: Sequence[str] | None) -> list[int] | list[list[float]] | None:
+    """Class numbers of the option ``--labels``, or label vectors; see :func:`parse_classes`, :func:`parse_vectors`.
+
+    Raises:
+        ValueError: text that is neither, or no vectors for a generator that was trained on them.
+    """
+    if generator.label_kind == "vectors":
+        if not labels:
+            raise ValueError(f"--labels must be given: {expected_vectors(generator)}")
+        return [vector for text in labels for vector in parse_vectors(generator, text).tolist()]
+    return [number for text in labels for number in parse_classes(generator, text)] if labels else None
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> str:

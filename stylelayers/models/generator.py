@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..layers._names import answers_to_other_names
 from ..layers.noise import Noise
-from .class_names import checked_class_names
+from .class_names import checked_class_names, checked_label_kind
 from .mapping import MappingNetwork
 from .synthesis import SynthesisNetwork
 
@@ -20,14 +20,16 @@ class Generator(nn.Module):
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         z_dim, w_dim: lengths of z and w.
-        num_labels: classes, 0 for an unconditional generator.
+        num_labels: classes, or numbers in a label vector; 0 for an unconditional generator.
         image_channels, channel_base, channel_max, architecture, activation, padding_mode, resample_method,
             resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
         mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
 
     Attributes:
-        class_names: names of the classes in class order, empty if they are not known. Training takes them from the
-            data; generator files and checkpoints store them.
+        class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
+            known.
+        label_kind: ``"classes"``, ``"vectors"`` or, without labels, ``"none"``: what it was trained on. Training takes
+            both from the data; generator files and checkpoints store them.
 
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
@@ -42,6 +44,7 @@ class Generator(nn.Module):
     """
 
     _class_names: tuple[str, ...] = ()
+    _label_kind: str | None = None
 
     def __init__(
         self,
@@ -110,6 +113,14 @@ class Generator(nn.Module):
     @class_names.setter
     def class_names(self, names: Sequence[str]) -> None:
         self._class_names = checked_class_names(names, self.num_labels, "Generator")
+
+    @property
+    def label_kind(self) -> str:
+        return checked_label_kind(self._label_kind, self.num_labels, "Generator")
+
+    @label_kind.setter
+    def label_kind(self, kind: str | None) -> None:
+        self._label_kind = checked_label_kind(kind, self.num_labels, "Generator")
 
     @property
     def num_ws(self) -> int:
