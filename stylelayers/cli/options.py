@@ -31,8 +31,8 @@ Seeds = Annotated[str, typer.Option(help="Numbers and ranges: 0-63 or 0,5,7-9.")
 Labels = Annotated[
     list[str] | None,
     typer.Option(
-        help="Classes, repeated along the seeds: dogs,cats or 0-9; or a label vector: 0.2,0.8 or smile+young=0.5; repeat "
-        "for more. [default: all classes in turn]"
+        help="Classes, repeated along the seeds: dogs,cats or 0-9; or a label vector: 0.2,0.8 or smile+young=0.5. "
+        "Repeat for more. [default: all classes in turn]"
     ),
 ]
 Psi = Annotated[

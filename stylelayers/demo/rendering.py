@@ -62,8 +62,8 @@ class Explorer:
 
     Attributes:
         num_directions: number of directions.
-        deviation: standard deviation of a component of w, the unit of moves: over all classes, or over the label vectors
-            that have a 1 in one place or nowhere.
+        deviation: standard deviation of a component of w, the unit of moves: over all classes, or over the vectors of
+            one label and of none.
     """
 
     def __init__(self, generator: Generator, *, directions: int = 8) -> None:

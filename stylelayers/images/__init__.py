@@ -12,6 +12,7 @@ with needs_extra(__name__, "cli"):
         read_picture,
         resize_image,
     )
+    from .transparency import over_white
     from .writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "image_to_tensor",
     "is_picture",
     "open_picture",
+    "over_white",
     "read_picture",
     "resize_image",
     "save_each",

@@ -47,8 +47,8 @@ def data_for(
     """
     if data is None and trust:
         return _build_by_hydra(_find_configuration(Path(path), trust))
-    if generator.image_channels not in (1, 3):
-        raise ValueError(f"data_for: generator must have 1 or 3 image_channels, got {generator.image_channels}")
+    if generator.image_channels > 4:
+        raise ValueError(f"data_for: generator must have 1 to 4 image_channels, got {generator.image_channels}")
     sizes: dict[str, Any] = {"resolution": generator.resolution, "image_channels": generator.image_channels}
     if data is None:
         return _build_data_of_run(_find_configuration(Path(path), trust), sizes)
@@ -57,7 +57,8 @@ def data_for(
     folder = Path(os.path.expanduser(data))
     if not str(data).strip() or not folder.is_dir():
         raise ValueError(f"data_for: data must be digits or a folder of images, got {str(data)!r}, which is no folder")
-    return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
+    labels = generator.label_kind == "classes" and _has_the_classes(folder, generator)
+    return image_folder(folder, labels=labels, **sizes)
 
 
 def _has_the_classes(folder: Path, generator: Generator) -> bool:

@@ -72,8 +72,13 @@ def _build_model(cfg: DictConfig, data: ImageDataModule) -> GAN:
     checkpoint = None if cfg.resume is None else find_checkpoint(cfg.resume, cfg.output)
     model: GAN = instantiate(cfg.model, _convert_="all")
     if checkpoint is None and cfg.initialize_from is not None:
-        labels = {"class_names": data.class_names, "label_kind": data.label_kind}
-        initialize(model, cfg.initialize_from, strict=cfg.initialize_strict, **labels)
+        initialize(
+            model,
+            cfg.initialize_from,
+            strict=cfg.initialize_strict,
+            class_names=data.class_names,
+            label_kind=data.label_kind,
+        )
     model.name_classes(data.class_names, data.label_kind)
     if checkpoint is not None:
         check_resumable(checkpoint, model)
