@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..checkpoints import load_generator
 from ..explore import parse_classes, parse_vectors
-from ..explore.conditions import expected_vectors
+from ..explore.conditions import expected_vectors, is_vector
 from ..models import Generator
 
 _MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
@@ -45,17 +45,24 @@ def parse_numbers(option: str, text: str) -> list[int]:
     return found
 
 
-def parse_labels(generator: Generator, labels: Sequence[str] | None) -> list[int] | list[list[float]] | None:
+def parse_labels(generator: Generator, labels: Sequence[str] | None) -> list[int | list[float]] | None:
     """Class numbers of the option ``--labels``, or label vectors; see :func:`parse_classes`, :func:`parse_vectors`.
+
+    Numbers with a decimal point, one for each class, are a vector that mixes classes, such as 0.5,0.5.
 
     Raises:
         ValueError: text that is neither, or no vectors for a generator that was trained on them.
     """
-    if generator.label_kind == "vectors":
-        if not labels:
-            raise ValueError(f"--labels must be given: {expected_vectors(generator)}")
-        return [vector for text in labels for vector in parse_vectors(generator, text).tolist()]
-    return [number for text in labels for number in parse_classes(generator, text)] if labels else None
+    takes_vectors = generator.label_kind == "vectors"
+    if takes_vectors and not labels:
+        raise ValueError(f"--labels must be given: {expected_vectors(generator)}")
+    found: list[int | list[float]] = []
+    for text in labels or ():
+        if takes_vectors or (text not in generator.class_names and is_vector(generator, text)):
+            found += parse_vectors(generator, text).tolist()
+        else:
+            found += parse_classes(generator, text)
+    return found or None
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> str:

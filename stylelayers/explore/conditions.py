@@ -29,7 +29,8 @@ def label_tensor(generator: Generator, labels: Labels | None, *, caller: str = "
         generator: with labels.
         labels: ints are numbers of classes, strings their names; a sequence of ``num_labels`` numbers is a vector,
             which also mixes classes. A generator that was trained on vectors takes vectors, or text of
-            :func:`parse_vectors`. None is every class once, and an error for vectors.
+            :func:`parse_vectors`. None is every class once, and an error for vectors. Where classes and vectors are
+            mixed, classes become one-hot vectors.
         caller: named in errors.
 
     Raises:
@@ -54,12 +55,7 @@ def label_tensor(generator: Generator, labels: Labels | None, *, caller: str = "
     plain: list[Any] = [label.tolist() if hasattr(label, "tolist") else label for label in labels]
     if not takes_vectors and not any(isinstance(label, (list, tuple)) for label in plain):
         return torch.tensor(class_numbers(generator, plain, caller=caller))
-    rows = [
-        parse_vectors(generator, label, caller=caller)
-        if takes_vectors and isinstance(label, str)
-        else _as_row(generator, label, caller)
-        for label in plain
-    ]
+    rows = [_as_rows(generator, label, caller) for label in plain]
     if not rows:
         raise ValueError(f"{caller}: labels must be at least one of {expected_vectors(generator)}, got none")
     return torch.cat(rows)
@@ -99,6 +95,13 @@ def parse_vectors(generator: Generator, text: str, *, caller: str = "parse_vecto
     return torch.cat(list(_vectors_of_names(generator, text, caller)))
 
 
+def is_vector(generator: Generator, text: str) -> bool:
+    """Whether text is one number for each label, of which some have a decimal point: no numbers of classes."""
+    parts = text.split(",")
+    are_numbers = all(re.fullmatch(rf"\s*{_NUMBER}\s*", part) for part in parts)
+    return are_numbers and "." in text and len(parts) == generator.num_labels
+
+
 def expected_vectors(generator: Generator) -> str:
     """The vectors that a generator takes, in words and by an example."""
     names, count = generator.class_names, generator.num_labels
@@ -106,6 +109,15 @@ def expected_vectors(generator: Generator) -> str:
     shown = ", ".join(names[:_SHOWN]) + (f" and {count - _SHOWN} more" if count > _SHOWN else "")
     by_name = f" ({shown}), or names joined by +" if names else ""
     return f"vectors of {count} {'number' if count == 1 else 'numbers'} such as {example}{by_name}"
+
+
+def _as_rows(generator: Generator, label: Any, caller: str) -> Tensor:
+    """The vectors ``(K, num_labels)`` of one label."""
+    if generator.label_kind == "vectors" and isinstance(label, str):
+        return parse_vectors(generator, label, caller=caller)
+    if generator.label_kind == "classes" and isinstance(label, (int, str)):
+        return torch.eye(generator.num_labels)[class_numbers(generator, [label], caller=caller)]
+    return _as_row(generator, label, caller)
 
 
 def _as_row(generator: Generator, numbers: Any, caller: str) -> Tensor:

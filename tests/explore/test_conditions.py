@@ -144,8 +144,9 @@ def test_one_hot_vectors_are_classes_and_others_mix_them() -> None:
     ws = styles_of_seeds(generator, [1, 1, 1], labels=[[0, 1, 0], [0.5, 0.5, 0], [1, 0, 0]])
     torch.testing.assert_close(ws[[0, 2]], styles_of_seeds(generator, [1, 1], labels=[1, 0]))
     assert not torch.allclose(ws[1], ws[0])
-    with pytest.raises(ValueError, match=r"labels must be vectors of 3 numbers .*, got 1$"):
-        styles_of_seeds(generator, [1], labels=[[0, 1, 0], 1])
+    torch.testing.assert_close(label_tensor(generator, [[0.5, 0.5, 0], 2]), torch.tensor([[0.5, 0.5, 0], [0, 0, 1]]))
+    with pytest.raises(ValueError, match=r"labels must be in \[0, 3\), at least one, got \[3\]"):
+        styles_of_seeds(generator, [1], labels=[[0, 1, 0], 3])
     with pytest.raises(ValueError, match="labels were given, but the generator has no classes"):
         styles_of_seeds(tiny_generator(), [1], labels=[[0, 1, 0]])
 

@@ -194,7 +194,8 @@ def test_pictures_need_labels_and_show_them(workplace: Path, line: str) -> None:
     result = run(*shlex.split(line))
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        "stylelayers: --labels must be given: vectors of 2 numbers such as 0.2,0.8 (bright, wide), or names joined by +\n"
+        "stylelayers: --labels must be given: vectors of 2 numbers such as 0.2,0.8 (bright, wide), or names "
+        "joined by +\n"
     )
     shown = []
     for labels in ("--labels 0.5,1", "--labels bright=0.5+wide", "--labels -0.5,0"):
@@ -216,7 +217,7 @@ def test_several_vectors_run_along_the_seeds(workplace: Path) -> None:
 
 
 WRONG = {
-    "0.5": "labels must be vectors of 2 numbers such as 0.2,0.8 (bright, wide), or names joined by +, got 1 number: '0.5'",
+    "0.5": "vectors of 2 numbers such as 0.2,0.8 (bright, wide), or names joined by +, got 1 number: '0.5'",
     "1,2,3": "got 3 numbers: '1,2,3'",
     "0-1": "labels must be among the names bright, wide, got '0-1'",
     "''": "labels must be among the names bright, wide, got ''",
@@ -248,9 +249,7 @@ def test_metrics_draw_labels_from_the_data_of_the_run(workplace: Path, monkeypat
     report = meter(generator)
     assert report.asked_recognised is None and report.recognised is not None and report.ppl is not None
     assert report.notes[-1] == "asked_recognised is left out, as the labels are no classes"
-    with pytest.raises(
-        ValueError, match=r"vectors of 2 numbers, which are drawn .* such labels, got classes \(2\); comp"
-    ):
+    with pytest.raises(ValueError, match=r"vectors of 2 numbers, which are .* such labels, got classes \(2\); comp"):
         QualityMeter(classes(8, 4, True, BATCH, 0), features="random", cache=None)(generator)
     with pytest.raises(ValueError, match="features=classifier needs data with labels that are classes, got vectors"):
         QualityMeter(data, features="classifier", cache=None)
