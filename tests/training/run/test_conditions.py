@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from torch.utils.data import Dataset
 from typer.testing import CliRunner
 
 import train
-from stylelayers.checkpoints import describe, load_generator, load_networks
+from stylelayers import Generator
+from stylelayers.checkpoints import describe, load_generator, load_networks, save_generator
 from stylelayers.cli import app as commands
 from stylelayers.data import ImageDataModule
 from stylelayers.metrics import QualityMeter, feature_space
 from stylelayers.training import ImageGrid
-from tests.training.tiny import BATCH, fit, tiny_config, tiny_gan
+from tests.training.tiny import BATCH, REPOSITORY, fit, tiny_config, tiny_gan
 
 NAMES = ("bright", "wide")
 HERE = "data._target_=tests.training.run.test_conditions."
@@ -280,6 +282,20 @@ def test_pictures_are_projected_with_their_vector(workplace: Path, monkeypatch: 
     with safe_open("out/ws.safetensors", framework="pt") as file:
         assert json.loads(file.metadata()["labels"]) == [[0.5, 1.0]]
     assert Image.open("out/comparison.png").mode == "RGBA"
+
+
+def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = Generator(8, z_dim=4, w_dim=4, num_labels=2, channel_base=32, mapping_layers=2)
+    generator.label_kind, generator.class_names = "vectors", ("smile", "young")
+    save_generator(generator, tmp_path / "runs" / "RUN" / "generator.safetensors")
+    monkeypatch.chdir(tmp_path)
+    guide = (REPOSITORY / "docs" / "conditions.md").read_text()
+    for line in re.findall(r"^stylelayers (.*)$", guide, re.MULTILINE):
+        succeed(line)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["faces"]().label_kind == "vectors"
 
 
 # Channels -----------------------------------------------------------------------------------------------------------
