@@ -22,6 +22,7 @@ from stylelayers import Generator
 from stylelayers.checkpoints import describe, load_generator, load_networks, save_generator
 from stylelayers.cli import app as commands
 from stylelayers.data import ImageDataModule
+from stylelayers.images import to_pixels
 from stylelayers.metrics import QualityMeter, feature_space
 from stylelayers.training import ImageGrid
 from tests.training.tiny import BATCH, REPOSITORY, fit, tiny_config, tiny_gan
@@ -51,7 +52,7 @@ class Squares(Dataset[Any]):
         return image, torch.tensor([brightness, wide])
 
 
-def vectors(resolution: Any, image_channels: int, labels: bool, batch_size: int, num_workers: int) -> ImageDataModule:
+def vectors(resolution: Any, image_channels: int, labels: Any, batch_size: int, num_workers: int) -> ImageDataModule:
     """In the place of a source of label vectors."""
     return ImageDataModule(
         Squares(image_channels),
@@ -62,7 +63,7 @@ def vectors(resolution: Any, image_channels: int, labels: bool, batch_size: int,
     )
 
 
-def classes(resolution: Any, image_channels: int, labels: bool, batch_size: int, num_workers: int) -> ImageDataModule:
+def classes(resolution: Any, image_channels: int, labels: Any, batch_size: int, num_workers: int) -> ImageDataModule:
     images = torch.zeros(8, image_channels, 8, 8)
     pairs = torch.utils.data.TensorDataset(images, torch.arange(8) % 2)
     return ImageDataModule(pairs, batch_size=batch_size, num_labels=2)
@@ -274,14 +275,34 @@ def test_exports_take_vectors(workplace: Path, ending: str) -> None:
     torch.testing.assert_close(images, generator(z, labels, noise="const"), rtol=1e-4, atol=1e-4)
 
 
-def test_pictures_are_projected_with_their_vector(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = load_generator("RUN")(torch.zeros(1, 4), [[0.5, 1.0]], noise="const").detach().clamp(-1, 1)
-    monkeypatch.setattr("stylelayers.cli.project.read_picture", lambda path, resolution, channels: target)
-    Path("picture.png").touch()
-    succeed("project RUN picture.png out --steps 2 --labels wide+bright=0.5")
+def test_transparent_pictures_are_projected_with_their_vector(workplace: Path) -> None:
+    succeed("generate RUN picture --seeds 2 --labels wide+bright=0.5")
+    succeed("project RUN picture/seed0002.png out --steps 2 --labels wide+bright=0.5")
     with safe_open("out/ws.safetensors", framework="pt") as file:
         assert json.loads(file.metadata()["labels"]) == [[0.5, 1.0]]
-    assert Image.open("out/comparison.png").mode == "RGBA"
+    both = Image.open("out/comparison.png")
+    assert both.mode == "RGBA"
+    assert both.crop((0, 0, 8, 8)).tobytes() == Image.open("picture/seed0002.png").tobytes()
+
+
+def test_an_archives_vectors_go_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STYLELAYERS_CACHE", str(tmp_path / "cache"))
+    folder, labels = tmp_path / "archive", []
+    (folder / "00000").mkdir(parents=True)
+    for index in range(3 * BATCH):
+        image, label = Squares(4)[index]
+        Image.fromarray(to_pixels(image[None])[0].numpy()).save(folder / "00000" / f"{index}.png")
+        labels.append([f"00000/{index}.png", label.tolist()])
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels, "class_names": NAMES}))
+    data = ("data=archive", f"data.root={folder}", "data.labels=vectors", "data.image_channels=4", "data.num_workers=0")
+    train.train(tiny_config(tmp_path / "run", *data))
+    generator = load_generator(tmp_path / "run")
+    assert (generator.label_kind, generator.class_names, generator.image_channels) == ("vectors", NAMES, 4)
+    shown = json.loads(succeed(f"metrics {tmp_path / 'run'} --features random --json"))
+    assert shown["notes"] == ["images are composited over white", "label vectors are those of real images"]
+    train.train(tiny_config(tmp_path / "run", *data, "resume=auto", f"callbacks.stop.max_images={3 * BATCH}"))
+    result = run("metrics", str(tmp_path / "run"), "--data", str(tmp_path / "run" / "samples"), "--features=random")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
