@@ -316,7 +316,7 @@ def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (block,) = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(block, names)
-    assert names["faces"]().label_kind == "vectors"
+    assert names["data"].label_kind == "vectors"
 
 
 # Channels -----------------------------------------------------------------------------------------------------------
