@@ -110,7 +110,7 @@ class Damaged(Drawn):
 
 
 def test_another_draw_stands_in_for_an_unreadable_image() -> None:
-    with pytest.raises(UnreadableImageError, match="^image 1 cannot be read$"):
+    with pytest.raises(UnreadableImageError, match=r"^image 1 cannot be read$"):
         SeededImages(Damaged(), 5)[3, 1]
     unreadable = torch.zeros(6, dtype=torch.bool)
     images = SeededImages(Damaged(), 5, unreadable)
