@@ -36,6 +36,7 @@ PACKAGES: dict[str, Any] = {
 }
 NOT_OPERATORS = {
     "functional.activation_names": "lists names",
+    "functional.lowpass_filter": "makes a constant of numbers",
     "functional.fir_kernel": "makes a constant and refuses taps that require grad",
     "functional.register_activation": "adds a name; tests/test_testing.py checks what it adds",
     "losses.interpolates": "makes images without a graph",
@@ -149,6 +150,11 @@ SMOOTH: dict[str, Any] = {"activation": "swish"}
 TINY: dict[str, Any] = {"image_channels": 1, "channel_base": 24, **SMOOTH}
 CONST, STDDEV = {"noise": "const"}, {"batch": 3, "left_out": {"sample": GROUPED}}
 FACTORS = {"up": (2, 3), "down": (3, 1), "padding": (2, -1, 0, 3), "gain": -0.5}
+UP_TAPS, DOWN_TAPS = (0.2, 0.3, 0.6, -0.1), (0.2, 0.9, -0.3)
+SEPARABLE = {"up_filter": UP_TAPS, "down_filter": DOWN_TAPS, "up": 2, "down": 2, "padding": (3, 2, 4, 3)}
+ROUND = {"up_filter": UP_TAPS, "down_filter": [[0.1, 0.2], [0.2, -0.1], [0.4, 0.3]], "up": (2, 3), "down": 2}
+ROUND["padding"] = (3, 2, -1, 3)
+OF_SIGNALS = {"up_filter": UP_TAPS, "down_filter": DOWN_TAPS, "up": 3, "down": 2, "padding": (3, -1)}
 NEAREST = {"down": 2, "resample_method": "nearest", "padding_mode": "reflect"}
 OF_A_BATCH = {"sample": ONE_NUMBER, "empty": NO_MEAN}
 BY_TRANSFORMS = {"trace": NO_TRANSFORMS, **OF_A_BATCH}
@@ -236,6 +242,10 @@ ROWS = (
     _row("functional.bias_act", [(3, 2, 2)], [(3,)], {**SMOOTH, "clamp": 1.5}, "swish"),
     _row("functional.blur2d", [(2, 5, 4)], options={"kernel": TAPS, "padding_mode": "reflect"}),
     _row("functional.downsample2d", [(2, 6, 4)], options={"kernel": KERNEL}),
+    _row("functional.filtered_act", [(2, 4, 5)], [(2,)], {"activation": "snake", **ROUND}, "snake"),
+    _row("functional.filtered_act", [(2, 6)], [(2,)], {"activation": "snake", **OF_SIGNALS}, "signals"),
+    _row("functional.filtered_lrelu", [(2, 4, 5)], [(2,)], {**SEPARABLE, "clamp": 2.5}, "separable"),
+    _row("functional.filtered_lrelu", [(2, 4, 5)], [(2,)], ROUND, "2-D"),
     _row("functional.minibatch_stddev", [(4, 2, 3)], options={"group_size": 2, "num_channels": 2}, **STDDEV),
     Row("functional.modulated_conv2d", modulated, *MODULATED, {"fused": False}, "shared"),
     Row("functional.modulated_conv2d", modulated, *MODULATED, {"fused": True}, "fused"),

@@ -107,6 +107,14 @@ def _selu_backward(grad: Tensor, y: Tensor) -> Tensor:
     return grad * torch.where(y > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA)
 
 
+def _snake(x: Tensor, alpha: float) -> Tensor:
+    return x + torch.sin(x * alpha).square() / alpha
+
+
+def _snake_derivative(x: Tensor, alpha: float) -> Tensor:
+    return 1 + torch.sin(x * (2 * alpha))
+
+
 def _swish_derivative(x: Tensor) -> Tensor:
     s = torch.sigmoid(x)
     return s * (1 + x * (1 - s))
@@ -136,4 +144,5 @@ _ACTIVATIONS = {
     "selu": Activation(F.selu, _selu_backward, in_place=torch.selu_),
     "softplus": Activation(lambda x: F.softplus(x, threshold=40.0), lambda grad, y: grad * -torch.expm1(-y)),
     "swish": Activation(F.silu, _times(_swish_derivative), through="input", gain=sqrt(2), in_place=_aten.silu_),
+    "snake": Activation(_snake, _times(_snake_derivative), through="input", alpha=1.0, least_alpha=1e-12),
 }

@@ -37,8 +37,10 @@ def bias_act(
         x: floating-point tensor of any rank that has dimension `dim`.
         bias: one number an index of `dim`; cast to `x`'s dtype.
         dim: dimension that `bias` runs along.
-        activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish or a registered name.
-        alpha: slope of lrelu (0.2, at least 0) or scale of elu (1.0, above 0); the other built-in ones have none.
+        activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish, snake (x + sin²(alpha x) / alpha,
+            arXiv:2006.08195) or a registered name.
+        alpha: slope of lrelu (0.2, at least 0) scale of elu (1.0, above 0) or frequency of snake
+            (1.0, above 0); the other built-in ones have none.
         gain: factor on the result, above 0; default sqrt(2) for relu, lrelu and swish, else 1.
         clamp: the result's largest magnitude, above 0; None for no limit. The derivative is 0 beyond it.
 
