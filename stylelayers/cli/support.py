@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..checkpoints import load_generator
 from ..explore import parse_classes
-from ..models import Generator
+from ..models import StyleGenerator
 
 _MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
 
@@ -44,7 +44,7 @@ def parse_numbers(option: str, text: str) -> list[int]:
     return found
 
 
-def parse_labels(generator: Generator, labels: str | None) -> list[int] | None:
+def parse_labels(generator: StyleGenerator, labels: str | None) -> list[int] | None:
     """Class numbers of the option ``--labels``, see :func:`parse_classes`."""
     return None if labels is None else parse_classes(generator, labels)
 
@@ -56,7 +56,7 @@ def check_choice(option: str, value: str, choices: Iterable[str]) -> str:
     return value
 
 
-def check_picture_size(generator: Generator, images: int, columns: int, zoom: int) -> None:
+def check_picture_size(generator: StyleGenerator, images: int, columns: int, zoom: int) -> None:
     """Raise a ValueError for a grid of images that is too large for one picture."""
     rows, columns = ceil(images / columns), min(images, columns)
     height, width = (count * side * zoom for count, side in zip((rows, columns), generator.resolution, strict=True))
@@ -67,7 +67,7 @@ def check_picture_size(generator: Generator, images: int, columns: int, zoom: in
         )
 
 
-def load(model: Path, device: str) -> Generator:
+def load(model: Path, device: str) -> StyleGenerator:
     """Load a generator on a device, and make that device deterministic.
 
     Raises:

@@ -72,7 +72,7 @@ def _build_first_controls(explorer: Explorer) -> dict[str, Component]:
     with gr.Column(min_width=240), gr.Group():
         seed, label = _build_seed_and_label(explorer, "Seed", 0, "Class")
         psi = gr.Slider(0, 1.5, 1, step=0.01, label="Truncation ψ", visible=explorer.can_truncate)
-        noise = gr.Checkbox(True, label="Noise")
+        noise = gr.Checkbox(True, label="Noise", visible=explorer.has_noise)
     return {"seed": seed, "label": label, "truncation_psi": psi, "noise": noise}
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_choice
-from ..models import Generator
+from ..models import StyleGenerator
 from ..models._inputs import as_one_hot
 from .latents import latents_of_seeds, slerp
 from .sampling import cycled_labels, styles_of_seeds
@@ -15,7 +15,7 @@ WALKS = ("z", "w")
 
 
 def walk_styles(
-    generator: Generator,
+    generator: StyleGenerator,
     seeds: Sequence[int],
     *,
     frames: int = 30,

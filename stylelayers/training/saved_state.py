@@ -13,14 +13,14 @@ from ..augment import AdaptiveAugment
 from ..checkpoints import arguments_of
 from ..checkpoints._building import has_shape, with_current_names
 from ..checkpoints.training_checkpoint import CLASS_NAMES
-from ..models import Discriminator, Generator
+from ..models import Discriminator, StyleGenerator
 from ..models.class_names import difference
 
 
 class Trained(Protocol):
     """The part of a :class:`GAN` that checkpoints are compared with."""
 
-    generator: Generator
+    generator: StyleGenerator
     discriminator: Discriminator
     augment: nn.Module | None
     frozen: frozenset[str]
