@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from stylelayers import Generator, __version__
 from stylelayers.checkpoints import describe, load_generator, save_generator
+from stylelayers.models import StyleGenerator
 from tests.conftest import assert_same
 
 DATA = Path(__file__).parents[1] / "data"
@@ -35,7 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def make(**options: Any) -> Generator:
+def make(**options: Any) -> StyleGenerator:
     """A generator that has seen a training batch and whose parameters are nowhere at their initial value."""
     generator = Generator(**{**SMALL, **options})
     with torch.no_grad():
@@ -45,7 +46,7 @@ def make(**options: Any) -> Generator:
     return generator
 
 
-def images(generator: Generator, **options: Any) -> torch.Tensor:
+def images(generator: StyleGenerator, **options: Any) -> torch.Tensor:
     labels = torch.arange(3) % generator.num_labels if generator.num_labels else None
     with torch.no_grad():
         return generator(
