@@ -7,13 +7,16 @@ Differences from published implementations:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import Any, cast
 
 from torch import Tensor
 
+from ._autocast import in_dtype
+from ._filtered_act import FilteredAct
 from ._fir_filter import FIRFilter, Pair, Sides, make_filter
-from .bias_act import bias_act
+from .bias_act import make_settings
 from .fir_kernel import Kernel, is_separable, per_kernel
 from .upfirdn2d import _ints
 
@@ -111,20 +114,34 @@ def _filtered(
         raise ValueError(f"{caller}: padding must be an int or (left, right, top, bottom), got {padding!r}")
     up_taps, down_taps = ((1.0,) if taps is None else taps for taps in filters)
     alpha, gain, clamp = constants
-    x = bias_act(x, bias)
-    x = _prepared(up_taps, x, up, (1, 1), sides, is_signal, float(up[0] * up[1]))(x)
-    x = bias_act(x, activation=activation, alpha=alpha, gain=gain, clamp=clamp)
-    x = _prepared(down_taps, x, (1, 1), down, (0, 0, 0, 0), is_signal, 1.0)(x)
+    settings = make_settings(caller, activation, alpha, gain, clamp)
+    if bias is not None:
+        if bias.shape != x.shape[1:2]:
+            raise ValueError(f"{caller}: bias must be ({x.shape[1]},), got {tuple(bias.shape)}")
+        bias = in_dtype(bias, x.dtype).view(1, -1, 1, 1).clone()
+    gain = settings.gain
+    settings = replace(settings, gain=1.0, clamp=None if settings.clamp is None else settings.clamp / gain)
+    enlarge = _prepared(up_taps, x, up, (1, 1), sides, is_signal, float(up[0] * up[1]))
+    shrink = _prepared(down_taps, x, (1, 1), down, (0, 0, 0, 0), is_signal, gain)
+    x = FilteredAct(enlarge, settings, shrink)(x, bias)
     return x.squeeze(2) if is_signal else x
 
 
 @per_kernel(normalize=False)
-def _prepared(kernel: Kernel, up: Pair, down: Pair, padding: Sides, is_signal: bool, gain: float) -> FIRFilter:
-    if is_signal:
-        if not is_separable(kernel):
+def _prepared(
+    kernel: Kernel, up: Pair, down: Pair, padding: Sides, is_signal: bool, gain: float
+) -> tuple[FIRFilter, ...]:
+    if not is_separable(kernel):
+        if is_signal:
             raise ValueError("filtered_act: filters of signals (N, C, T) must be 1-D")
-        kernel = kernel[None] if isinstance(kernel, Tensor) else cast(Any, (kernel,))
-    return make_filter(kernel, up, down, padding, gain=gain)
+        return (make_filter(kernel, up, down, padding, gain=gain),)
+    row = kernel[None] if isinstance(kernel, Tensor) else cast(Any, (kernel,))
+    column = kernel[:, None] if isinstance(kernel, Tensor) else tuple((tap,) for tap in kernel)
+    along_x = make_filter(row, (up[0], 1), (down[0], 1), (*padding[:2], 0, 0), gain=gain)
+    if is_signal:
+        return (along_x,)
+    along_y = make_filter(column, (1, up[1]), (1, down[1]), (0, 0, *padding[2:]))
+    return (along_y, along_x) if up != (1, 1) else (along_x, along_y)
 
 
 def _pair(caller: str, name: str, value: Any, is_signal: bool) -> Pair:
