@@ -9,12 +9,11 @@ Such files hold Python source that the official loader executes; here they are r
 
 import re
 from os import PathLike
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor
 
-from ..layers import AliasFreeConv
 from ..models import AliasFreeGenerator, AliasFreePlan, Discriminator
 from ..models.alias_free_plan import FILTER_TAPS, OVERSAMPLING
 from ._building import Layout, build_network, build_on_meta, join_names
@@ -83,9 +82,8 @@ def generator_of(record: Record) -> AliasFreeGenerator:
     planned = build_on_meta(AliasFreeGenerator, options, len(source.tensors))
     _check_names(names, planned.synthesis.plan)
     tensors = dict(source.tensors)
-    for name, layer in zip(names, planned.synthesis.layers, strict=True):
-        assert isinstance(layer, AliasFreeConv)
-        _check_padding(source, name, layer)
+    for name, layer in zip(names, cast(Any, planned.synthesis.layers), strict=True):
+        _check_padding(source, name, layer.resampling.padding)
         for place, taps in (("up_filter", layer.up_filter), ("down_filter", layer.down_filter)):
             if taps is not None:
                 _check_filter(tensors, f"synthesis.{name}.{place}", torch.tensor(taps, device="cpu"))
@@ -146,8 +144,8 @@ def _check_names(names: list[str], plan: AliasFreePlan) -> None:
             )
 
 
-def _check_padding(source: OfficialNetwork, name: str, layer: AliasFreeConv) -> None:
-    planned = list(layer.resampling.padding)
+def _check_padding(source: OfficialNetwork, name: str, padding: tuple[int, ...]) -> None:
+    planned = list(padding)
     found = source.records[f"synthesis.{name}."].state.get("padding", planned)
     if found != planned:
         raise ValueError(f"padding of {name} must be {planned}, as planned by the network's options, got {found!r}")

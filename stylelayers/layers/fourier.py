@@ -101,11 +101,11 @@ class FourierInput(nn.Module):
             raise ValueError(
                 f"FourierInput: transform must be (3, 3) or ({len(latent)}, 3, 3), got {tuple(transform.shape)}"
             )
-        turned = at_least_float32(self.affine(latent))
-        with without_autocast(turned):  # half precision has too few digits for phases
+        with without_autocast(latent):  # half precision has too few digits for phases
+            turned = at_least_float32(self.affine(latent))
             waves = self._waves(turned, self.transform if transform is None else transform)
-        waves = in_dtype(waves, self.weight.dtype)
-        mixed = (self.weight / sqrt(self.num_channels)) @ waves.flatten(2)
+            waves = in_dtype(waves, self.weight.dtype)
+            mixed = (self.weight / sqrt(self.num_channels)) @ waves.flatten(2)
         return mixed.unflatten(2, self.sampling.size)
 
     def extra_repr(self) -> str:

@@ -139,6 +139,9 @@ class AliasFreeSynthesis(StyleSynthesis):
     def running_statistics(self) -> list[Tensor]:
         return [layer.magnitude_ema for layer in self.layers]  # type: ignore[misc]
 
+    def float32_parts(self) -> list[nn.Module | Tensor]:
+        return [self.input, *self.running_statistics()]
+
     def reset_parameters(self) -> None:
         for module in (self.input, *self.layers):
             module.reset_parameters()  # type: ignore[operator]

@@ -52,6 +52,10 @@ class StyleSynthesis(nn.Module):
         """Buffers that follow the batches of training."""
         return []
 
+    def float32_parts(self) -> list[nn.Module | Tensor]:
+        """Modules and tensors that need more digits than half precision has."""
+        return [*self.running_statistics()]
+
     def reset_parameters(self) -> None:
         raise NotImplementedError
 

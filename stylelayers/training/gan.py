@@ -12,7 +12,6 @@ from .._checks import check_ints, check_number
 from .._random_state import gather_random_states, resume_random_state
 from .._ranks import average_over_ranks
 from ..augment import AdaptiveAugment
-from ..layers import FourierInput
 from ..models import Discriminator, MappingNetwork, StyleGenerator
 from .averaging import AveragedGenerator
 from .distributed import without_reducer
@@ -122,8 +121,8 @@ class GAN(LightningModule):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GAN":
         """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""
-        precise = (module for module in self.modules() if isinstance(module, (MappingNetwork, FourierInput)))
-        wide = (*precise, *self.generator.running_statistics(), self.average, self.loss, self.augment)
+        mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
+        wide = (*mappings, *self.generator.synthesis.float32_parts(), self.average, self.loss, self.augment)
         return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))
 
     def on_fit_start(self) -> None:
