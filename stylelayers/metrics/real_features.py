@@ -1,7 +1,6 @@
 """Real images in a fixed order, and their features, cached on disk under a hash of the images."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
@@ -42,11 +41,11 @@ class RealImages:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
-            SeededImages(self.data.dataset, seed=0),
+            SeededImages(self.data.dataset, seed=0, unreadable=self.data.unreadable),
             batch_size=self.batch_size,
             sampler=cast(Any, [(index, index) for index in self.indices]),
             generator=torch.Generator(),  # so that the global one is not used
-            num_workers=self.data.num_workers,
+            num_workers=self.data.count_workers(),
         )
         yield from loader
 
@@ -56,20 +55,24 @@ class RealImages:
         Raises:
             ValueError: data without labels.
         """
-        if not self.data.num_labels:
-            raise ValueError("QualityMeter: features=classifier needs data with labels; choose other features")
+        if self.data.label_kind != "classes":
+            found = "vectors" if self.data.num_labels else "none"
+            raise ValueError(
+                f"QualityMeter: features=classifier needs data with labels that are classes, got {found}; choose other "
+                f"features"
+            )
         images, labels = zip(*self, strict=True)
         return torch.cat(images), torch.cat(labels), self.data.num_labels
 
     @cached_property
     def summary(self) -> tuple[str, Tensor]:
-        """Hash of the number, size and values of the images, and the number ``(num_labels,)`` of images per class."""
+        """Hash of the number, size and values of the images, and their labels, class numbers or vectors."""
         digest = hashlib.sha256(repr((len(self), self.data.image_channels, self.data.resolution)).encode())
-        counts = torch.zeros(self.data.num_labels, dtype=torch.float64)
+        found = []
         for images, labels in self:
             digest.update(_bytes(images))
-            counts += torch.bincount(labels, minlength=len(counts))[: len(counts)]
-        return digest.hexdigest(), counts
+            found.append(labels)
+        return digest.hexdigest(), torch.cat(found)
 
 
 def real_features(
@@ -96,13 +99,6 @@ def real_features(
     if path is not None:
         _write_cached(path, features.cpu(), space)
     return features
-
-
-def cache_folder() -> Path:
-    """Default folder of cached features: ``$STYLELAYERS_CACHE``, or ``stylelayers`` in the user's cache folder."""
-    if "STYLELAYERS_CACHE" in os.environ:
-        return Path(os.environ["STYLELAYERS_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylelayers"
 
 
 def _cache_key(digest: str, space: FeatureSpace) -> str:

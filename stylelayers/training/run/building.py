@@ -12,6 +12,7 @@ from lightning import Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from ...data import ImageDataModule
+from ...data.options import AUTO
 from ..gan import GAN
 from .changes import changed_settings
 from .ending import limit_reached
@@ -31,16 +32,19 @@ _IRRELEVANT_WARNINGS = (
 def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """Build the trainer, the model and the data of a configuration; nothing is trained or written.
 
-    `cfg` gets the classes of the data as ``num_labels`` of the networks, and the checkpoint's path as ``resume``.
+    `cfg` gets the data's number of labels as ``num_labels`` of the networks, and the checkpoint's path as ``resume``.
 
     Raises:
         ValueError, TypeError, HydraException, OmegaConfBaseException: a configuration that cannot be trained.
     """
     _quieten_lightning()
     check_trainer_arguments(cfg.trainer)
+    networks = _follow_data(cfg)
     check_values(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
+    for network in networks:
+        network.image_channels = data.image_channels
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
     model = _build_model(cfg, data)
     members = {group: _build_members(cfg, group) for group in ("callbacks", "logger")}
@@ -72,14 +76,29 @@ def _build_model(cfg: DictConfig, data: ImageDataModule) -> GAN:
     checkpoint = None if cfg.resume is None else find_checkpoint(cfg.resume, cfg.output)
     model: GAN = instantiate(cfg.model, _convert_="all")
     if checkpoint is None and cfg.initialize_from is not None:
-        initialize(model, cfg.initialize_from, strict=cfg.initialize_strict, class_names=data.class_names)
-    model.name_classes(data.class_names)
+        initialize(
+            model,
+            cfg.initialize_from,
+            strict=cfg.initialize_strict,
+            class_names=data.class_names,
+            label_kind=data.label_kind,
+        )
+    model.name_classes(data.class_names, data.label_kind)
     if checkpoint is not None:
         check_resumable(checkpoint, model)
         cfg.resume = str(checkpoint)
     elif cfg.resume is not None and not is_follower():
         print(f"resume=auto: {cfg.output} holds no checkpoint yet, a new run begins there")
     return model
+
+
+def _follow_data(cfg: DictConfig) -> list[DictConfig]:
+    """The networks whose channels are as many as the images turn out to have; any number stands there until then."""
+    networks = [cfg.model.generator, cfg.model.discriminator]
+    followers = [network for network in networks if network.get("image_channels") == AUTO]
+    for network in followers:
+        network.image_channels = 3
+    return followers
 
 
 def _build_members(cfg: DictConfig, group: str) -> list[Any]:
