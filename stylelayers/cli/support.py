@@ -14,7 +14,7 @@ from torch import Tensor
 from ..checkpoints import load_generator
 from ..explore import parse_classes, parse_vectors
 from ..explore.conditions import expected_vectors, is_vector
-from ..models import Generator
+from ..models import StyleGenerator
 
 _MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
 
@@ -45,7 +45,7 @@ def parse_numbers(option: str, text: str) -> list[int]:
     return found
 
 
-def parse_labels(generator: Generator, labels: Sequence[str] | None) -> list[int | list[float]] | None:
+def parse_labels(generator: StyleGenerator, labels: Sequence[str] | None) -> list[int | list[float]] | None:
     """Class numbers of the option ``--labels``, or label vectors; see :func:`parse_classes`, :func:`parse_vectors`.
 
     Numbers with a decimal point, one for each class, are a vector that mixes classes, such as 0.5,0.5.
@@ -72,7 +72,7 @@ def check_choice(option: str, value: str, choices: Iterable[str]) -> str:
     return value
 
 
-def check_picture_size(generator: Generator, images: int, columns: int, zoom: int) -> None:
+def check_picture_size(generator: StyleGenerator, images: int, columns: int, zoom: int) -> None:
     """Raise a ValueError for a grid of images that is too large for one picture."""
     rows, columns = ceil(images / columns), min(images, columns)
     height, width = (count * side * zoom for count, side in zip((rows, columns), generator.resolution, strict=True))
@@ -83,7 +83,7 @@ def check_picture_size(generator: Generator, images: int, columns: int, zoom: in
         )
 
 
-def load(model: Path, device: str) -> Generator:
+def load(model: Path, device: str) -> StyleGenerator:
     """Load a generator on a device, and make that device deterministic.
 
     Raises:

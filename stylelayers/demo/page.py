@@ -74,7 +74,7 @@ def _build_first_controls(explorer: Explorer) -> dict[str, Component]:
         seed = _build_seed("Seed", 0)
         label = _build_label(explorer, "label", "Class", "Condition")
         psi = gr.Slider(0, 1.5, 1, step=0.01, label="Truncation ψ", visible=explorer.can_truncate)
-        noise = gr.Checkbox(True, label="Noise")
+        noise = gr.Checkbox(True, label="Noise", visible=explorer.has_noise)
     return {"seed": seed, **label, "truncation_psi": psi, "noise": noise}
 
 

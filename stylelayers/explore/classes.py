@@ -5,12 +5,14 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from ..models import Generator
+from ..models import StyleGenerator
 
 _MAX_LISTED_NAMES = 20
 
 
-def class_numbers(generator: Generator, labels: Sequence[int | str], *, caller: str = "class_numbers") -> list[int]:
+def class_numbers(
+    generator: StyleGenerator, labels: Sequence[int | str], *, caller: str = "class_numbers"
+) -> list[int]:
     """The number of each class; ints are numbers, strings are names. Errors name the `caller`.
 
     Raises:
@@ -27,12 +29,12 @@ def class_numbers(generator: Generator, labels: Sequence[int | str], *, caller: 
     return numbers
 
 
-def class_titles(generator: Generator) -> list[str]:
+def class_titles(generator: StyleGenerator) -> list[str]:
     """The name of each class, or entry of label vectors, or its number if the generator knows no names."""
     return list(generator.class_names) or [str(number) for number in range(generator.num_labels)]
 
 
-def parse_classes(generator: Generator, text: str) -> list[int]:
+def parse_classes(generator: StyleGenerator, text: str) -> list[int]:
     """Class numbers of comma-separated names, numbers and ranges, such as ``"dogs,0,2-3"``.
 
     Names take precedence, as they may contain commas, digits and dashes.
@@ -53,7 +55,7 @@ def parse_classes(generator: Generator, text: str) -> list[int]:
     return class_numbers(generator, numbers, caller="parse_classes")
 
 
-def _split(generator: Generator, text: str) -> Iterator[str]:
+def _split(generator: StyleGenerator, text: str) -> Iterator[str]:
     """Split at commas, except for those of names."""
     pieces, names = text.split(","), set(known_names(generator))
     longest = 1 + max((name.count(",") for name in names), default=0)
@@ -64,7 +66,7 @@ def _split(generator: Generator, text: str) -> Iterator[str]:
         del pieces[:length]
 
 
-def _parse_part(generator: Generator, part: str) -> Sequence[int]:
+def _parse_part(generator: StyleGenerator, part: str) -> Sequence[int]:
     """Class numbers of a name, a number or a range."""
     if part in known_names(generator):
         return [_unambiguous_number(generator, part)]
@@ -77,7 +79,7 @@ def _parse_part(generator: Generator, part: str) -> Sequence[int]:
     return range(first, last + 1)
 
 
-def _unambiguous_number(generator: Generator, name: str) -> int:
+def _unambiguous_number(generator: StyleGenerator, name: str) -> int:
     """The number of the class of a name, unless the name is the number of another class."""
     number = number_of_name(generator, name, "parse_classes")
     other = int(name) if name.isdecimal() else number
@@ -89,7 +91,7 @@ def _unambiguous_number(generator: Generator, name: str) -> int:
     return number
 
 
-def number_of_name(generator: Generator, name: str, caller: str) -> int:
+def number_of_name(generator: StyleGenerator, name: str, caller: str) -> int:
     """The place of the label of a name; a ValueError for a name that none or several have."""
     names, name = known_names(generator), _normalize(name)
     if not names:
@@ -111,7 +113,7 @@ def number_of_name(generator: Generator, name: str, caller: str) -> int:
     return names.index(name)
 
 
-def known_names(generator: Generator) -> list[str]:
+def known_names(generator: StyleGenerator) -> list[str]:
     """Names of the labels as :func:`number_of_name` compares them."""
     return [_normalize(name) for name in generator.class_names]
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..models import Generator
+from ..models import StyleGenerator
 from .classes import class_numbers, known_names, number_of_name
 
 Labels = Sequence[int | str | Sequence[float] | Tensor] | Tensor
@@ -22,7 +22,7 @@ _AFTER_A_NAME = re.compile(rf"\s*(?:=\s*({_NUMBER})\s*)?([+,]|$)")
 _SHOWN = 5
 
 
-def label_tensor(generator: Generator, labels: Labels | None, *, caller: str = "label_tensor") -> Tensor:
+def label_tensor(generator: StyleGenerator, labels: Labels | None, *, caller: str = "label_tensor") -> Tensor:
     """Class numbers ``(K,)`` of int64, or label vectors ``(K, num_labels)`` of float32.
 
     Args:
@@ -61,7 +61,7 @@ def label_tensor(generator: Generator, labels: Labels | None, *, caller: str = "
     return torch.cat(rows)
 
 
-def parse_vectors(generator: Generator, text: str, *, caller: str = "parse_vectors") -> Tensor:
+def parse_vectors(generator: StyleGenerator, text: str, *, caller: str = "parse_vectors") -> Tensor:
     """Label vectors ``(K, num_labels)`` of text: the numbers of one vector, or names of one or several.
 
     ``"0.2,0.8"`` are the numbers of a vector, one for each label. ``"smile"`` is the vector with 1 at that label and 0
@@ -95,14 +95,14 @@ def parse_vectors(generator: Generator, text: str, *, caller: str = "parse_vecto
     return torch.cat(list(_vectors_of_names(generator, text, caller)))
 
 
-def is_vector(generator: Generator, text: str) -> bool:
+def is_vector(generator: StyleGenerator, text: str) -> bool:
     """Whether text is one number for each label, of which some have a decimal point: no numbers of classes."""
     parts = text.split(",")
     are_numbers = all(re.fullmatch(rf"\s*{_NUMBER}\s*", part) for part in parts)
     return are_numbers and "." in text and len(parts) == generator.num_labels
 
 
-def expected_vectors(generator: Generator) -> str:
+def expected_vectors(generator: StyleGenerator) -> str:
     """The vectors that a generator takes, in words and by an example."""
     names, count = generator.class_names, generator.num_labels
     example = ",".join(["0.2", "0.8", "0", "1", "0.5"][:count]) + (",..." if count > _SHOWN else "")
@@ -111,7 +111,7 @@ def expected_vectors(generator: Generator) -> str:
     return f"vectors of {count} {'number' if count == 1 else 'numbers'} such as {example}{by_name}"
 
 
-def _as_rows(generator: Generator, label: Any, caller: str) -> Tensor:
+def _as_rows(generator: StyleGenerator, label: Any, caller: str) -> Tensor:
     """The vectors ``(K, num_labels)`` of one label."""
     if generator.label_kind == "vectors" and isinstance(label, str):
         return parse_vectors(generator, label, caller=caller)
@@ -120,7 +120,7 @@ def _as_rows(generator: Generator, label: Any, caller: str) -> Tensor:
     return _as_row(generator, label, caller)
 
 
-def _as_row(generator: Generator, numbers: Any, caller: str) -> Tensor:
+def _as_row(generator: StyleGenerator, numbers: Any, caller: str) -> Tensor:
     """A vector ``(1, num_labels)`` of numbers."""
     if not generator.num_labels:
         class_numbers(generator, [], caller=caller)  # raises
@@ -133,7 +133,7 @@ def _as_row(generator: Generator, numbers: Any, caller: str) -> Tensor:
     return row[None]
 
 
-def _vectors_of_names(generator: Generator, text: str, caller: str) -> Iterator[Tensor]:
+def _vectors_of_names(generator: StyleGenerator, text: str, caller: str) -> Iterator[Tensor]:
     """Vectors ``(1, num_labels)``: names joined by ``+``, each with or without ``=`` and its number."""
     rest, vector = unicodedata.normalize("NFC", text).strip(), dict[int, float]()
     while True:
@@ -151,7 +151,7 @@ def _vectors_of_names(generator: Generator, text: str, caller: str) -> Iterator[
         rest = rest[len(name) + match.end() :].lstrip()
 
 
-def _next_name(generator: Generator, text: str) -> tuple[str, re.Match[str] | None]:
+def _next_name(generator: StyleGenerator, text: str) -> tuple[str, re.Match[str] | None]:
     """The longest name at the start of the text, and what follows it; without one, the text up to ``+`` or ``,``."""
     for name in sorted(known_names(generator), key=len, reverse=True):
         match = _AFTER_A_NAME.match(text[len(name) :]) if text.startswith(name) else None

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from .._checks import check_choice, check_ints
 from .._whole_files import save_tensors
 from ..layers import NoiseInjection
-from ..models import Generator
+from ..models import StyleGenerator
 from .conditions import Labels
 from .distances import Distance, pixel_distance
 from .latents import latents_of_seeds
@@ -49,7 +49,7 @@ class Projection:
 
 
 def project(
-    generator: Generator,
+    generator: StyleGenerator,
     target: Tensor,
     *,
     space: str = "w",
@@ -81,7 +81,7 @@ def project(
         on_step: called after each step with its number, from 1, and the distance.
 
     Raises:
-        ValueError: an argument out of range, or a target of another size.
+        ValueError: an argument out of range, a target of another size, or `fit_noise` without noise inputs.
     """
     _check_inputs(generator, target, space, steps)
     if not 0 <= learning_rate < inf:
@@ -90,6 +90,8 @@ def project(
     mean, deviation = style_statistics(generator, labels=labels, seed=seed)
     w = mean.expand(1, generator.num_ws if space == "w+" else 1, -1).clone().requires_grad_()
     maps = _initial_maps(generator, source) if fit_noise else {}
+    if fit_noise and not maps:
+        raise ValueError("project: fit_noise needs a generator with noise inputs, got one without")
     small_target, distances = _shrink(target), []
     optimizer = torch.optim.Adam([w, *maps.values()], betas=(0.9, 0.999))
     for step in range(steps):
@@ -129,7 +131,7 @@ def save_projection(
     return save_tensors({"ws": projection.ws, **projection.noise}, path, metadata={**metadata, **_METADATA})
 
 
-def fingerprint(generator: Generator) -> str:
+def fingerprint(generator: StyleGenerator) -> str:
     """SHA-256 of the state of a generator, which identifies it under any file name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(generator.state_dict().items()):
@@ -140,7 +142,7 @@ def fingerprint(generator: Generator) -> str:
 
 
 def style_statistics(
-    generator: Generator, *, labels: Labels | None = None, samples: int = 10_000, seed: int = 0
+    generator: StyleGenerator, *, labels: Labels | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Mean ``(w_dim,)`` and root mean square distance from it (scalar) of w, over random z."""
     parameter = next(generator.mapping.parameters())
@@ -152,7 +154,7 @@ def style_statistics(
         return mean, (w - mean).square().sum(1).mean().sqrt()
 
 
-def _check_inputs(generator: Generator, target: Tensor, space: str, steps: int) -> None:
+def _check_inputs(generator: StyleGenerator, target: Tensor, space: str, steps: int) -> None:
     check_eval_mode("project", generator)
     check_choice("project", "space", space, SPACES)
     check_ints("project", steps=steps)
@@ -161,9 +163,9 @@ def _check_inputs(generator: Generator, target: Tensor, space: str, steps: int) 
         raise ValueError(f"project: target must be {shape}, got {tuple(target.shape)}")
 
 
-def _synthesize(generator: Generator, ws: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
+def _synthesize(generator: StyleGenerator, ws: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
     ws = ws.expand(-1, generator.num_ws, -1)
-    image: Tensor = functional_call(generator.synthesis, dict(maps), (ws,), {"noise": "const"})
+    image: Tensor = functional_call(generator.synthesis, dict(maps), (ws,), {"noise": generator.synthesis.fixed_noise})
     return image
 
 
@@ -183,7 +185,7 @@ def _shrink(image: Tensor) -> Tensor:
     return image
 
 
-def _initial_maps(generator: Generator, source: torch.Generator) -> dict[str, Tensor]:
+def _initial_maps(generator: StyleGenerator, source: torch.Generator) -> dict[str, Tensor]:
     """Random noise maps by the names of the stored maps' buffers."""
     return {
         f"{name}.const": torch.randn(module.const.shape, generator=source).to(module.const).requires_grad_()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .._checks import check_choice
-from ..models import Generator
+from ..models import StyleGenerator
 from ..models._inputs import as_one_hot
 from .conditions import Labels
 from .latents import latents_of_seeds, slerp
@@ -16,7 +16,7 @@ WALKS = ("z", "w")
 
 
 def walk_styles(
-    generator: Generator,
+    generator: StyleGenerator,
     seeds: Sequence[int],
     *,
     frames: int = 30,

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from ..models import Generator
+from .._checks import check_choice
+from ..models import StyleGenerator
 
 OUTPUT = "images"
 Inputs = dict[str, Tensor]
@@ -45,7 +46,7 @@ class _TracedGenerator(nn.Module):
 
     classes: Tensor
 
-    def __init__(self, generator: Generator, noise: str, half: bool) -> None:
+    def __init__(self, generator: StyleGenerator, noise: str, half: bool) -> None:
         super().__init__()
         generator = deepcopy(generator).cpu().float().eval().requires_grad_(False)
         self.mapping, self.synthesis = generator.mapping, generator.synthesis
@@ -71,7 +72,15 @@ class _TracedGenerator(nn.Module):
         return nn.functional.embedding(labels.where(labels >= 0, len(self.classes)), self.classes[:, None]).squeeze(1)
 
 
-def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
+def checked_noise(caller: str, generator: StyleGenerator, noise: str | None) -> str:
+    """The mode that a file keeps: the stored maps or none, the first if there are any and None is given."""
+    if noise is None:
+        return generator.synthesis.fixed_noise
+    modes = [mode for mode in NOISE_MODES if mode in generator.synthesis.noise_modes]
+    return check_choice(caller, "noise", noise, modes)
+
+
+def trace(generator: StyleGenerator, *, noise: str, half: bool) -> ExportedProgram:
     """Trace one graph for all batch sizes, with the inputs of :func:`example_inputs`."""
     inputs = example_inputs(generator, 2)
     batch = Dim("batch", min=1)
@@ -83,7 +92,7 @@ def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
     return program
 
 
-def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs:
+def example_inputs(generator: StyleGenerator, batch: int, psi: float = 1.0) -> Inputs:
     """Seeded latents ``z``, and a scalar ``truncation_psi``, and ``labels``, if the generator has them.
 
     Labels are class numbers ``(N,)`` of int64, or vectors ``(N, num_labels)`` of float32.
@@ -100,7 +109,7 @@ def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs
 
 
 def verified_difference(
-    caller: str, generator: Generator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
+    caller: str, generator: StyleGenerator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
 ) -> float:
     """The largest difference between images of `run`, which runs the file, and of the float32 generator.
 

@@ -5,13 +5,13 @@ from torch import Tensor
 
 from ..data import ImageDataModule
 from ..images.transparency import COLOR_CHANNELS
-from ..models import Generator
+from ..models import StyleGenerator
 from ..models.class_names import difference
 from .real_features import RealImages
 
 
 def draw_latents(
-    generator: Generator, real: RealImages, samples: int, *, seed: int, device: torch.device
+    generator: StyleGenerator, real: RealImages, samples: int, *, seed: int, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
     """Latents, and labels as frequent as in the data, or equally frequent if the data have other classes.
 
@@ -30,7 +30,7 @@ def draw_latents(
     return z, torch.multinomial(shares, samples, replacement=True, generator=source).to(device)
 
 
-def check_labels(generator: Generator, data: ImageDataModule) -> None:
+def check_labels(generator: StyleGenerator, data: ImageDataModule) -> None:
     """Raise a ValueError for a generator of classes other than the data's, or of label vectors that the data lack."""
     kind, number = _kind_and_number(data)
     if generator.label_kind == "vectors" and (kind, number) != ("vectors", generator.num_labels):
@@ -47,7 +47,7 @@ def check_labels(generator: Generator, data: ImageDataModule) -> None:
         )
 
 
-def remarks(generator: Generator, *, with_recognition: bool) -> tuple[str, ...]:
+def remarks(generator: StyleGenerator, *, with_recognition: bool) -> tuple[str, ...]:
     """What the numbers depend on, or leave out, for some images and labels alone."""
     vectors = generator.label_kind == "vectors"
     found = {

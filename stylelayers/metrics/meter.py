@@ -16,7 +16,7 @@ from .._checks import check_choice, check_ints, is_int
 from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
 from ..data import ImageDataModule
-from ..models import Generator
+from ..models import StyleGenerator
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
 from .draws import check_labels, draw_latents, remarks
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
@@ -90,7 +90,7 @@ class QualityMeter:
         self._real_features: Tensor | None = None
 
     @torch.no_grad()
-    def __call__(self, generator: Generator | str | os.PathLike[str]) -> QualityReport:
+    def __call__(self, generator: StyleGenerator | str | os.PathLike[str]) -> QualityReport:
         """Measure a generator on its device.
 
         Args:
@@ -99,7 +99,7 @@ class QualityMeter:
         Raises:
             ValueError: a generator of other images or classes than the data, or of images that are not finite.
         """
-        if not isinstance(generator, Generator):
+        if not isinstance(generator, StyleGenerator):
             generator = load_generator(generator)
         self._check_generator(generator)
         device = next(generator.parameters()).device
@@ -113,7 +113,9 @@ class QualityMeter:
             if "perceptual_path_length" in self._metrics:
                 numbers |= self._compute_path_length(generator, z, labels)
         return QualityReport(
-            **self._settings(), notes=remarks(generator, with_recognition="recognised" in self._metrics), **numbers
+            **self._settings(generator),
+            notes=remarks(generator, with_recognition="recognised" in self._metrics),
+            **numbers,
         )
 
     def _compute_real_features(self, device: torch.device) -> Tensor:
@@ -124,7 +126,7 @@ class QualityMeter:
             self._real_features = real_features(self._images, digest, self._space, device=device, cache=folder)
         return self._real_features.to(device)
 
-    def _compute_fake_features(self, generator: Generator, z: Tensor, labels: Tensor | None) -> Tensor:
+    def _compute_fake_features(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> Tensor:
         label_batches = [None] * len(z) if labels is None else labels.split(self.batch_size)
         batches = zip(z.split(self.batch_size), label_batches, strict=False)
         fake = torch.cat([self._space(generator(z, c, truncation_psi=self.truncation_psi)) for z, c in batches])
@@ -145,14 +147,14 @@ class QualityMeter:
             numbers["precision"], numbers["recall"] = precision_recall(real, fake)
         return numbers
 
-    def _compute_recognition(self, fake: Tensor, labels: Tensor | None, generator: Generator) -> dict[str, Any]:
+    def _compute_recognition(self, fake: Tensor, labels: Tensor | None, generator: StyleGenerator) -> dict[str, Any]:
         assert self._space.head is not None  # checked by the constructor
         logits = self._space.head(fake)
         same_classes = generator.label_kind == "classes" and logits.shape[1] == generator.num_labels
         shares = recognition(logits, labels if same_classes else None)
         return {**vars(shares), "classifier_accuracy": self._space.accuracy}
 
-    def _compute_path_length(self, generator: Generator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
+    def _compute_path_length(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         source = torch.Generator().manual_seed(self.seed + 1)
         ends = torch.randn(z.shape, generator=source).to(z)
         length = perceptual_path_length(
@@ -167,7 +169,7 @@ class QualityMeter:
         name = self.similarity if isinstance(self.similarity, str) else type(self.similarity).__name__
         return {"ppl": length, "similarity": name}
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, generator: StyleGenerator) -> dict[str, Any]:
         return {
             "features": self._space.name,
             "resize_filter": self._space.resize_filter,
@@ -175,7 +177,7 @@ class QualityMeter:
             "samples": self._samples,
             "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
-            "noise": "random",
+            "noise": generator.synthesis.noise_modes[0],
             "seed": self.seed,
         }
 
@@ -202,7 +204,7 @@ class QualityMeter:
             needed = ", ".join(f"{name} {metric.min_images}" for name, metric in METRICS.items())
             raise ValueError(f"QualityMeter: {argument} must {expected}, got {count!r}; images needed: {needed}")
 
-    def _check_generator(self, generator: Generator) -> None:
+    def _check_generator(self, generator: StyleGenerator) -> None:
         for name in ("resolution", "image_channels"):
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:
@@ -211,7 +213,7 @@ class QualityMeter:
 
 
 @contextmanager
-def _evaluation_mode(generator: Generator) -> Iterator[None]:
+def _evaluation_mode(generator: StyleGenerator) -> Iterator[None]:
     training = [module for module in generator.modules() if module.training]
     generator.eval()
     try:

@@ -18,7 +18,7 @@ from ..data import ImageDataModule, digits, image_archive, image_folder, torchvi
 from ..data.archive_labels import LABELS
 from ..data.listing import class_folders, class_name, list_folder
 from ..data.options import AUTO
-from ..models import Generator
+from ..models import StyleGenerator
 from ..models.class_names import quoted
 
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
@@ -31,7 +31,7 @@ _PLAIN = (str, int, float, type(None))
 
 
 def data_for(
-    path: str | Path, data: str | Path | None, generator: Generator, *, trust: bool = False
+    path: str | Path, data: str | Path | None, generator: StyleGenerator, *, trust: bool = False
 ) -> ImageDataModule:
     """Real images of the generator's size and channels to compare it with.
 
@@ -69,7 +69,7 @@ def data_for(
     return image_folder(folder, labels=labels, **sizes)
 
 
-def _has_the_classes(folder: Path, generator: Generator) -> bool:
+def _has_the_classes(folder: Path, generator: StyleGenerator) -> bool:
     """Whether the sub-folders with images are the generator's classes; warn if not."""
     listing = list_folder(folder)
     found = [class_name(name) for name in class_folders(listing.images)]

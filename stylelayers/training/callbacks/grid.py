@@ -12,7 +12,7 @@ from ..._checks import check_ints
 from ...data import ImageDataModule
 from ...explore.sampling import sample
 from ...images.writing import save_grid
-from ...models import Generator
+from ...models import StyleGenerator
 from ..gan import GAN
 
 
@@ -71,7 +71,7 @@ class ImageGrid(Callback):
         images = sample(generator, seeds, labels=self._labels(trainer, generator), truncation_psi=self.truncation_psi)
         save_grid(torch.cat(list(images)), self.folder / name, columns=self.columns)
 
-    def _labels(self, trainer: Trainer, generator: Generator) -> list[int] | Tensor | None:
+    def _labels(self, trainer: Trainer, generator: StyleGenerator) -> list[int] | Tensor | None:
         """The label of each column."""
         if generator.label_kind != "vectors":
             count = generator.num_labels
