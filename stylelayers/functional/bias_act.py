@@ -39,8 +39,8 @@ def bias_act(
         dim: dimension that `bias` runs along.
         activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish, snake (x + sin²(alpha x) / alpha,
             arXiv:2006.08195) or a registered name.
-        alpha: slope of lrelu (0.2, at least 0) scale of elu (1.0, above 0) or frequency of snake
-            (1.0, above 0); the other built-in ones have none.
+        alpha: slope of lrelu (0.2, at least 0), scale of elu (1.0, above 0) or frequency of snake (1.0, above 0); the
+            other built-in ones have none.
         gain: factor on the result, above 0; default sqrt(2) for relu, lrelu and swish, else 1.
         clamp: the result's largest magnitude, above 0; None for no limit. The derivative is 0 beyond it.
 
@@ -121,6 +121,7 @@ def check_activation(
 
 @dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
 class Settings:
+    name: str
     activation: Activation
     alpha: tuple[float, ...]  # empty for activations without one
     gain: float
@@ -147,7 +148,7 @@ def make_settings(caller: str, name: str, alpha: float | None, gain: float | Non
         check_number(caller, least=activation.least_alpha, alpha=alpha)
     if not gain > 0 or (clamp is not None and not clamp > 0):
         check_number(caller, above=0, gain=gain, clamp=1 if clamp is None else clamp)
-    return Settings(activation, () if alpha is None else (alpha,), gain, clamp)
+    return Settings(name, activation, () if alpha is None else (alpha,), gain, clamp)
 
 
 class _BiasAct(FastFunction):
