@@ -116,7 +116,7 @@ def _snake(x: Tensor, alpha: float) -> Tensor:
 
 def _snake_(x: Tensor, alpha: float) -> Tensor:
     wave = torch.sin(x * alpha)
-    return x.addcmul_(wave, wave, value=1 / alpha)
+    return x.add_(wave.mul_(wave), alpha=1 / alpha)
 
 
 def _snake_derivative(x: Tensor, alpha: float) -> Tensor:

@@ -17,6 +17,8 @@ from ._autocast import in_dtype
 from ._function import FastFunction, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
+_aten = torch.ops.aten
+
 
 def bias_act(
     x: Tensor,
@@ -130,7 +132,7 @@ class Settings:
     def scale_by_derivative(self, grad: Tensor, y: Tensor, biased: Tensor | None) -> Tensor:
         """`grad` times d output / d input, from the output `y` or from the `biased` input."""
         if self.clamp is not None:
-            grad = grad * (y.abs() < self.clamp)
+            grad = _aten.hardtanh_backward(grad, y, -self.clamp, self.clamp)  # not by a mask, which is slow
         backward = cast(Any, self.activation.backward)
         if biased is None:
             biased = y if self.gain == 1 or self.activation.homogeneous else y / self.gain
