@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from .._checks import check_choice, check_ints
 from ..models.class_names import checked_class_names
 from .order import ImageOrder, SeededImages
+from .stream_order import Layout, StreamOrder
 
 ON_ERROR = ("raise", "skip")
 
@@ -79,6 +80,8 @@ class ImageDataModule(LightningDataModule):
         count = len(cast(Sized, dataset))
         self.unreadable = torch.zeros(count, dtype=torch.bool).share_memory_() if on_error == "skip" else None
         self.seed = torch.initial_seed() % 2**63
+        self._order: ImageOrder | None = None
+        self._resumed: Layout | None = None
         self.image_channels, *size = self._first_image().shape
         self.resolution: tuple[int, int] = (size[0], size[1])
 
@@ -90,16 +93,11 @@ class ImageDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)``."""
         workers = self.count_workers()
+        self._order = self._make_order(workers)
         return DataLoader(
             SeededImages(self.dataset, self.seed, self.unreadable),
             batch_size=self.batch_size,
-            sampler=ImageOrder(
-                len(cast(Sized, self.dataset)),
-                self.batch_size,
-                seed=self.seed,
-                images_seen=self._images_seen,
-                classes=cast(Any, self.dataset).labels() if self.balance_classes else None,
-            ),
+            sampler=self._order,
             generator=torch.Generator().manual_seed(self.seed),  # leaves the global one to training
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -114,11 +112,28 @@ class ImageDataModule(LightningDataModule):
         return max(count_cores() // processes - 1, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The seed of the order; the place in it is the model's ``images_seen``."""
-        return {"seed": self.seed}
+        """The seed of the order, and how a stream is divided; the place in it is the model's ``images_seen``."""
+        layout = self._order.current if isinstance(self._order, StreamOrder) else self._resumed
+        return {"seed": self.seed, **({} if layout is None else {"layout": [*layout]})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seed = state_dict["seed"]
+        self._resumed = Layout(*state_dict["layout"]) if "layout" in state_dict else None
+
+    def _make_order(self, workers: int) -> ImageOrder:
+        seed, stream = self.seed, getattr(self.dataset, "stream", None)
+        if stream is not None:
+            return StreamOrder(
+                stream,
+                self.batch_size,
+                seed=seed,
+                images_seen=self._images_seen,
+                workers=max(workers, 1),
+                resumed=self._resumed,
+            )
+        classes = cast(Any, self.dataset).labels() if self.balance_classes else None
+        count = len(cast(Sized, self.dataset))
+        return ImageOrder(count, self.batch_size, seed=seed, images_seen=self._images_seen, classes=classes)
 
     def _images_seen(self) -> int | None:
         return None if self.trainer is None else getattr(self.trainer.lightning_module, "images_seen", None)

@@ -73,6 +73,7 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
 
     Attributes:
         resize_filter: description of the resizing, for reports of quality.
+        stream: the shards that hold the pictures, see :class:`Source`.
 
     Raises:
         UnreadableImageError: at reading, for a picture that cannot be decoded; it names the picture.
@@ -81,6 +82,7 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
     def __init__(self, source: Source, transform: ImageTransform, indices: Tensor | None = None) -> None:
         self.source, self.transform, self.indices = source, transform, indices
         self.resize_filter = transform.frame.describe()
+        self.stream = source.stream
 
     def __len__(self) -> int:
         return len(self.source) if self.indices is None else len(self.indices)

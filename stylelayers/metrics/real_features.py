@@ -27,14 +27,16 @@ class RealImages:
 
     Args:
         data: the images.
-        limit: largest number of images; of more, evenly spaced ones are used.
+        limit: largest number of images; of more, evenly spaced ones are used, and the first ones of a stream.
         batch_size: images per batch.
     """
 
     def __init__(self, data: ImageDataModule, *, limit: int, batch_size: int) -> None:
         self.data, self.batch_size = data, batch_size
         total = len(cast(Any, data.dataset))
-        self.indices = torch.linspace(0, total - 1, min(limit, total), dtype=torch.float64).round().long().tolist()
+        self.streamed = getattr(data.dataset, "stream", None) is not None
+        last = min(limit, total) - 1 if self.streamed else total - 1
+        self.indices = torch.linspace(0, last, min(limit, total), dtype=torch.float64).round().long().tolist()
 
     def __len__(self) -> int:
         return len(self.indices)
