@@ -20,6 +20,12 @@ _CACHED = "cache"  # the builder of what an earlier run fetched, offline
 _EXPECTED = "a data set of the Hugging Face hub or its files on disk"
 
 
+def names_files(name: str) -> bool:
+    """Whether the name of a data set is that of files on disk, there or not, rather than of the hub."""
+    path = os.path.expanduser(name)
+    return os.path.exists(path) or has_magic(path) or name.startswith((".", "/", "~")) or name.endswith((*_ENDINGS,))
+
+
 @dataclass(frozen=True)
 class Location:
     """The arguments of :func:`.huggingface_dataset` that say where a data set is; `caller` is for errors."""
@@ -35,8 +41,13 @@ class Location:
     def __post_init__(self) -> None:
         if not isinstance(self.name, (str, os.PathLike)) or not str(self.name).strip():
             raise ValueError(f"{self.caller}: name must be {_EXPECTED}, got {self.name!r}")
-        if self.path is None and (str(self.name).startswith((".", "/", "~")) or str(self.name).endswith((*_ENDINGS,))):
+        if self.path is None and names_files(str(self.name)):
             raise ValueError(f"{self.caller}: name must be {_EXPECTED}, got {str(self.name)!r}, which does not exist")
+
+        if names_files(str(self.name)) and "://" in str(self.data_files):
+            raise ValueError(
+                f"{self.caller}: data_files must be files of {str(self.name)!r}, got {self.data_files!r}, elsewhere"
+            )
 
     @property
     def path(self) -> Path | None:
@@ -59,6 +70,7 @@ def open_table(where: Location) -> Any:
         import datasets
     saved = _find_saved(where)
     if saved is not None:
+        _refuse(where, "config", "data_files", "revision")
         try:
             return datasets.load_from_disk(str(saved))
         except Exception as error:
@@ -105,14 +117,16 @@ def _make_builder(where: Location, *, streaming: bool = False) -> Any:
     named: dict[str, Any] = {"path": str(path.resolve() if path else where.name), "name": where.config}
     saved = _find_saved(where) if streaming else None
     if saved is not None:
+        _refuse(where, "config", "data_files", "revision")
         given = sorted(map(str, saved.glob("*.arrow")))
         named["path"] = "arrow"
     elif path is not None and not path.is_dir():
         files = sorted(glob(str(path)))
         kind = _ENDINGS.get(Path(files[0]).suffix) if files else None
-        if kind is None or given is not None:
-            problem = "which has data_files of its own" if kind else f"which is no {', '.join(_ENDINGS)} file"
+        if kind is None:
+            problem = f"which is no {', '.join(_ENDINGS)} file" if files else "which does not exist"
             raise ValueError(f"{where.caller}: name must be {_EXPECTED}, got {str(where.name)!r}, {problem}")
+        _refuse(where, "config", "data_files", "revision")
         named["path"], given = kind, files
     elif path is None and str(where.name) not in (*_KINDS,) and "/" not in str(where.name):
         _refuse_builder(where, str(where.name))
@@ -145,6 +159,15 @@ def _kind(builder: Any) -> str:
     """The name of a builder of ``datasets`` itself; empty for any other."""
     package, _, module = type(builder).__module__.partition(".packaged_modules.")
     return module.split(".")[0] if package == "datasets" else ""
+
+
+def _refuse(where: Location, *arguments: str) -> None:
+    """Refuse arguments that files on disk do not have."""
+    for argument in arguments:
+        if getattr(where, argument) is not None:
+            raise ValueError(
+                f"{where.caller}: {argument} must be left out for {str(where.name)!r}, got {getattr(where, argument)!r}"
+            )
 
 
 def _refuse_builder(where: Location, name: str) -> None:

@@ -178,18 +178,13 @@ class QualityMeter:
         return {
             "features": self._space.name,
             "resize_filter": self._space.resize_filter,
-            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown") + self._describe_choice(),
+            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown") + self._images.choice,
             "samples": self._samples,
             "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
             "noise": "random",
             "seed": self.seed,
         }
-
-    def _describe_choice(self) -> str:
-        """That the real images are the first ones of a stream, and so those of its first shards."""
-        chosen = self._images.streamed and len(self._images) < len(cast(Any, self.data.dataset))
-        return f", the first {len(self._images):,} images of a stream" if chosen else ""
 
     def _check_settings(self) -> None:
         chosen = self.metrics

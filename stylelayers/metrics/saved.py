@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
 from ..data import ImageDataModule, digits, huggingface_dataset, image_archive, image_folder, torchvision_dataset
+from ..data.huggingface_files import names_files
 from ..data.listing import class_folders, class_name, list_folder
 from ..data.options import AUTO
 from ..models import Generator
@@ -167,7 +168,7 @@ def _elsewhere(target: str, arguments: Mapping[str, Any]) -> list[str]:
     if _DATA_SETS[target] is not huggingface_dataset:
         return []
     name = arguments.get("name")
-    local = isinstance(name, str) and Path(os.path.expanduser(name)).exists()
+    local = isinstance(name, str) and names_files(name)
     files = str(arguments.get("data_files"))
     return [
         *([] if local else ["name"]),

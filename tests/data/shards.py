@@ -49,3 +49,12 @@ def write_tars(folder: Path, lengths: Sequence[int], classes: int = 3) -> Path:
                     archive.addfile(member, io.BytesIO(content))
                 number += 1
     return folder
+
+
+def write_images(folder: Path, count: int, classes: int = 3) -> Path:
+    """Files of numbered pictures, in a folder for each number modulo `classes`."""
+    for number in range(count):
+        path = folder / str(number % classes) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(numbered_png(number))
+    return folder
