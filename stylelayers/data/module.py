@@ -82,18 +82,19 @@ class ImageDataModule(LightningDataModule):
         self.seed = torch.initial_seed() % 2**63
         self._order: ImageOrder | None = None
         self._resumed: Layout | None = None
+        self._readers: int | None = None
         self.image_channels, *size = self._first_image().shape
         self.resolution: tuple[int, int] = (size[0], size[1])
 
     def setup(self, stage: str) -> None:
-        """Use the seed of rank 0 on all ranks."""
+        """Use the seed of rank 0 on all ranks, and divide a stream for as many loading processes as it has."""
         if self.trainer is not None:
-            self.seed = self.trainer.strategy.broadcast(self.seed)
+            self.seed, self._readers = self.trainer.strategy.broadcast((self.seed, self.count_workers()))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)``."""
         workers = self.count_workers()
-        self._order = self._make_order(workers)
+        self._order = self._make_order(workers if self._readers is None else self._readers)
         return DataLoader(
             SeededImages(self.dataset, self.seed, self.unreadable),
             batch_size=self.batch_size,

@@ -105,16 +105,15 @@ def test_pictures_are_read_as_those_of_a_folder(tmp_path: Path) -> None:
     turned, exif = Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)), Image.Exif()
     exif[0x0112] = 6
     large = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 192, 3), dtype=np.uint8))
-    for index, (picture, ending, options) in enumerate(
-        [
-            (ramp, "png", {}),
-            (turned, "jpg", {"exif": exif}),
-            (large, "jpg", {}),
-            (turned.convert("CMYK"), "jpg", {}),
-            (turned.convert("RGBA"), "png", {}),
-            (turned.convert("P"), "png", {"transparency": 0}),
-        ]
-    ):
+    pictures: list[tuple[Image.Image, str, dict[str, Any]]] = [
+        (ramp, "png", {}),
+        (turned, "jpg", {"exif": exif}),
+        (large, "jpg", {}),
+        (turned.convert("CMYK"), "jpg", {}),
+        (turned.convert("RGBA"), "png", {}),
+        (turned.convert("P"), "png", {"transparency": 0}),
+    ]
+    for index, (picture, ending, options) in enumerate(pictures):
         picture.save(tmp_path / "files" / f"{index}.{ending}", **options)
     files = sorted((tmp_path / "files").iterdir())
     cells = [{"bytes": file.read_bytes(), "path": None} for file in files]
@@ -154,14 +153,18 @@ def test_the_only_column_of_classes_need_not_be_named(tmp_path: Path) -> None:
     assert huggingface_dataset(folder, resolution=4).remarks == ("its labels (label) are not used",)
 
 
-def test_vectors_are_rows_or_several_columns(parquet: Path) -> None:
-    table = datasets.load_dataset("parquet", data_files=str(parquet / "*.parquet"), split="train")
-    for columns, second in (
-        (Columns("image", ("row",), table.features), [0.5, 1.0]),
-        (Columns("image", ("age", "smiles"), table.features, single=True), [1.0, 0.0]),
-    ):
-        labels = read_vectors("f", table.select_columns([*columns.labels]).with_format("arrow")[:], columns)
-        assert (labels.dtype, labels[1].tolist()) == (torch.float32, second)
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    ("column", "names", "second"),
+    [("row", (), [0.5, 1.0]), ("age", ("age",), [1.0]), (["age", "smiles"], ("age", "smiles"), [1.0, 0.0])],
+)
+def test_vectors_come_with_their_pictures(
+    parquet: Path, streaming: bool, column: Any, names: Any, second: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stylelayers.data.options.ImageOptions.make_module", lambda self, source, caller: source)
+    source: Any = huggingface_dataset(parquet, label_column=column, labels="vectors", streaming=streaming)
+    assert (source.label_kind, source.num_labels, source.class_names) == ("vectors", len(second), names)
+    assert (source.read(1)[1].tolist(), source.read(1)[1].dtype) == (second, torch.float32)
 
 
 @pytest.mark.parametrize("rows", [[[1.0], [1.0, 2.0]], [[1.0], None], [[1.0], [float("nan")]], [[1.0], []]])
@@ -270,7 +273,7 @@ def test_no_code_is_run(tmp_path: Path) -> None:
 
 
 def test_local_data_name_no_files_elsewhere(tmp_path: Path, parquet: Path) -> None:
-    with pytest.raises(ValueError, match="data_files must be files of .*, got 'https://localhost:1/a.parquet', elsewh"):
+    with pytest.raises(ValueError, match=r"data_files must be files of .*, got 'https://localhost:1/a\.parquet', "):
         huggingface_dataset(parquet, data_files="https://localhost:1/a.parquet")
     (tmp_path / "yaml").mkdir()
     (tmp_path / "yaml" / "README.md").write_text(
