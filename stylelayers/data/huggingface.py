@@ -117,7 +117,7 @@ def _stream_source(
     shards = open_stream(where)
     columns = find_columns(_CALLER, shards.dataset.features, image_column, label_column, str(options.labels))
     stream = Stream(shards.lengths, shuffle_buffer)
-    pictures = StreamedPictures(columns.undecoded(shards.dataset), stream, columns)
+    pictures = StreamedPictures(columns.undecoded(shards.dataset), shards.files, stream, columns)
     names = class_names or columns.known_classes()
     num_labels = 0
     if options.labels == CLASSES:

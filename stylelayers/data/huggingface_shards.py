@@ -4,14 +4,16 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from rich.progress import track
 
 from .._cache_folder import cache_folder
 from .._whole_files import whole_file
@@ -99,7 +101,10 @@ def _count_and_save(kind: str, files: Sequence[str], path: Path) -> list[int]:
 def _count(kind: str, files: Sequence[str]) -> list[int]:
     counters = {"parquet": _count_parquet, "arrow": _count_arrow, "webdataset": _count_tar}
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(counters[kind], files))
+        counted: Iterable[int] = pool.map(counters[kind], files)
+        if sys.stderr.isatty():
+            counted = track(counted, "counting the images of shards (once)", len(files), transient=True)
+        return list(counted)
 
 
 def _stat(file: str) -> tuple[int, int]:

@@ -2,13 +2,14 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .huggingface_columns import Columns, as_file, is_vector
+from .source import UnreadableShardError
 from .stream import Stream
 
 _OPEN_SHARDS = 16  # at each place that is read
@@ -24,7 +25,8 @@ class StreamedPictures:
 
     Args:
         dataset: a ``datasets.IterableDataset`` of the columns alone, whose images are not decoded.
-        stream: the lengths of its shards.
+        files: its shards.
+        stream: their lengths.
         columns: of the images and labels.
 
     Attributes:
@@ -32,8 +34,8 @@ class StreamedPictures:
         length: of the labels, if they are vectors.
     """
 
-    def __init__(self, dataset: Any, stream: Stream, columns: Columns) -> None:
-        self.dataset, self.stream, self.columns = dataset, stream, columns
+    def __init__(self, dataset: Any, files: Sequence[str], stream: Stream, columns: Columns) -> None:
+        self.dataset, self.files, self.stream, self.columns = dataset, files, stream, columns
         self.classes: tuple[str, ...] = ()
         self.length = 0
         self._shelf: _Shelf | None = None
@@ -52,7 +54,7 @@ class StreamedPictures:
     def _read(self, index: int) -> dict[str, Any]:
         """An example; files that another process has opened are opened anew in this one."""
         if self._shelf is None or self._shelf.process != os.getpid():
-            self._shelf = _Shelf(self.dataset, self.stream)
+            self._shelf = _Shelf(self.dataset, self.files, self.stream)
         return self._shelf.take(index)
 
     def _values(self, example: dict[str, Any]) -> Any:
@@ -79,8 +81,8 @@ class StreamedPictures:
 class _Shelf:
     """Open shards, and the examples that were read from them but not yet taken."""
 
-    def __init__(self, dataset: Any, stream: Stream) -> None:
-        self.dataset, self.stream, self.process = dataset, stream, os.getpid()
+    def __init__(self, dataset: Any, files: Sequence[str], stream: Stream) -> None:
+        self.dataset, self.files, self.stream, self.process = dataset, files, stream, os.getpid()
         self._open: OrderedDict[int, tuple[Iterator[Any], int]] = OrderedDict()
         self._held: OrderedDict[int, Any] = OrderedDict()
 
@@ -114,5 +116,8 @@ class _Shelf:
         try:
             return {name: column[0] for name, column in next(examples).items()}
         except StopIteration:
-            expected = self.stream.lengths[shard]
-            raise ValueError(f"its shard ended before the {expected:,} images that were counted") from None
+            reason = f"it ends before the {self.stream.lengths[shard]:,} images that were counted"
+            raise UnreadableShardError(f"{self.files[shard]} cannot be read: {reason}") from None
+        except Exception as error:  # of the network, of tar files, of Arrow, ...
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UnreadableShardError(f"{self.files[shard]} cannot be read: {reason}") from error

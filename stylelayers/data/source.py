@@ -28,6 +28,10 @@ class UnreadableImageError(ValueError):
     """A picture that cannot be decoded; the message names it."""
 
 
+class UnreadableShardError(ValueError):
+    """A file of many pictures that cannot be read further; other than a single picture, it is not skipped."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Pictures by number, with their labels.

@@ -13,7 +13,7 @@ from .._checks import check_choice, check_ints
 from ..images.conversion import CHANNELS, convert_image, image_to_tensor
 from ..images.reading import decode_picture
 from ..images.resizing import make_frame
-from .source import Source, UnreadableImageError
+from .source import Source, UnreadableImageError, UnreadableShardError
 
 
 class ImageTransform:
@@ -77,6 +77,7 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
 
     Raises:
         UnreadableImageError: at reading, for a picture that cannot be decoded; it names the picture.
+        UnreadableShardError: likewise, for the file that holds it and others.
     """
 
     def __init__(self, source: Source, transform: ImageTransform, indices: Tensor | None = None) -> None:
@@ -92,6 +93,8 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
         try:
             picture, label = self.source.read(chosen)
             return self.transform(picture), label
+        except UnreadableShardError:
+            raise
         except (ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableImageError(f"{self.source.name(chosen)} cannot be read: {reason}") from error

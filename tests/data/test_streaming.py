@@ -125,7 +125,7 @@ def test_each_process_reads_little_more_than_its_share(
 
     monkeypatch.setattr(_Shelf, "_next", counted)
     for rank in range(readers):
-        shelf = _Shelf(module.dataset.source.pictures.dataset, Stream(lengths, buffer))
+        shelf = _Shelf(module.dataset.source.pictures.dataset, [""] * 5, Stream(lengths, buffer))
         for _, index in order_of(readers, rank, 4, lengths=lengths, buffer=buffer):
             assert shelf.take(index)["png"]["bytes"] == numbered_png(index)
             assert len(shelf._held) <= 2 * buffer
@@ -222,13 +222,16 @@ def test_an_image_is_named_by_its_shard_and_can_be_skipped(tmp_path: Path) -> No
         open_stream(folder, **few).dataset[2]
 
 
-def test_a_shard_that_has_shrunk_is_named(tmp_path: Path) -> None:
-    module = open_stream(write_tars(tmp_path, [5, 5]))
-    write_tars(tmp_path, [2, 2])
-    with pytest.raises(
-        ValueError, match=r"image 4 of .*00001\.tar cannot be read: its shard ended before the 5 images"
-    ):
-        module.dataset[9]
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_a_damaged_shard_is_named_and_not_skipped(on_error: str, tmp_path: Path) -> None:
+    module = open_stream(write_tars(tmp_path, [5, 5]), on_error=on_error, batch_size=10)
+    write_tars(tmp_path, [5, 2])
+    with pytest.raises(ValueError, match=r"00001\.tar cannot be read: it ends before the 5 images that were counted"):
+        list(module.train_dataloader())
+    shard = tmp_path / "train-00001.tar"
+    shard.write_bytes(shard.read_bytes()[:700])
+    with pytest.raises(ValueError, match=r"00001\.tar cannot be read: unexpected end of data"):
+        list(module.train_dataloader())
 
 
 @pytest.mark.parametrize(
