@@ -3,12 +3,14 @@
 from . import augment, checkpoints, functional, losses, testing
 from ._version import __version__ as __version__
 from .layers import (
+    AliasFreeConv,
     BiasAct,
     Blur,
     ConstantInput,
     Downsample2d,
     EqualConv2d,
     EqualLinear,
+    FourierInput,
     MinibatchStdDev,
     ModulatedConv2d,
     NoiseInjection,
@@ -17,9 +19,19 @@ from .layers import (
     ToRGB,
     Upsample2d,
 )
-from .models import Discriminator, Generator, MappingNetwork, SynthesisNetwork
+from .models import (
+    AliasFreeGenerator,
+    AliasFreeSynthesis,
+    Discriminator,
+    Generator,
+    MappingNetwork,
+    SynthesisNetwork,
+)
 
 __all__ = [
+    "AliasFreeConv",
+    "AliasFreeGenerator",
+    "AliasFreeSynthesis",
     "BiasAct",
     "Blur",
     "ConstantInput",
@@ -27,6 +39,7 @@ __all__ = [
     "Downsample2d",
     "EqualConv2d",
     "EqualLinear",
+    "FourierInput",
     "Generator",
     "MappingNetwork",
     "MinibatchStdDev",

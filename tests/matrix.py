@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from stylelayers import functional, layers, losses, models
 from stylelayers.compat import port
 from stylelayers.compat.official import conv2d_resample, filtered_lrelu, fma, grid_sample_gradfix, upfirdn2d
+from stylelayers.layers import Sampling
 
 OFFICIAL: dict[str, Callable[..., Tensor]] = {  # those that are not made of other rows alone
     "conv2d_resample": conv2d_resample.conv2d_resample,
@@ -36,9 +37,15 @@ PACKAGES: dict[str, Any] = {
 }
 NOT_OPERATORS = {
     "functional.activation_names": "lists names",
+    "functional.lowpass_filter": "makes a constant of numbers",
     "functional.fir_kernel": "makes a constant and refuses taps that require grad",
     "functional.register_activation": "adds a name; tests/test_testing.py checks what it adds",
+    "layers.Sampling": "describes how a feature map samples a signal",
+    "layers.motion": "makes a constant",
     "losses.interpolates": "makes images without a graph",
+    "models.AliasFreePlan": "plans layers",
+    "models.StyleGenerator": "what `models.Generator` and `models.AliasFreeGenerator` share",
+    "models.StyleSynthesis": "what `models.SynthesisNetwork` and `models.AliasFreeSynthesis` share",
     "port.FusedLeakyReLU": "a module of `port.fused_leaky_relu` and its bias",
     "port.conv2d_gradfix": "a module, whose convolutions `official.conv2d_resample` has too",
     "port.upfirdn2d_native": "another signature of `port.upfirdn2d`",
@@ -147,8 +154,16 @@ def _module(name: str, inputs: Shapes, *arguments: Any, **keywords: Any) -> Row:
 TAPS, KERNEL = (1.0, 2.0, 4.0, -0.5), [[1.0, 2.0], [3.0, -1.0], [5.0, 4.0]]
 SMOOTH: dict[str, Any] = {"activation": "swish"}
 TINY: dict[str, Any] = {"image_channels": 1, "channel_base": 24, **SMOOTH}
+BEFORE, AFTER = Sampling((6, 7), 4, cutoff=1.5, half_width=1.0), Sampling((9, 8), 8, cutoff=2.5, half_width=2.0)
+RADIAL: dict[str, Any] = {"radial": True, "slope": 0.1, "variant": "radial"}
+ALIAS_FREE: dict[str, Any] = {"image_channels": 1, "channel_base": 8, "num_layers": 2, "num_critical": 1, "margin": 1}
 CONST, STDDEV = {"noise": "const"}, {"batch": 3, "left_out": {"sample": GROUPED}}
 FACTORS = {"up": (2, 3), "down": (3, 1), "padding": (2, -1, 0, 3), "gain": -0.5}
+UP_TAPS, DOWN_TAPS = (0.2, 0.3, 0.6, -0.1), (0.2, 0.9, -0.3)
+SEPARABLE = {"up_filter": UP_TAPS, "down_filter": DOWN_TAPS, "up": 2, "down": 2, "padding": (3, 2, 4, 3)}
+ROUND = {"up_filter": UP_TAPS, "down_filter": [[0.1, 0.2], [0.2, -0.1], [0.4, 0.3]], "up": (2, 3), "down": 2}
+ROUND["padding"] = (3, 2, -1, 3)
+OF_SIGNALS = {"up_filter": UP_TAPS, "down_filter": DOWN_TAPS, "up": 3, "down": 2, "padding": (3, -1)}
 NEAREST = {"down": 2, "resample_method": "nearest", "padding_mode": "reflect"}
 OF_A_BATCH = {"sample": ONE_NUMBER, "empty": NO_MEAN}
 BY_TRANSFORMS = {"trace": NO_TRANSFORMS, **OF_A_BATCH}
@@ -236,6 +251,10 @@ ROWS = (
     _row("functional.bias_act", [(3, 2, 2)], [(3,)], {**SMOOTH, "clamp": 1.5}, "swish"),
     _row("functional.blur2d", [(2, 5, 4)], options={"kernel": TAPS, "padding_mode": "reflect"}),
     _row("functional.downsample2d", [(2, 6, 4)], options={"kernel": KERNEL}),
+    _row("functional.filtered_act", [(2, 4, 5)], [(2,)], {"activation": "snake", **ROUND}, "snake"),
+    _row("functional.filtered_act", [(2, 6)], [(2,)], {"activation": "snake", **OF_SIGNALS}, "signals"),
+    _row("functional.filtered_lrelu", [(2, 4, 5)], [(2,)], {**SEPARABLE, "clamp": 2.5}, "separable"),
+    _row("functional.filtered_lrelu", [(2, 4, 5)], [(2,)], ROUND, "2-D"),
     _row("functional.minibatch_stddev", [(4, 2, 3)], options={"group_size": 2, "num_channels": 2}, **STDDEV),
     Row("functional.modulated_conv2d", modulated, *MODULATED, {"fused": False}, "shared"),
     Row("functional.modulated_conv2d", modulated, *MODULATED, {"fused": True}, "fused"),
@@ -244,6 +263,8 @@ ROWS = (
     Row("functional.resample_conv2d", convolved, [(2, 4, 6)], [(3, 2, 2, 3)], NEAREST, "down"),
     _row("functional.upfirdn2d", [(2, 4, 5)], options={"kernel": KERNEL, **FACTORS}),
     _row("functional.upsample2d", [(2, 3, 4)], options={"kernel": TAPS, "factor": 3}),
+    _module("layers.AliasFreeConv", [(2, 6, 7), (4,)], 2, 3, 3, 4, before=BEFORE, after=AFTER),
+    _module("layers.AliasFreeConv", [(2, 6, 7), (4,)], 2, 3, 1, 4, before=BEFORE, after=AFTER, **RADIAL),
     _module("layers.BiasAct", [(3, 2, 2)], 3, "tanh", gain=1.5, clamp=1.2),
     _module("layers.Blur", [(2, 5, 4)], TAPS),
     _module("layers.ConstantInput", [], 2, (2, 3), options={"batch_size": 2}),
@@ -251,6 +272,7 @@ ROWS = (
     _module("layers.EqualConv2d", [(2, 3, 4)], 2, 3, 2, resample="up", **SMOOTH, variant="up"),
     _module("layers.EqualConv2d", [(2, 4, 6)], 2, 3, 3, resample="down", activation="lrelu", variant="down"),
     _module("layers.EqualLinear", [(4,)], 4, 3, lr_multiplier=0.1, activation="softplus"),
+    _module("layers.FourierInput", [(6,)], 3, 6, Sampling((3, 4), 4, cutoff=1.5, half_width=1.0)),
     _module("layers.MinibatchStdDev", [(4, 2, 3)], 2, 2, **STDDEV),
     _module("layers.ModulatedConv2d", [(2, 3, 2), (4,)], 2, 3, 3, 4, resample="up"),
     _module("layers.NoiseInjection", [(2, 3, 2)], (3, 2), options=CONST),
@@ -258,6 +280,8 @@ ROWS = (
     _module("layers.StyledConv", [(2, 3, 2), (4,)], 2, 3, 3, 4, resample="up", noise_resolution=(6, 4), options=CONST),
     _module("layers.ToRGB", [(3, 2, 3), (4,)], 3, 2, 4),
     _module("layers.Upsample2d", [(2, 3, 4)], TAPS),
+    _module("models.AliasFreeGenerator", [(3,)], 8, **ALIAS_FREE, z_dim=3, w_dim=3, mapping_layers=1),
+    _module("models.AliasFreeSynthesis", [(4, 3)], 3, (4, 6), **ALIAS_FREE, configuration="R"),
     _module("models.Discriminator", [(1, 8, 8), (2,)], 8, **TINY, num_labels=2, label_layers=1, **STDDEV),
     _module("models.Generator", [(3,)], 8, **TINY, z_dim=3, w_dim=3, mapping_layers=1, options=CONST),
     _module(

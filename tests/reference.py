@@ -208,6 +208,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], float | None, float]] = {  #
     "selu": (F.selu, None, 1.0),
     "softplus": (lambda x: torch.logaddexp(x, torch.zeros_like(x)), None, 1.0),
     "swish": (lambda x: x * torch.sigmoid(x), None, sqrt(2)),
+    "snake": (lambda x, alpha: x + (1 - torch.cos(2 * alpha * x)) / (2 * alpha), 1.0, 1.0),
 }
 
 

@@ -17,6 +17,9 @@ import stylelayers
 from stylelayers import functional
 
 CLASSES = [
+    "AliasFreeConv",
+    "AliasFreeGenerator",
+    "AliasFreeSynthesis",
     "BiasAct",
     "Blur",
     "ConstantInput",
@@ -24,6 +27,7 @@ CLASSES = [
     "Downsample2d",
     "EqualConv2d",
     "EqualLinear",
+    "FourierInput",
     "Generator",
     "MappingNetwork",
     "MinibatchStdDev",
@@ -41,7 +45,10 @@ OPERATORS = [
     "bias_act",
     "blur2d",
     "downsample2d",
+    "filtered_act",
+    "filtered_lrelu",
     "fir_kernel",
+    "lowpass_filter",
     "minibatch_stddev",
     "modulated_conv2d",
     "pixel_norm",
@@ -92,14 +99,22 @@ EVERY_LAYER = """
 import torch
 from stylelayers import *
 
+from stylelayers.layers import Sampling
+
 images, latents = torch.randn(2, 4, 8, 8), torch.randn(2, 6)
+sampling = Sampling(8, rate=4, cutoff=1.5, half_width=1.0)
+plan = {"channel_base": 8, "num_layers": 2, "num_critical": 1, "margin": 1}
 runs = {
+    "AliasFreeConv": (AliasFreeConv(4, 3, 3, 6, before=sampling, after=sampling), images, latents),
+    "AliasFreeGenerator": (AliasFreeGenerator(8, z_dim=6, w_dim=5, **plan), latents),
+    "AliasFreeSynthesis": (AliasFreeSynthesis(6, 8, **plan), latents[:, None].expand(-1, 4, -1)),
     "BiasAct": (BiasAct(4), images),
     "Blur": (Blur(), images),
     "Discriminator": (Discriminator(8, image_channels=4, channel_base=16), images),
     "Downsample2d": (Downsample2d(), images),
     "EqualConv2d": (EqualConv2d(4, 3, 3, resample="down", activation="swish"), images),
     "EqualLinear": (EqualLinear(6, 3, activation="lrelu"), latents),
+    "FourierInput": (FourierInput(4, 6, sampling), latents),
     "Generator": (Generator(8, z_dim=6, w_dim=5, channel_base=16), latents),
     "MappingNetwork": (MappingNetwork(6, 5, 3), latents),
     "MinibatchStdDev": (MinibatchStdDev(), images),

@@ -17,8 +17,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import train
-from stylelayers import Generator, ModulatedConv2d
+from stylelayers import ModulatedConv2d
 from stylelayers.checkpoints import load_generator
+from stylelayers.models import StyleGenerator
 from stylelayers.training import GAN
 from stylelayers.training.run.ending import closing_lines
 from tests.training.tiny import BATCH, REPOSITORY, TINY, command_line, compose, image_files, process, tiny_config
@@ -27,7 +28,7 @@ EXPERIMENTS = sorted(path.stem for path in (REPOSITORY / "configs" / "experiment
 FILES = ("config.yaml", "metrics.csv", "samples/last.png", "checkpoints/last.ckpt", "generator.safetensors")
 
 
-def trained(output: Path, *overrides: str) -> Generator:
+def trained(output: Path, *overrides: str) -> StyleGenerator:
     """Train a tiny run, check what it leaves behind, and read its generator."""
     config = tiny_config(output, *overrides)
     metrics = train.train(config)

@@ -8,6 +8,7 @@ from .loading import load_generator, load_networks
 from .networks import Networks
 from .pytorch_port import pytorch_port_state, save_pytorch_port
 from .stylegan2 import StyleGAN2, load_stylegan2
+from .stylegan3 import StyleGAN3, load_stylegan3
 
 __all__ = [
     "GENERATOR_FILE",
@@ -15,12 +16,14 @@ __all__ = [
     "Description",
     "Networks",
     "StyleGAN2",
+    "StyleGAN3",
     "arguments_of",
     "convert",
     "describe",
     "load_generator",
     "load_networks",
     "load_stylegan2",
+    "load_stylegan3",
     "pytorch_port_state",
     "save_generator",
     "save_pytorch_port",

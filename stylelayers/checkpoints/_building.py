@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ..models import Discriminator, Generator
+from ..models import AliasFreeGenerator, Discriminator, Generator, StyleGenerator
 
 _SHOWN = 8
 _CURRENT_NAMES = {"latent_dim": "z_dim", "style_dim": "w_dim"}  # of arguments in files before version 3
-_DEPTHS = ("mapping_layers", "label_layers")
+_DEPTHS = ("mapping_layers", "label_layers", "num_layers")
+_GENERATORS: dict[str, type[Generator] | type[AliasFreeGenerator]] = {
+    kind.__name__: kind for kind in (Generator, AliasFreeGenerator)
+}
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
@@ -33,10 +36,37 @@ class Layout:
     read: Callable[[str, Tensor], Tensor] = lambda name, tensor: tensor
 
 
-def arguments_of(network: Generator | Discriminator) -> dict[str, Any]:
+def arguments_of(network: StyleGenerator | Discriminator) -> dict[str, Any]:
     """The arguments of the constructor, which are plain values, without device and dtype."""
-    names = inspect.signature(Generator if isinstance(network, Generator) else Discriminator).parameters
+    names = inspect.signature(_class_of(network)).parameters
     return {name: getattr(network, name) for name in names if name not in ("device", "dtype")}
+
+
+def network_name(network: StyleGenerator | Discriminator) -> str:
+    """The name by which files tell the class whose arguments they hold; a subclass has that of its parent here."""
+    return _class_of(network).__name__
+
+
+def generator_class(name: object) -> type[Generator] | type[AliasFreeGenerator]:
+    """The class of a generator that a file names; early files, of StyleGAN2's alone, name none.
+
+    Raises:
+        ValueError: another name, as a newer version may write.
+    """
+    if name is None:
+        return Generator
+    if not isinstance(name, str) or name not in _GENERATORS:
+        raise ValueError(f"its network must be one of {', '.join(_GENERATORS)}, got {name!r}")
+    return _GENERATORS[name]
+
+
+def _class_of(network: StyleGenerator | Discriminator) -> type[StyleGenerator] | type[Discriminator]:
+    kinds: tuple[type[StyleGenerator] | type[Discriminator], ...] = (*_GENERATORS.values(), Discriminator)
+    found = next((kind for kind in kinds if isinstance(network, kind)), None)
+    if found is None:
+        names = ", ".join(kind.__name__ for kind in kinds)
+        raise ValueError(f"files hold networks of {names} and their subclasses, got a {type(network).__name__}")
+    return found
 
 
 def with_current_names(arguments: Mapping[str, Any]) -> dict[str, Any]:

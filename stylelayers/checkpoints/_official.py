@@ -1,16 +1,63 @@
-"""One official StyleGAN2 network: constructor arguments from its tensors and attributes."""
+"""Official network pickles: their networks, and constructor arguments from tensors and attributes."""
 
 import re
-from typing import Any
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..functional import fir_kernel
-from ._records import Record
+from ..models import Discriminator
+from ._records import Record, read_records
+from .other_files import describe_other_file
 
 _LARGEST_RESOLUTION, _LISTED = 1 << 14, 8
 _FILTER = (1, 3, 3, 1)
+_Generator = TypeVar("_Generator")
+
+
+def official_networks(
+    caller: str,
+    path: str | PathLike[str],
+    generator: Callable[[Record], _Generator],
+    discriminator: Callable[[Record], Discriminator],
+) -> tuple[_Generator, Discriminator]:
+    """The networks ``G_ema`` and ``D`` of a file, made of their records by the two functions.
+
+    Raises:
+        ValueError: not such a file, or not such networks; the message names the caller, the file and what it is.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{caller}: path must be a network pickle, got {str(path)!r}, which is no file")
+    try:
+        contents = read_records(path.read_bytes())
+        records = network_record(contents, "G_ema"), network_record(contents, "D")
+        return generator(records[0]), discriminator(records[1])
+    except ValueError as error:
+        hint = "" if (other := describe_other_file(path)) is None else f"; it is {other}"
+        raise ValueError(f"{caller}: {str(path)!r}: {error}{hint}") from error
+
+
+def network_record(contents: Mapping[object, object], key: str) -> Record:
+    """The network under a key of a file.
+
+    Raises:
+        ValueError: there is none.
+    """
+    network = contents.get(key)
+    if not isinstance(network, Record):
+        raise ValueError(f"expected a network under the key {key!r}, got {type(network).__name__}")
+    return network
+
+
+def is_stylegan3(record: Record) -> bool:
+    """Whether a generator has layers L0, L1 … behind an input of its own."""
+    names = record.tree().keys()
+    return "synthesis.input." in names and any(name.startswith("synthesis.L0_") for name in names)
 
 
 class OfficialNetwork:
@@ -18,20 +65,14 @@ class OfficialNetwork:
 
     Args:
         record: the network in the file.
-        trunk: prefix of the module with the levels ``b4``, ``b8`` …
-        conv: pattern of the convolutions of all levels.
 
     Attributes:
-        tensors: by official name, without the resampling filters, which must be StyleGAN2's.
-        resolutions: of the levels, smallest first.
+        records: of its modules by name.
+        tensors: by official name.
     """
 
-    def __init__(self, record: Record, trunk: str, conv: str) -> None:
-        self.records, tensors = record.tree(), record.tensors()
-        self.trunk, self.conv = trunk, conv
-        self.resolutions = self._resolutions()
-        check_filters({name: tensor for name, tensor in tensors.items() if name.endswith("resample_filter")})
-        self.tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith("resample_filter")}
+    def __init__(self, record: Record) -> None:
+        self.records, self.tensors = record.tree(), record.tensors()
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
         """The shape of a required tensor."""
@@ -48,16 +89,19 @@ class OfficialNetwork:
             raise ValueError(f"{name} must be one {names} in all layers {layers}, got several or other data")
         return values[0] if values else default
 
-    def options(self, channels: dict[int, int]) -> dict[str, Any]:
-        """The arguments that both networks have, from the channels of each level."""
+    def num_labels(self) -> int:
+        return self.shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in self.tensors else 0
+
+    def mapping_options(self) -> dict[str, Any]:
+        """The arguments of a generator that its mapping network tells."""
+        w_dim, num_labels = self.shape("mapping.w_avg", 1)[0], self.num_labels()
         return {
-            "resolution": self.resolutions[-1],
-            "num_labels": self.shape("mapping.embed.weight", 2)[1] if "mapping.embed.weight" in self.tensors else 0,
-            "channel_base": max(resolution * width for resolution, width in channels.items()),
-            "channel_max": max(channels.values()),
-            "architecture": self._architecture(),
-            "activation": self.option(self.conv, "activation", "lrelu", str),
-            "clamp": self.option(self.conv, "conv_clamp", None, int, float, type(None)),
+            "z_dim": self.shape("mapping.fc0.weight", 2)[1] - (w_dim if num_labels else 0),
+            "w_dim": w_dim,
+            "num_labels": num_labels,
+            "mapping_layers": self.mapping_layers(),
+            "mapping_lr_multiplier": self.mapping_lr_multiplier(),
+            "w_mean_decay": self.option(r"mapping\.", "w_avg_beta", 0.998, float),
         }
 
     def mapping_layers(self) -> int:
@@ -66,6 +110,40 @@ class OfficialNetwork:
 
     def mapping_lr_multiplier(self) -> float:
         return float(self.option(r"mapping\.fc\d+\.", "bias_gain", 0.01, int, float))
+
+
+class OfficialLevels(OfficialNetwork):
+    """A network of StyleGAN2: levels ``b4``, ``b8`` …
+
+    Args:
+        record: the network in the file.
+        trunk: prefix of the module with the levels.
+        conv: pattern of the convolutions of all levels.
+
+    Attributes:
+        tensors: without the resampling filters, which must be StyleGAN2's.
+        resolutions: of the levels, smallest first.
+    """
+
+    def __init__(self, record: Record, trunk: str, conv: str) -> None:
+        super().__init__(record)
+        self.trunk, self.conv = trunk, conv
+        self.resolutions = self._resolutions()
+        filters = {name: tensor for name, tensor in self.tensors.items() if name.endswith("resample_filter")}
+        check_filters(filters)
+        self.tensors = {name: tensor for name, tensor in self.tensors.items() if name not in filters}
+
+    def options(self, channels: dict[int, int]) -> dict[str, Any]:
+        """The arguments that both networks have, from the channels of each level."""
+        return {
+            "resolution": self.resolutions[-1],
+            "num_labels": self.num_labels(),
+            "channel_base": max(resolution * width for resolution, width in channels.items()),
+            "channel_max": max(channels.values()),
+            "architecture": self._architecture(),
+            "activation": self.option(self.conv, "activation", "lrelu", str),
+            "clamp": self.option(self.conv, "conv_clamp", None, int, float, type(None)),
+        }
 
     def _architecture(self) -> str:
         if {f"{self.trunk}b4.torgb.weight", f"{self.trunk}b4.fromrgb.weight"} & self.tensors.keys():

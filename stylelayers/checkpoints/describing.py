@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import nn
 
-from ..models import Generator
-from ._building import arguments_of, build_on_meta
+from ..models import StyleGenerator
+from ._building import arguments_of, build_on_meta, network_name
 from .generator_file import read_header
 from .loading import kind_of, load_networks, network_file, read_torch_file, with_file_name
-from .training_checkpoint import CLASS_NAMES, stored_arguments, training_summary
+from .training_checkpoint import CLASS_NAMES, LABEL_KIND, stored_arguments, stored_class, training_summary
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,11 @@ class Description:
         kind: of the file, in words.
         version: of the format; None for checkpoints and files of other projects.
         writer: the program that wrote the file; empty if the file does not say.
-        arguments: of the generator's constructor.
+        network: name of the generator's class.
+        arguments: of its constructor.
         parameters: number of parameters in ``mapping``, ``synthesis`` and the whole ``generator``.
         class_names: in class order; empty if they are not known.
+        label_kind: ``"classes"`` or ``"vectors"``; empty without labels.
         summary: of the training, such as ``images_seen``.
         notes: what is not understood or would not be kept, in sentences.
     """
@@ -35,9 +37,11 @@ class Description:
     kind: str
     version: int | None
     writer: str
+    network: str
     arguments: Mapping[str, Any]
     parameters: Mapping[str, int]
     class_names: tuple[str, ...] = ()
+    label_kind: str = ""
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -58,14 +62,14 @@ def describe(path: str | os.PathLike[str]) -> Description:
         kind = kind_of(file)
         if kind == "generator file":
             header = read_header(file)
-            generator = build_on_meta(Generator, header.arguments, len(header.tensors))
-            generator.class_names = header.class_names
+            generator: StyleGenerator = build_on_meta(header.network, header.arguments, len(header.tensors))
+            generator.class_names, generator.label_kind = header.class_names, header.label_kind
             return _description(file, kind, generator, header.summary, version=header.version, writer=header.writer)
         contents = read_torch_file(file, device="meta") if kind == "torch file" else {}
         if "state_dict" in contents:
             arguments = stored_arguments(contents, file)["generator"]
-            generator = build_on_meta(Generator, arguments, len(contents["state_dict"]))
-            generator.class_names = contents.get(CLASS_NAMES, ())
+            generator = build_on_meta(stored_class(contents), arguments, len(contents["state_dict"]))
+            generator.class_names, generator.label_kind = contents.get(CLASS_NAMES, ()), contents.get(LABEL_KIND)
             return _description(file, "training checkpoint", generator, training_summary(contents))
     except ValueError as error:
         raise ValueError(f"describe: {with_file_name(file, str(error))}") from error
@@ -73,11 +77,15 @@ def describe(path: str | os.PathLike[str]) -> Description:
     return _description(file, networks.kind, networks.generator, networks.summary, notes=networks.notes)
 
 
-def _description(file: Path, kind: str, generator: Generator, summary: Mapping[str, Any], **rest: Any) -> Description:
+def _description(
+    file: Path, kind: str, generator: StyleGenerator, summary: Mapping[str, Any], **rest: Any
+) -> Description:
     parameters = {"mapping": _count(generator.mapping), "synthesis": _count(generator.synthesis)}
     parameters["generator"] = sum(parameters.values())
-    options = {"version": None, "writer": "", "class_names": generator.class_names, **rest}
-    return Description(file, kind, arguments=arguments_of(generator), parameters=parameters, summary=summary, **options)
+    labels = {"class_names": generator.class_names, "label_kind": generator.label_kind if generator.num_labels else ""}
+    options = {"version": None, "writer": "", **labels, **rest}
+    options |= {"network": network_name(generator), "arguments": arguments_of(generator)}
+    return Description(file, kind, parameters=parameters, summary=summary, **options)
 
 
 def _count(network: nn.Module) -> int:

@@ -1,9 +1,12 @@
 """A trained generator as one safetensors file with the constructor's arguments in its metadata: no code, no pickle.
 
 Metadata, all text, the last four as JSON: ``format``, ``version``, ``writer`` (this package and its version),
-``arguments`` (of the constructor), ``class_names`` (a list, empty if they are not known), ``resolution`` (height and
-width), ``summary`` (of the training). Every version stays readable; arguments newer than a file have their defaults.
+``network`` (name of the generator's class), ``label_kind`` (``none``, ``classes`` or ``vectors``), ``arguments`` (of
+the constructor), ``class_names`` (a list, empty if they are not known), ``resolution`` (height and width), ``summary``
+(of the training). Every version stays readable; arguments newer than a file have their defaults.
 
+- Version 4: no ``network`` before, when all were of the class ``Generator``, and no ``label_kind``, when labels were
+  classes.
 - Version 3: ``z_dim`` and ``w_dim`` were ``latent_dim`` and ``style_dim`` before.
 - Version 2: early files lack ``class_names`` and have scalar noise strengths rather than ``(1,)``.
 - Version 1: no ``writer`` and no ``resolution``.
@@ -19,12 +22,12 @@ from safetensors import SafetensorError, safe_open
 
 from .._version import __version__
 from .._whole_files import save_tensors
-from ..models import Generator
-from ._building import arguments_of, build_network, with_current_names
+from ..models import AliasFreeGenerator, Generator, StyleGenerator
+from ._building import arguments_of, build_network, generator_class, network_name, with_current_names
 from .networks import Networks
 
 GENERATOR_FILE = "generator.safetensors"
-_FORMAT, _VERSION = "stylelayers.generator", 3
+_FORMAT, _VERSION = "stylelayers.generator", 4
 _OBJECTS = ("arguments", "summary")
 _READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
 
@@ -35,27 +38,31 @@ class Header(NamedTuple):
     Attributes:
         version: of the format.
         writer: the program that wrote the file; empty for version 1.
+        network: the class of the generator.
         arguments: of the constructor.
         summary: of the training.
         class_names: in class order; empty if they are not known.
+        label_kind: of the generator's labels; None if the file does not say.
         tensors: names of the tensors.
     """
 
     version: int
     writer: str
+    network: type[Generator] | type[AliasFreeGenerator]
     arguments: dict[str, Any]
     summary: dict[str, Any]
     class_names: list[str]
+    label_kind: str | None
     tensors: list[str]
 
 
 def save_generator(
-    generator: Generator, path: str | os.PathLike[str], *, summary: Mapping[str, Any] | None = None
+    generator: StyleGenerator, path: str | os.PathLike[str], *, summary: Mapping[str, Any] | None = None
 ) -> Path:
     """Write `generator` to one file, atomically.
 
     Args:
-        generator: its constructor's arguments, its state and the names of its classes are stored.
+        generator: its constructor's arguments, its state, the kind of its labels and their names are stored.
         path: the file; missing folders are created, an existing file is replaced at the end.
         summary: any JSON values to store with it, such as the images seen in training.
 
@@ -66,6 +73,8 @@ def save_generator(
         "format": _FORMAT,
         "version": str(_VERSION),
         "writer": f"stylelayers {__version__}",
+        "network": network_name(generator),
+        "label_kind": generator.label_kind,
         "arguments": json.dumps(arguments_of(generator)),
         "class_names": json.dumps(generator.class_names),
         "resolution": json.dumps(generator.resolution),
@@ -84,8 +93,8 @@ def read_generator_file(path: Path) -> Networks:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in header.tensors}
     try:
-        generator = build_network(Generator, header.arguments, tensors)
-        generator.class_names = header.class_names
+        generator = build_network(header.network, header.arguments, tensors)
+        generator.class_names, generator.label_kind = header.class_names, header.label_kind
     except ValueError as error:
         raise ValueError(f"tensors of {str(path)!r} do not fit its arguments: {error}") from None
     return Networks("generator file", generator, summary=header.summary)
@@ -109,8 +118,13 @@ def read_header(path: Path) -> Header:
         )
     arguments, summary = (_json(path, name, metadata.get(name, ""), dict, "an object") for name in _OBJECTS)
     class_names = _json(path, "class_names", metadata.get("class_names", "[]"), list, "a list")
+    try:
+        network = generator_class(metadata.get("network"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from None
     version, writer = int(metadata["version"]), metadata.get("writer", "")
-    return Header(version, writer, with_current_names(arguments), summary, class_names, tensors)
+    kind = metadata.get("label_kind")
+    return Header(version, writer, network, with_current_names(arguments), summary, class_names, kind, tensors)
 
 
 def _json(path: Path, name: str, text: str, kind: type, what: str) -> Any:

@@ -10,29 +10,29 @@ from typing import Any
 
 import torch
 
-from ..models import Generator
+from ..models import StyleGenerator
 from .generator_file import GENERATOR_FILE, read_generator_file
 from .networks import Networks
-from .other_files import describe_other_file
+from .official_pickle import read_official
+from .other_files import describe_other_contents, describe_other_file
 from .pytorch_port import read_pytorch_port
-from .stylegan2 import read_stylegan2
 from .training_checkpoint import read_training_checkpoint
 
 KINDS = (
-    "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 pickle or a checkpoint of "
-    "the PyTorch port"
+    "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 or StyleGAN3 pickle or a "
+    "checkpoint of the PyTorch port"
 )
 _CHECKPOINTS = ("new.ckpt", "last.ckpt", "last-1.ckpt")
 _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 
-def load_generator(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Generator:
+def load_generator(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> StyleGenerator:
     """Read a generator, in evaluation mode, from any supported file; nothing in the file is executed.
 
     Args:
         path: a file of :func:`save_generator`, a run's folder (its averaged generator, or during the run
-            that of its last checkpoint), a checkpoint of ``train.py``, an official StyleGAN2 pickle, or a checkpoint of
-            the PyTorch port.
+            that of its last checkpoint), a checkpoint of ``train.py``, an official StyleGAN2 or StyleGAN3 pickle, or a
+            checkpoint of the PyTorch port.
         device: where its tensors go.
 
     A warning names anything that images depend on and that the file lacks.
@@ -54,7 +54,7 @@ def load_networks(path: str | os.PathLike[str], *, caller: str = "load_networks"
         if kind == "generator file":
             return read_generator_file(file)
         if kind == "official pickle":
-            return read_stylegan2(file.read_bytes())
+            return read_official(file.read_bytes())
         contents = read_torch_file(file)
         if "state_dict" in contents:
             return read_training_checkpoint(contents, file)
@@ -106,6 +106,8 @@ def read_torch_file(path: Path, *, device: str = "cpu") -> Mapping[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, TypeError, KeyError, IndexError) as error:
         first_line = str(error).partition("\n")[0]
         raise ValueError(f"{str(path)!r} is no whole file of tensors and plain values: {first_line}") from None
+    if isinstance(contents, Mapping) and (other := describe_other_contents(contents)) is not None:
+        raise ValueError(f"{str(path)!r} is not a checkpoint of train.py or of the PyTorch port but {other}")
     if not isinstance(contents, Mapping) or not {"state_dict", "g_ema"} & contents.keys():
         found = sorted(map(str, contents))[:8] if isinstance(contents, Mapping) else type(contents).__name__
         raise ValueError(f"{str(path)!r} must have state_dict (train.py) or g_ema (the PyTorch port), got {found}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..models import Discriminator, Generator
+from ..models import Discriminator, StyleGenerator
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Networks:
     """
 
     kind: str
-    generator: Generator
+    generator: StyleGenerator
     discriminator: Discriminator | None = None
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

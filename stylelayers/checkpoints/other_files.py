@@ -2,6 +2,7 @@
 
 import zipfile
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from pathlib import Path
 
 _Finding = tuple[str, str] | None
@@ -36,6 +37,22 @@ _TENSORFLOW = (
     "a pickle of StyleGAN's TensorFlow code",
     "convert it with `legacy.py` of the StyleGAN2-ADA-PyTorch or StyleGAN3 project, which runs what is in it",
 )
+
+
+_ENCODER = (
+    "a checkpoint of an encoder (pSp, e4e, ReStyle), which maps pictures to styles",
+    "give the generator file that it was trained for, which its opts may name as stylegan_weights",
+)
+
+
+def describe_other_contents(contents: Mapping[object, object]) -> str | None:
+    """The kind of a checkpoint that is of other networks, with advice; None if it may be of ours."""
+    state = contents.get("state_dict", contents)
+    names = [name for name in state if isinstance(name, str)] if isinstance(state, Mapping) else []
+    parts = {name.partition(".")[0] for name in names}
+    if "encoder" in parts and ("decoder" in parts or "latent_avg" in contents):
+        return f"{_ENCODER[0]}: {_ENCODER[1]}"
+    return None
 
 
 def describe_other_file(path: Path) -> str | None:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from .._whole_files import whole_file
-from ..models import Discriminator, Generator
+from ..models import Discriminator, Generator, StyleGenerator
 from ._building import arguments_of, build_network, join_names
 from ._port_layout import DISCRIMINATOR, GENERATOR, filters, without_filters
 from .networks import Networks
@@ -66,7 +66,7 @@ def read_pytorch_port(contents: Mapping[str, Any]) -> Networks:
     return Networks("PyTorch port", generator, discriminator, notes=notes, substitutes=tuple(substitutes))
 
 
-def pytorch_port_state(generator: Generator, discriminator: Discriminator | None = None) -> dict[str, Any]:
+def pytorch_port_state(generator: StyleGenerator, discriminator: Discriminator | None = None) -> dict[str, Any]:
     """Our networks as a checkpoint of the port: ``g_ema``, ``latent_avg`` and, if given, ``d``.
 
     The port's ``Generator(size, style_dim, n_mlp, channel_multiplier)`` loads ``g_ema`` if the channels agree: 512 up
@@ -76,6 +76,8 @@ def pytorch_port_state(generator: Generator, discriminator: Discriminator | None
     Raises:
         ValueError: networks with options that the port does not have.
     """
+    if not isinstance(generator, Generator):
+        raise ValueError(f"the port has only StyleGAN2's generator, got one of class {type(generator).__name__}")
     _check("generator", generator, _ONLY_GENERATOR)
     if generator.z_dim != generator.w_dim or generator.mapping.w_mean is None:
         raise ValueError(
@@ -99,7 +101,7 @@ def pytorch_port_state(generator: Generator, discriminator: Discriminator | None
 
 
 def save_pytorch_port(
-    path: str | os.PathLike[str], generator: Generator, discriminator: Discriminator | None = None
+    path: str | os.PathLike[str], generator: StyleGenerator, discriminator: Discriminator | None = None
 ) -> Path:
     """Write :func:`pytorch_port_state` with ``torch.save``, atomically."""
     state, path = pytorch_port_state(generator, discriminator), Path(path)

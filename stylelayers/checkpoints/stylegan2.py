@@ -10,17 +10,14 @@ Such files hold Python source that the official loader executes; here they are r
 import re
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import TypedDict
 
 import torch
 
 from ..models import Discriminator, Generator
-from ._building import Layout, build_network, from_stylegan2, join_names, to_stylegan2
-from ._official import OfficialNetwork
-from ._records import Record, read_records
-from .networks import Networks
-from .other_files import describe_other_file
+from ._building import Layout, build_network, from_stylegan2, to_stylegan2
+from ._official import OfficialLevels, is_stylegan3, official_networks
+from ._records import Record
 
 _WHOLE_BATCH = 1 << 30
 # Patterns in our names → replacements for official names, applied in this order.
@@ -64,63 +61,33 @@ def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
         ValueError: not such a file, content beyond plain data, tensors that are missing, unknown or of other shapes,
             or options that our networks do not have.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"load_stylegan2: path must be a network pickle, got {str(path)!r}, which is no file")
-    try:
-        networks = read_records(path.read_bytes())
-        generator, discriminator = (_record(networks, key) for key in ("G_ema", "D"))
-        return {"generator": _generator(generator), "discriminator": _discriminator(discriminator)}
-    except ValueError as error:
-        hint = "" if (other := describe_other_file(path)) is None else f"; it is {other}"
-        raise ValueError(f"load_stylegan2: {str(path)!r}: {error}{hint}") from error
+    networks = official_networks("load_stylegan2", path, generator_of, discriminator_of)
+    return {"generator": networks[0], "discriminator": networks[1]}
 
 
-def read_stylegan2(data: bytes) -> Networks:
-    """Read the generator, and the discriminator if possible; otherwise the generator still loads and `notes` says why.
+def generator_of(record: Record) -> Generator:
+    """The generator of a record.
 
     Raises:
-        ValueError: as :func:`load_stylegan2`, except for the discriminator.
+        ValueError: as :func:`load_stylegan2`.
     """
-    contents = read_records(data)
-    generator, notes = _generator(record := _record(contents, "G_ema")), []
-    try:
-        discriminator = _discriminator(_record(contents, "D"))
-    except ValueError as error:
-        discriminator, notes = None, [f"the discriminator was not understood: {error}"]
-    if ignored := [str(key) for key in contents if key not in ("G_ema", "D")]:
-        notes.append(f"not kept: {join_names(ignored)}")
-    if any(part.state.get("use_fp16") is True for part in record.tree().values()):
-        notes.append("settings of float16 are ignored: everything is float32")
-    return Networks("official pickle", generator, discriminator, notes=tuple(notes))
-
-
-def _record(networks: Mapping[object, object], key: str) -> Record:
-    network = networks.get(key)
-    if not isinstance(network, Record):
-        raise ValueError(f"expected a network under the key {key!r}, got {type(network).__name__}")
-    return network
-
-
-def _generator(record: Record) -> Generator:
-    source = OfficialNetwork(record, "synthesis.", r"synthesis\.b\d+\.conv[01]\.")
+    if is_stylegan3(record):
+        raise ValueError("it is a network of StyleGAN3: use load_stylegan3 or load_generator")
+    source = OfficialLevels(record, "synthesis.", r"synthesis\.b\d+\.conv[01]\.")
     levels = source.resolutions
     options = source.options({level: source.shape(f"synthesis.b{level}.conv1.weight", 4)[0] for level in levels})
-    w_dim = source.shape("mapping.w_avg", 1)[0]
-    embedding = w_dim if options["num_labels"] else 0
-    options |= {
-        "z_dim": source.shape("mapping.fc0.weight", 2)[1] - embedding,
-        "w_dim": w_dim,
-        "image_channels": source.shape(f"synthesis.b{levels[-1]}.torgb.weight", 4)[0],
-        "mapping_layers": source.mapping_layers(),
-        "mapping_lr_multiplier": source.mapping_lr_multiplier(),
-        "w_mean_decay": source.option(r"mapping\.", "w_avg_beta", 0.998, float),
-    }
+    options |= source.mapping_options()
+    options["image_channels"] = source.shape(f"synthesis.b{levels[-1]}.torgb.weight", 4)[0]
     return build_network(Generator, options, source.tensors, _layout(_GENERATOR_NAMES, levels), dtype=torch.float32)
 
 
-def _discriminator(record: Record) -> Discriminator:
-    source = OfficialNetwork(record, "", r"b\d+\.conv[01]?\.")
+def discriminator_of(record: Record) -> Discriminator:
+    """The discriminator of a record, StyleGAN2's and StyleGAN3's alike.
+
+    Raises:
+        ValueError: as :func:`load_stylegan2`.
+    """
+    source = OfficialLevels(record, "", r"b\d+\.conv[01]?\.")
     levels = source.resolutions
     widths = {level: source.shape(f"b{level}.conv0.weight", 4)[0] for level in levels[1:]}
     last, last_in = source.shape("b4.conv.weight", 4)[:2]

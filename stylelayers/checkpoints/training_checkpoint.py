@@ -6,13 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ..models import Discriminator, Generator
-from ._building import build_network, with_current_names
+from ..models import AliasFreeGenerator, Discriminator, Generator, StyleGenerator
+from ._building import build_network, generator_class, with_current_names
 from .networks import Networks
 from .run_configuration import CONFIGURATION, read_configuration
 
 ARGUMENTS = "arguments"  # checkpoint entry with the constructors' arguments
+NETWORKS = "networks"  # checkpoint entry with the names of the networks' classes, which early versions lack
 CLASS_NAMES = "class_names"  # checkpoint entry with the class names, which early versions lack
+LABEL_KIND = "label_kind"  # checkpoint entry; early versions lack it, and knew classes only
 _PREFIXES = {"generator": "average.module.", "discriminator": "discriminator."}
 _COUNTERS = ("images_seen", "iterations", "skipped_steps")
 
@@ -25,8 +27,8 @@ def read_training_checkpoint(contents: Mapping[str, Any], path: Path) -> Network
     """
     arguments = stored_arguments(contents, path)
     tensors = {name: _without_prefix(contents["state_dict"], prefix) for name, prefix in _PREFIXES.items()}
-    generator = build_network(Generator, arguments["generator"], tensors["generator"])
-    generator.class_names = contents.get(CLASS_NAMES, ())
+    generator: StyleGenerator = build_network(stored_class(contents), arguments["generator"], tensors["generator"])
+    generator.class_names, generator.label_kind = contents.get(CLASS_NAMES, ()), contents.get(LABEL_KIND)
     discriminator = build_network(Discriminator, arguments["discriminator"], tensors["discriminator"])
     notes = ("not kept: optimizers, counters and the rest of the training state",)
     return Networks("training checkpoint", generator, discriminator, training_summary(contents), notes)
@@ -42,6 +44,16 @@ def stored_arguments(contents: Mapping[str, Any], path: Path) -> dict[str, dict[
     if not isinstance(arguments, dict) or not all(isinstance(arguments.get(name), dict) for name in _PREFIXES):
         raise ValueError(f"expected the arguments of {' and '.join(_PREFIXES)}, got {type(arguments).__name__}")
     return {name: with_current_names(arguments[name]) for name in _PREFIXES}
+
+
+def stored_class(contents: Mapping[str, Any]) -> type[Generator] | type[AliasFreeGenerator]:
+    """The class of the generator.
+
+    Raises:
+        ValueError: one that this version does not have.
+    """
+    names = contents.get(NETWORKS, {})
+    return generator_class(names.get("generator") if isinstance(names, Mapping) else names)
 
 
 def training_summary(contents: Mapping[str, Any]) -> dict[str, int]:

@@ -22,7 +22,7 @@ def convert(
         typer.Argument(
             parser=existing_path,
             metavar="SOURCE",
-            help="Generator file, run's folder, checkpoint, official StyleGAN2 pickle or the PyTorch port's file.",
+            help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file.",
             show_default=False,
         ),
     ],

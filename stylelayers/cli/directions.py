@@ -37,7 +37,7 @@ def directions(
     labels: Labels = None,
     truncation_psi: Psi = 1.0,
     truncation_cutoff: Cutoff = None,
-    noise: FixedNoise = "const",
+    noise: FixedNoise = None,
     batch: Batch = None,
     zoom: Zoom = 1,
     device: Device = "auto",

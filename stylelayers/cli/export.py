@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..export import export_onnx, export_program
-from .options import Model
+from .options import FixedNoise, Model
 from .places import file_to_write
 from .support import check_choice, load
 
@@ -27,7 +27,7 @@ def export(
         typer.Option(help="onnx, or pt2 (a torch.export program).", show_default="the file's ending, or onnx"),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Compute images in float16.")] = False,
-    noise: Annotated[str, typer.Option(help="const (stored) or none.")] = "const",
+    noise: FixedNoise = None,
 ) -> None:
     """Export a generator to a file that runs without this package.
 

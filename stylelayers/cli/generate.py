@@ -32,7 +32,7 @@ def generate(
     labels: Labels = None,
     truncation_psi: Psi = 1.0,
     truncation_cutoff: Cutoff = None,
-    noise: Noise = "const",
+    noise: Noise = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Columns of the grid.", show_default="square")] = None,
     file_format: Annotated[str, typer.Option("--format", help="Format of the files in a folder: png or webp.")] = "png",
     batch: Batch = None,

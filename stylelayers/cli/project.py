@@ -9,6 +9,7 @@ import typer
 from ..explore import load_distance, read_picture, save_picture, save_projection, tile, to_pixels
 from ..explore import project as fit_styles
 from ..explore.projection import SPACES, fingerprint
+from ..models.style_generator import device_and_dtype
 from .options import Device, Folder, Labels, Model, Zoom
 from .places import existing_file
 from .support import check_choice, load, parse_labels, show_progress
@@ -47,10 +48,10 @@ def project(
     check_choice("--space", space, SPACES)
     generator = load(model, device)
     classes = parse_labels(generator, labels)
-    const = generator.synthesis.input.const
-    target = read_picture(image, generator.resolution, generator.image_channels).to(const)
-    metric = load_distance(distance, device=const.device)
-    if const.is_cuda:
+    place, dtype = device_and_dtype(generator)
+    target = read_picture(image, generator.resolution, generator.image_channels).to(place, dtype)
+    metric = load_distance(distance, device=place)
+    if place.type == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
     with show_progress("projecting", steps) as advance:
         result = fit_styles(

@@ -18,7 +18,7 @@ from ..explore import (
     to_pixels,
 )
 from ..images.writing import as_image
-from ..models import Generator
+from ..models import StyleGenerator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,10 @@ class Settings:
     """Settings of a picture.
 
     Attributes:
-        seed, label: of the picture; the label is a class number, None for a generator without classes.
+        seed, label: of the picture; the label is a class number, or the numbers of a label vector, None for a generator
+            without labels.
         truncation_psi: pulls styles towards their mean: 1 not at all, 0 completely.
-        noise: use the stored noise maps.
+        noise: use the stored noise maps, if there are any.
         mixed_seed, mixed_label: of the second picture, whose styles are mixed in.
         mixed_layers: layers whose styles are those of the second picture, 0 the coarsest.
         amounts: moves of the styles along the first directions, in standard deviations of a component of w.
@@ -36,11 +37,11 @@ class Settings:
     """
 
     seed: int = 0
-    label: int | None = None
+    label: int | Sequence[float] | None = None
     truncation_psi: float = 1.0
     noise: bool = True
     mixed_seed: int = 1
-    mixed_label: int | None = None
+    mixed_label: int | Sequence[float] | None = None
     mixed_layers: Sequence[int] = ()
     amounts: Sequence[float] = ()
     moved_layers: Sequence[int] | None = None
@@ -61,19 +62,28 @@ class Explorer:
 
     Attributes:
         num_directions: number of directions.
-        deviation: standard deviation of a component of w, the unit of moves.
+        deviation: standard deviation of a component of w, the unit of moves: over all classes, or over the vectors of
+            one label and of none.
     """
 
-    def __init__(self, generator: Generator, *, directions: int = 8) -> None:
+    def __init__(self, generator: StyleGenerator, *, directions: int = 8) -> None:
         self.generator = generator
         self.num_directions = min(directions, generator.w_dim)
-        self.deviation = float(style_statistics(generator)[1]) / sqrt(generator.w_dim)
+        labels = None
+        if generator.label_kind == "vectors":
+            labels = torch.eye(generator.num_labels + 1)[:, 1:]
+        self.deviation = float(style_statistics(generator, labels=labels)[1]) / sqrt(generator.w_dim)
         self._directions: dict[tuple[int, ...], Directions] = {}
 
     @property
     def can_truncate(self) -> bool:
         """Whether the mean of w is known."""
         return self.generator.mapping.w_mean is not None
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether there are stored noise maps."""
+        return self.generator.synthesis.fixed_noise != "none"
 
     def directions(self, layers: Sequence[int] | None) -> Directions:
         """The strongest directions of some or all layers, see :func:`stylelayers.explore.factorize`."""
@@ -96,17 +106,13 @@ def render(explorer: Explorer, settings: Settings) -> Image.Image:
         ws = mixed_styles_grid(ws, _styles_of_seed(explorer, settings.second()), settings.mixed_layers)[0]
     if any(settings.amounts) and (settings.moved_layers is None or settings.moved_layers):
         ws = _move_styles(explorer, settings, ws)
-    image = next(synthesize(explorer.generator, ws, noise="const" if settings.noise else "none", batch=1))
+    image = next(synthesize(explorer.generator, ws, noise=None if settings.noise else "none", batch=1))
     return as_image(to_pixels(image)[0])
 
 
-def layer_names(generator: Generator) -> list[str]:
+def layer_names(generator: StyleGenerator) -> list[str]:
     """Number and resolution of each layer."""
-    height, width = generator.resolution
-    last = len(generator.synthesis.blocks) - 1
-    levels = [(layer + 1) // 2 for layer in range(generator.num_ws - 1)]
-    sizes = [f"{height >> last - level}x{width >> last - level}" for level in levels]
-    return [f"{layer}: {size}" for layer, size in enumerate([*sizes, "colours"])]
+    return generator.synthesis.layer_names()
 
 
 def _styles_of_seed(explorer: Explorer, settings: Settings) -> Tensor:

@@ -11,9 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .._whole_files import save_tensors
-from ..layers import EqualLinear
-from ..models import Generator
-from ..models.synthesis import SynthesisBlock
+from ..models import StyleGenerator
 from .mixing import check_layers
 
 _FORMAT = "stylelayers.directions"
@@ -34,7 +32,9 @@ class Directions:
     layers: list[int]
 
 
-def factorize(generator: Generator, *, layers: Sequence[int] | None = None, count: int | None = None) -> Directions:
+def factorize(
+    generator: StyleGenerator, *, layers: Sequence[int] | None = None, count: int | None = None
+) -> Directions:
     """Eigenvectors of :math:`A^T A`, A the stacked affine maps from w to the styles of `layers` (equation 5).
 
     Neither data nor samples are needed. The sign of an eigenvector is arbitrary: its largest component is made
@@ -53,26 +53,13 @@ def factorize(generator: Generator, *, layers: Sequence[int] | None = None, coun
     count = generator.w_dim if count is None else count
     if not 1 <= count <= generator.w_dim:
         raise ValueError(f"factorize: count must be in [1, {generator.w_dim}], got {count}")
-    maps = affine_maps(generator)
+    maps = generator.synthesis.affine_maps()
     stacked = torch.cat([affine.weight.detach() * affine.scale for layer in layers for affine in maps[layer]])
     stacked = stacked.double().cpu()
     values, vectors = torch.linalg.eigh(stacked.mT @ stacked)
     vectors = vectors.mT.flip(0)[:count]
     largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
     return Directions((vectors * largest.sign()).float(), values.flip(0)[:count].clamp_min(0).float(), layers)
-
-
-def affine_maps(generator: Generator) -> list[list[EqualLinear]]:
-    """The affine maps that read w of each layer: that of a convolution, or of a ToRGB and the next convolution."""
-    readers: list[list[EqualLinear]] = [[] for _ in range(generator.num_ws)]
-    first = 0
-    for block in generator.synthesis.blocks:
-        assert isinstance(block, SynthesisBlock)
-        layers = [layer for layer in (block.conv0, block.conv1, block.to_rgb) if layer is not None]
-        for index, layer in enumerate(layers, first):
-            readers[index].append(layer.conv.affine)
-        first += block.num_convs
-    return readers
 
 
 def strips(ws: Tensor, directions: Directions, amounts: Tensor) -> Tensor:

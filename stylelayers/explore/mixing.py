@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..models import Generator
+from ..models import StyleGenerator
 from .sampling import default_batch, synthesize
 
 
 def mixing_table(
-    generator: Generator,
+    generator: StyleGenerator,
     rows: Tensor,
     columns: Tensor,
     layers: Sequence[int],
     *,
-    noise: str = "const",
+    noise: str | None = None,
     batch: int | None = None,
 ) -> Iterator[Tensor]:
     """Images of a table, row by row: the columns' sources in the first row, the rows' in the first column.

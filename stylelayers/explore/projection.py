@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import cos, inf, pi
 from pathlib import Path
@@ -16,7 +16,8 @@ from torch.func import functional_call
 from .._checks import check_choice, check_ints
 from .._whole_files import save_tensors
 from ..layers import NoiseInjection
-from ..models import Generator
+from ..models import StyleGenerator
+from .conditions import Labels
 from .distances import Distance, pixel_distance
 from .latents import latents_of_seeds
 from .sampling import check_eval_mode, cycled_labels
@@ -48,7 +49,7 @@ class Projection:
 
 
 def project(
-    generator: Generator,
+    generator: StyleGenerator,
     target: Tensor,
     *,
     space: str = "w",
@@ -57,7 +58,7 @@ def project(
     learning_rate: float = 0.1,
     fit_noise: bool = False,
     noise_weight: float = 1e5,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     seed: int = 0,
     on_step: Callable[[int, float], object] | None = None,
 ) -> Projection:
@@ -75,12 +76,12 @@ def project(
         distance: of two images, which are halved until no side exceeds 256 pixels.
         learning_rate: its largest value.
         fit_noise: fit the noise maps too; `noise_weight` times their autocorrelation keeps signal out of them.
-        labels: numbers or names of the classes for the mean of w; None for all.
+        labels: of the mean of w: numbers or names of classes, None for all; or label vectors, which must be given.
         seed: of the mean of w, the noise on w, and the initial noise maps.
         on_step: called after each step with its number, from 1, and the distance.
 
     Raises:
-        ValueError: an argument out of range, or a target of another size.
+        ValueError: an argument out of range, a target of another size, or `fit_noise` without noise inputs.
     """
     _check_inputs(generator, target, space, steps)
     if not 0 <= learning_rate < inf:
@@ -89,6 +90,8 @@ def project(
     mean, deviation = style_statistics(generator, labels=labels, seed=seed)
     w = mean.expand(1, generator.num_ws if space == "w+" else 1, -1).clone().requires_grad_()
     maps = _initial_maps(generator, source) if fit_noise else {}
+    if fit_noise and not maps:
+        raise ValueError("project: fit_noise needs a generator with noise inputs, got one without")
     small_target, distances = _shrink(target), []
     optimizer = torch.optim.Adam([w, *maps.values()], betas=(0.9, 0.999))
     for step in range(steps):
@@ -110,8 +113,8 @@ def project(
         maps = {name: each.detach() for name, each in maps.items()}
         image = _synthesize(generator, ws, maps)
         distances.append(float(distance(_shrink(image), small_target)))
-    classes = None if labels is None else list(labels)
-    settings: dict[str, Any] = {"seed": seed, "labels": classes, "space": space, "steps": steps}
+    kept = None if labels is None else [label.tolist() if hasattr(label, "tolist") else label for label in labels]
+    settings: dict[str, Any] = {"seed": seed, "labels": kept, "space": space, "steps": steps}
     settings |= {"learning_rate": learning_rate, "fit_noise": fit_noise, "noise_weight": noise_weight}
     return Projection(ws, image, maps, distances, settings)
 
@@ -128,7 +131,7 @@ def save_projection(
     return save_tensors({"ws": projection.ws, **projection.noise}, path, metadata={**metadata, **_METADATA})
 
 
-def fingerprint(generator: Generator) -> str:
+def fingerprint(generator: StyleGenerator) -> str:
     """SHA-256 of the state of a generator, which identifies it under any file name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(generator.state_dict().items()):
@@ -139,7 +142,7 @@ def fingerprint(generator: Generator) -> str:
 
 
 def style_statistics(
-    generator: Generator, *, labels: Sequence[int | str] | None = None, samples: int = 10_000, seed: int = 0
+    generator: StyleGenerator, *, labels: Labels | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Mean ``(w_dim,)`` and root mean square distance from it (scalar) of w, over random z."""
     parameter = next(generator.mapping.parameters())
@@ -151,7 +154,7 @@ def style_statistics(
         return mean, (w - mean).square().sum(1).mean().sqrt()
 
 
-def _check_inputs(generator: Generator, target: Tensor, space: str, steps: int) -> None:
+def _check_inputs(generator: StyleGenerator, target: Tensor, space: str, steps: int) -> None:
     check_eval_mode("project", generator)
     check_choice("project", "space", space, SPACES)
     check_ints("project", steps=steps)
@@ -160,9 +163,9 @@ def _check_inputs(generator: Generator, target: Tensor, space: str, steps: int) 
         raise ValueError(f"project: target must be {shape}, got {tuple(target.shape)}")
 
 
-def _synthesize(generator: Generator, ws: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
+def _synthesize(generator: StyleGenerator, ws: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
     ws = ws.expand(-1, generator.num_ws, -1)
-    image: Tensor = functional_call(generator.synthesis, dict(maps), (ws,), {"noise": "const"})
+    image: Tensor = functional_call(generator.synthesis, dict(maps), (ws,), {"noise": generator.synthesis.fixed_noise})
     return image
 
 
@@ -182,7 +185,7 @@ def _shrink(image: Tensor) -> Tensor:
     return image
 
 
-def _initial_maps(generator: Generator, source: torch.Generator) -> dict[str, Tensor]:
+def _initial_maps(generator: StyleGenerator, source: torch.Generator) -> dict[str, Tensor]:
     """Random noise maps by the names of the stored maps' buffers."""
     return {
         f"{name}.const": torch.randn(module.const.shape, generator=source).to(module.const).requires_grad_()

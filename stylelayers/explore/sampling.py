@@ -2,27 +2,29 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .._checks import check_choice, check_ints
-from ..layers.noise import NOISE_MODES, Noise
-from ..models import Generator
-from .classes import class_numbers
+from ..layers.noise import Noise
+from ..models import StyleGenerator
+from ..models.style_generator import device_and_dtype
+from .conditions import Labels, label_tensor
 from .latents import latents_of_seeds, source_of_seed
 
 _MAX_IMAGES, _MAX_PIXELS = 64, 1 << 21  # of a batch
 
 
 def sample(
-    generator: Generator,
+    generator: StyleGenerator,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
-    noise: str = "const",
+    noise: str | None = None,
     batch: int | None = None,
 ) -> Iterator[Tensor]:
     """Images of seeds, in batches; the latent and noise of a seed do not depend on the batch.
@@ -30,9 +32,10 @@ def sample(
     Args:
         generator: in evaluation mode.
         seeds: one per image; a seed determines the latent and, with ``noise="random"``, the noise.
-        labels: numbers or names of classes, repeated along the seeds; None for all classes in turn.
+        labels: numbers or names of classes, or label vectors, repeated along the seeds, see :func:`label_tensor`; None
+            for all classes in turn, and an error for a generator of label vectors.
         truncation_psi, truncation_cutoff: as in :class:`stylelayers.MappingNetwork`.
-        noise: ``"random"``, ``"const"`` or ``"none"``.
+        noise: ``"random"``, ``"const"`` or ``"none"``; None for ``"const"`` if the generator has noise inputs.
         batch: images per batch, None to suit a small machine; halved when memory runs out.
 
     Shape:
@@ -41,7 +44,7 @@ def sample(
     Raises:
         ValueError: arguments that do not fit the generator.
     """
-    _check_inputs("sample", generator, noise, batch)
+    noise = _checked_noise("sample", generator, noise, batch)
     _check_truncation("sample", generator, truncation_psi, truncation_cutoff)
     classes = cycled_labels("sample", generator, len(seeds), labels)
 
@@ -60,10 +63,10 @@ def sample(
 
 
 def styles_of_seeds(
-    generator: Generator,
+    generator: StyleGenerator,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
@@ -81,13 +84,13 @@ def styles_of_seeds(
 
 
 def synthesize(
-    generator: Generator, ws: Tensor, *, noise: Noise = "const", batch: int | None = None
+    generator: StyleGenerator, ws: Tensor, *, noise: Noise | None = None, batch: int | None = None
 ) -> Iterator[Tensor]:
     """Images of styles ``(N, num_ws, w_dim)``, in batches as in :func:`sample`."""
-    _check_inputs("synthesize", generator, noise, batch)
+    modes = _checked_noise("synthesize", generator, noise, batch)
 
     def images(part: slice) -> Tensor:
-        return generator.synthesis(ws[part], noise=noise if isinstance(noise, str) else noise[part])
+        return generator.synthesis(ws[part], noise=modes if isinstance(modes, str) else modes[part])
 
     return in_batches(images, len(ws), batch or default_batch(generator))
 
@@ -115,39 +118,50 @@ def in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> I
         yield result
 
 
-def cycled_labels(caller: str, generator: Generator, count: int, labels: Sequence[int | str] | None) -> Tensor | None:
-    """`count` class numbers that repeat the given classes, or all classes; None for a generator without classes.
+def cycled_labels(caller: str, generator: StyleGenerator, count: int, labels: Labels | None) -> Tensor | None:
+    """`count` class numbers or label vectors that repeat the given ones, or all classes; None without labels.
 
     Raises:
-        ValueError: labels for a generator without classes, or a class that it does not have.
+        ValueError: labels for a generator without, or that do not fit, or no vectors for a generator of them.
     """
     if labels is None and not generator.num_labels:
         return None
-    chosen = class_numbers(generator, range(generator.num_labels) if labels is None else labels, caller=caller)
-    return torch.tensor([chosen[index % len(chosen)] for index in range(count)], device=_device(generator))
+    chosen = label_tensor(generator, labels, caller=caller)
+    return chosen[torch.arange(count) % len(chosen)].to(_device(generator))
 
 
-def default_batch(generator: Generator) -> int:
+def default_batch(generator: StyleGenerator) -> int:
     """Images per batch that fit into a small machine: 64, fewer of large ones, 2 of 1024x1024."""
     height, width = generator.resolution
     return max(1, min(_MAX_IMAGES, _MAX_PIXELS // (height * width)))
 
 
-def check_eval_mode(caller: str, generator: Generator) -> None:
+def check_eval_mode(caller: str, generator: StyleGenerator) -> None:
     """Raise a ValueError for a generator in training mode."""
     if generator.training:
         raise ValueError(f"{caller}: generator must be in evaluation mode; call generator.eval() first")
 
 
-def _check_inputs(caller: str, generator: Generator, noise: Noise, batch: int | None) -> None:
+def _checked_noise(caller: str, generator: StyleGenerator, noise: Noise | None, batch: int | None) -> Any:
+    """Check the inputs, and return the noise to generate with."""
     check_eval_mode(caller, generator)
-    if isinstance(noise, str):
-        check_choice(caller, "noise", noise, NOISE_MODES)
     if batch is not None:
         check_ints(caller, batch=batch)
+    if noise is None:
+        return generator.synthesis.fixed_noise
+    if isinstance(noise, str):
+        check_noise_mode(caller, generator, noise)
+    return noise
 
 
-def _check_truncation(caller: str, generator: Generator, psi: float, cutoff: int | None) -> None:
+def check_noise_mode(caller: str, generator: StyleGenerator, noise: str) -> None:
+    """Raise a ValueError for a mode that the generator does not have."""
+    modes = generator.synthesis.noise_modes
+    name = "noise" if len(modes) > 1 else "noise (the generator has no noise inputs)"
+    check_choice(caller, name, noise, modes)
+
+
+def _check_truncation(caller: str, generator: StyleGenerator, psi: float, cutoff: int | None) -> None:
     """Check truncation also for psi = 1, where the network ignores it."""
     if not math.isfinite(psi):
         raise ValueError(f"{caller}: truncation_psi must be a finite number, got {psi}")
@@ -163,9 +177,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _device(generator: Generator) -> torch.device:
-    return generator.synthesis.input.const.device
+def _device(generator: StyleGenerator) -> torch.device:
+    return device_and_dtype(generator)[0]
 
 
-def _dtype(generator: Generator) -> torch.dtype:
-    return generator.synthesis.input.const.dtype
+def _dtype(generator: StyleGenerator) -> torch.dtype:
+    return device_and_dtype(generator)[1]

@@ -11,32 +11,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import check_choice
 from .._whole_files import whole_file
-from ..models import Generator
-from .tracing import NOISE_MODES, OUTPUT, Exported, Inputs, example_inputs, trace, verified_difference
+from ..models import StyleGenerator
+from .tracing import OUTPUT, Exported, Inputs, checked_noise, example_inputs, trace, verified_difference
 
 _REQUIRED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_onnx(
-    generator: Generator, path: str | os.PathLike[str], *, noise: str = "const", half: bool = False
+    generator: StyleGenerator, path: str | os.PathLike[str], *, noise: str | None = None, half: bool = False
 ) -> Exported:
     """Write an ONNX file, unless its images in onnxruntime differ from the generator's.
 
-    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, if the generator tracks the mean of w; ``labels``
-    ``(N,)`` of int64, if it is conditional. Output: ``images``. The batch is dynamic.
+    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, if the generator tracks the mean of w; ``labels``,
+    if it is conditional: class numbers ``(N,)`` of int64 or vectors ``(N, num_labels)`` of float32. Output: ``images``.
+    The batch is dynamic.
 
     Args:
         generator: of any architecture; it is not changed.
         path: of the file, usually ``.onnx``, which includes the weights.
-        noise: ``"const"`` for the stored maps, or ``"none"``.
+        noise: ``"const"`` for the stored maps, or ``"none"``; None for ``"const"`` if the generator has noise inputs.
         half: compute the synthesis network in float16.
 
     Raises:
         ValueError: another noise mode, different images, or missing packages.
     """
-    check_choice("export_onnx", "noise", noise, NOISE_MODES)
+    noise = checked_noise("export_onnx", generator, noise)
     if missing := [name for name in _REQUIRED if importlib.util.find_spec(name) is None]:
         raise ValueError(f"export_onnx: {', '.join(missing)} must be installed: pip install 'stylelayers[export]'")
     path, inputs = Path(path), tuple(example_inputs(generator, 1))
@@ -53,7 +53,7 @@ def export_onnx(
     return Exported(path, inputs, difference)
 
 
-def _build_model(generator: Generator, inputs: tuple[str, ...], *, noise: str, half: bool) -> bytes:
+def _build_model(generator: StyleGenerator, inputs: tuple[str, ...], *, noise: str, half: bool) -> bytes:
     program = trace(generator, noise=noise, half=half)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the exporter about itself

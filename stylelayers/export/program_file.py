@@ -7,14 +7,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from .._checks import check_choice
 from .._whole_files import whole_file
-from ..models import Generator
-from .tracing import NOISE_MODES, Exported, Inputs, example_inputs, trace, verified_difference
+from ..models import StyleGenerator
+from .tracing import Exported, Inputs, checked_noise, example_inputs, trace, verified_difference
 
 
 def export_program(
-    generator: Generator, path: str | os.PathLike[str], *, noise: str = "const", half: bool = False
+    generator: StyleGenerator, path: str | os.PathLike[str], *, noise: str | None = None, half: bool = False
 ) -> Exported:
     """Write a program, unless its images differ from the generator's.
 
@@ -24,7 +23,7 @@ def export_program(
     Raises:
         ValueError: another noise mode, or different images.
     """
-    check_choice("export_program", "noise", noise, NOISE_MODES)
+    noise = checked_noise("export_program", generator, noise)
     path, program = Path(path), trace(generator, noise=noise, half=half)
     with whole_file(path) as unfinished:
         with unfinished.open("wb") as written:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from ..models import Generator
+from .._checks import check_choice
+from ..models import StyleGenerator
 
 OUTPUT = "images"
 Inputs = dict[str, Tensor]
@@ -45,16 +46,19 @@ class _TracedGenerator(nn.Module):
 
     classes: Tensor
 
-    def __init__(self, generator: Generator, noise: str, half: bool) -> None:
+    def __init__(self, generator: StyleGenerator, noise: str, half: bool) -> None:
         super().__init__()
         generator = deepcopy(generator).cpu().float().eval().requires_grad_(False)
         self.mapping, self.synthesis = generator.mapping, generator.synthesis
         self.noise, self.dtype = noise, torch.float16 if half else torch.float32
         self.synthesis.to(self.dtype)
         self.register_buffer("classes", torch.arange(generator.num_labels))
+        self.takes_vectors = generator.label_kind == "vectors"
 
     def forward(self, z: Tensor, truncation_psi: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
-        ws = self.mapping(z, None if labels is None else self._look_up(labels))
+        if labels is not None and not self.takes_vectors:
+            labels = self._look_up(labels)
+        ws = self.mapping(z, labels)
         if truncation_psi is not None:
             ws = self.mapping.w_mean.lerp(ws, truncation_psi)  # type: ignore[union-attr]
         images: Tensor = self.synthesis(ws.to(self.dtype), noise=self.noise)
@@ -68,7 +72,15 @@ class _TracedGenerator(nn.Module):
         return nn.functional.embedding(labels.where(labels >= 0, len(self.classes)), self.classes[:, None]).squeeze(1)
 
 
-def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
+def checked_noise(caller: str, generator: StyleGenerator, noise: str | None) -> str:
+    """The mode that a file keeps: the stored maps or none, the first if there are any and None is given."""
+    if noise is None:
+        return generator.synthesis.fixed_noise
+    modes = [mode for mode in NOISE_MODES if mode in generator.synthesis.noise_modes]
+    return check_choice(caller, "noise", noise, modes)
+
+
+def trace(generator: StyleGenerator, *, noise: str, half: bool) -> ExportedProgram:
     """Trace one graph for all batch sizes, with the inputs of :func:`example_inputs`."""
     inputs = example_inputs(generator, 2)
     batch = Dim("batch", min=1)
@@ -80,18 +92,24 @@ def trace(generator: Generator, *, noise: str, half: bool) -> ExportedProgram:
     return program
 
 
-def example_inputs(generator: Generator, batch: int, psi: float = 1.0) -> Inputs:
-    """Seeded latents ``z``, and a scalar ``truncation_psi`` and ``labels`` ``(N,)`` if the generator has them."""
-    inputs = {"z": torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(batch))}
+def example_inputs(generator: StyleGenerator, batch: int, psi: float = 1.0) -> Inputs:
+    """Seeded latents ``z``, and a scalar ``truncation_psi``, and ``labels``, if the generator has them.
+
+    Labels are class numbers ``(N,)`` of int64, or vectors ``(N, num_labels)`` of float32.
+    """
+    source = torch.Generator().manual_seed(batch)
+    inputs = {"z": torch.randn(batch, generator.z_dim, generator=source)}
     if generator.mapping.w_mean is not None:
         inputs["truncation_psi"] = torch.tensor(psi)
-    if generator.num_labels:
+    if generator.label_kind == "vectors":
+        inputs["labels"] = torch.rand(batch, generator.num_labels, generator=source)
+    elif generator.num_labels:
         inputs["labels"] = torch.arange(batch) % generator.num_labels
     return inputs
 
 
 def verified_difference(
-    caller: str, generator: Generator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
+    caller: str, generator: StyleGenerator, run: Callable[[Inputs], Tensor], *, noise: str, half: bool
 ) -> float:
     """The largest difference between images of `run`, which runs the file, and of the float32 generator.
 

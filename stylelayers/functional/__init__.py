@@ -2,7 +2,9 @@
 
 from .activations import activation_names, register_activation
 from .bias_act import bias_act
+from .filtered_lrelu import filtered_act, filtered_lrelu
 from .fir_kernel import fir_kernel
+from .lowpass_filter import lowpass_filter
 from .minibatch_stddev import minibatch_stddev
 from .modulated_conv2d import modulated_conv2d
 from .pixel_norm import pixel_norm
@@ -15,7 +17,10 @@ __all__ = [
     "bias_act",
     "blur2d",
     "downsample2d",
+    "filtered_act",
+    "filtered_lrelu",
     "fir_kernel",
+    "lowpass_filter",
     "minibatch_stddev",
     "modulated_conv2d",
     "pixel_norm",

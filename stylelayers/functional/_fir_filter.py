@@ -8,7 +8,7 @@ and back took longer than that saves, at every size and on both processors that 
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import index
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ class FIRFilter:
 
     Attributes:
         size: ``(height, width)`` of the taps.
+        has_tensor: whether the taps are a tensor.
     """
 
     def __init__(self, taps: Rows | Tensor, up: Pair, down: Pair, padding: Sides) -> None:
@@ -42,7 +43,7 @@ class FIRFilter:
         left, right, top, bottom = padding
         self._least_height = -(-(height - top - bottom) // up[1])
         self._least_width = -(-(width - left - right) // up[0])
-        self._enlarges, self._has_tensor = up != (1, 1), isinstance(taps, Tensor)
+        self._enlarges, self.has_tensor = up != (1, 1), isinstance(taps, Tensor)
         if self._enlarges:  # the transposed convolution crops by `inner` on both sides, `outer` does the rest
             crop = (width - 1 - left, width - up[0] - right, height - 1 - top, height - up[1] - bottom)
             trim_x, trim_y = max(0, min(crop[:2])), max(0, min(crop[2:]))
@@ -53,14 +54,14 @@ class FIRFilter:
             self._inner, self._stride = _one_if_equal(top, left) if symmetric else 0, _one_if_equal(*down[::-1])
             self._outer = (0, 0, 0, 0) if symmetric else padding
         self._pads = any(self._outer)
-        self._keeps_weights = not (self._has_tensor or torch.compiler.is_compiling())
+        self._keeps_weights = not (self.has_tensor or torch.compiler.is_compiling())
         self._taps = _flip(taps) if self._enlarges else taps  # with which the convolution correlates
         self._weights: dict[tuple[int, torch.dtype, torch.device], tuple[Tensor, str]] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
         if not (x.requires_grad and torch.is_grad_enabled()) or needs_plain_operators():
             return self.correlate(x)
-        if self._has_tensor and torch._C._are_functorch_transforms_active():  # type: ignore[attr-defined]
+        if self.has_tensor and torch._C._are_functorch_transforms_active():  # type: ignore[attr-defined]
             return self.correlate(x)  # whose taps may be mapped over
         return cast(Tensor, _UpFirDn2d.apply(x, self))
 
@@ -103,13 +104,25 @@ class FIRFilter:
         find = _kept_adjoint if self._keeps_weights else FIRFilter._make_adjoint
         return find(self, in_size[2:], out_size[2:])
 
+    @cached_property
+    def largest_gain(self) -> float:
+        """The largest factor by which the largest magnitude of an image may grow, or more; of taps that are numbers."""
+        return sum(abs(tap) for row in cast(Rows, self.taps) for tap in row)
+
+    def size_after(self, size: torch.Size) -> torch.Size:
+        """The size of the output for an input ``(N, C, H, W)`` of this size."""
+        left, right, top, bottom = self.padding
+        height = (size[2] * self.up[1] + top + bottom - self.size[0]) // self.down[1] + 1
+        width = (size[3] * self.up[0] + left + right - self.size[1]) // self.down[0] + 1
+        return torch.Size((*size[:2], height, width))
+
     def _make_adjoint(self, in_size: torch.Size, out_size: torch.Size) -> "FIRFilter":
         padding = []
         for axis, taps in enumerate(self.size[::-1]):
             near, up, down = self.padding[2 * axis], self.up[axis], self.down[axis]
             n_in, n_out = in_size[-1 - axis], out_size[-1 - axis]
             padding += [taps - 1 - near, (n_in - 1) * up + 1 + near - n_out * down]
-        make = FIRFilter if self._has_tensor else prepare_filter
+        make = FIRFilter if self.has_tensor else prepare_filter
         return make(_flip(self.taps), self.down, self.up, cast(Sides, tuple(padding)))
 
     def _too_small(self, x: Tensor) -> str:

@@ -32,6 +32,7 @@ class Activation:
         gain: default gain of `bias_act`, which keeps unit variance.
         homogeneous: scaling the input by c > 0 scales the output by c; `backward` then sees the output's sign.
         in_place: `function`, overwriting its input; None if there is none.
+        backward_in_place: `backward`, overwriting `grad`; None if there is none.
     """
 
     function: Callable[..., Tensor]
@@ -42,6 +43,7 @@ class Activation:
     gain: float = 1.0
     homogeneous: bool = False
     in_place: Callable[..., Tensor] | None = None
+    backward_in_place: Callable[..., Tensor] | None = None
 
 
 def register_activation(
@@ -107,6 +109,18 @@ def _selu_backward(grad: Tensor, y: Tensor) -> Tensor:
     return grad * torch.where(y > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA)
 
 
+def _snake(x: Tensor, alpha: float) -> Tensor:
+    return torch.add(x, torch.sin(x * alpha).square(), alpha=1 / alpha)
+
+
+def _snake_(x: Tensor, alpha: float) -> Tensor:
+    return x.add_((x * alpha).sin_().square_(), alpha=1 / alpha)
+
+
+def _snake_derivative(x: Tensor, alpha: float) -> Tensor:
+    return 1 + torch.sin(x * (2 * alpha))
+
+
 def _swish_derivative(x: Tensor) -> Tensor:
     s = torch.sigmoid(x)
     return s * (1 + x * (1 - s))
@@ -120,6 +134,7 @@ _ACTIVATIONS = {
         gain=sqrt(2),
         homogeneous=True,
         in_place=torch.relu_,
+        backward_in_place=lambda grad, y: _aten.threshold_backward(grad, y, 0.0, grad_input=grad),
     ),
     "lrelu": Activation(
         F.leaky_relu,
@@ -129,6 +144,7 @@ _ACTIVATIONS = {
         gain=sqrt(2),
         homogeneous=True,
         in_place=_aten.leaky_relu_,
+        backward_in_place=lambda grad, y, alpha: _aten.leaky_relu_backward(grad, y, alpha, True, grad_input=grad),
     ),
     "tanh": Activation(torch.tanh, lambda grad, y: grad * (1 - y.square()), in_place=torch.tanh_),
     "sigmoid": Activation(torch.sigmoid, lambda grad, y: grad * (y * (1 - y)), in_place=torch.sigmoid_),
@@ -136,4 +152,7 @@ _ACTIVATIONS = {
     "selu": Activation(F.selu, _selu_backward, in_place=torch.selu_),
     "softplus": Activation(lambda x: F.softplus(x, threshold=40.0), lambda grad, y: grad * -torch.expm1(-y)),
     "swish": Activation(F.silu, _times(_swish_derivative), through="input", gain=sqrt(2), in_place=_aten.silu_),
+    "snake": Activation(
+        _snake, _times(_snake_derivative), through="input", alpha=1.0, least_alpha=1e-12, in_place=_snake_
+    ),
 }

@@ -37,8 +37,10 @@ def bias_act(
         x: floating-point tensor of any rank that has dimension `dim`.
         bias: one number an index of `dim`; cast to `x`'s dtype.
         dim: dimension that `bias` runs along.
-        activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish or a registered name.
-        alpha: slope of lrelu (0.2, at least 0) or scale of elu (1.0, above 0); the other built-in ones have none.
+        activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish, snake (x + sin²(alpha x) / alpha,
+            arXiv:2006.08195) or a registered name.
+        alpha: slope of lrelu (0.2, at least 0) scale of elu (1.0, above 0) or frequency of snake
+            (1.0, above 0); the other built-in ones have none.
         gain: factor on the result, above 0; default sqrt(2) for relu, lrelu and swish, else 1.
         clamp: the result's largest magnitude, above 0; None for no limit. The derivative is 0 beyond it.
 
@@ -54,7 +56,7 @@ def bias_act(
         >>> bias_act(torch.tensor([[-1.0, 1.0]]), activation="lrelu", gain=1.0)
         tensor([[-0.2000,  1.0000]])
     """
-    settings = _make_settings("bias_act", activation, alpha, gain, clamp)
+    settings = make_settings("bias_act", activation, alpha, gain, clamp)
     if not x.is_floating_point() or not -x.ndim <= dim < x.ndim:
         raise ValueError(f"bias_act: x must be floating-point with a dimension {dim}, got {x.dtype} {tuple(x.shape)}")
     if bias is not None:
@@ -114,11 +116,11 @@ def check_activation(
     clamp: float | None = None,
 ) -> None:
     """Check the constants of a layer when it is built, as `bias_act` would when it is called."""
-    _make_settings(caller, activation, alpha, gain, clamp)
+    make_settings(caller, activation, alpha, gain, clamp)
 
 
 @dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
-class _Settings:
+class Settings:
     activation: Activation
     alpha: tuple[float, ...]  # empty for activations without one
     gain: float
@@ -135,7 +137,7 @@ class _Settings:
         return _scale(grad, self.gain, in_place=not torch.is_grad_enabled())
 
 
-def _make_settings(caller: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> _Settings:
+def make_settings(caller: str, name: str, alpha: float | None, gain: float | None, clamp: float | None) -> Settings:
     activation = get_activation(caller, name)
     if alpha is not None and activation.alpha is None:
         raise ValueError(f"{caller}: activation {name!r} takes no alpha, got {alpha}")
@@ -145,14 +147,14 @@ def _make_settings(caller: str, name: str, alpha: float | None, gain: float | No
         check_number(caller, least=activation.least_alpha, alpha=alpha)
     if not gain > 0 or (clamp is not None and not clamp > 0):
         check_number(caller, above=0, gain=gain, clamp=1 if clamp is None else clamp)
-    return _Settings(activation, () if alpha is None else (alpha,), gain, clamp)
+    return Settings(activation, () if alpha is None else (alpha,), gain, clamp)
 
 
 class _BiasAct(FastFunction):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, bias: Tensor | None, dim: int, settings: _Settings) -> Tensor:
+    def forward(x: Tensor, bias: Tensor | None, dim: int, settings: Settings) -> Tensor:
         return _forward(x, bias, settings, in_place=True)
 
     @staticmethod
@@ -177,7 +179,7 @@ def _sum(grad: Tensor, dims: list[int]) -> Tensor:
     return grad.sum(dims, keepdim=True) if dims else grad
 
 
-def _forward(x: Tensor, bias: Tensor | None, settings: _Settings, in_place: bool = False) -> Tensor:
+def _forward(x: Tensor, bias: Tensor | None, settings: Settings, in_place: bool = False) -> Tensor:
     """`in_place` overwrites what is made on the way, for calls that leave no graph."""
     activation = settings.activation
     early, late = (settings.gain, 1.0) if activation.homogeneous else (1.0, settings.gain)

@@ -32,7 +32,7 @@ def modulated_conv2d(
     kernel: Tensor | Sequence[Any] | None = None,
     noise: Tensor | None = None,
     fused: bool | None = None,
-    gain: float = 1.0,
+    gain: float | Tensor = 1.0,
     eps: float = 1e-8,
     padding_mode: str = "zeros",
     resample_method: str = "fir",
@@ -56,7 +56,7 @@ def modulated_conv2d(
         fused: True for one grouped convolution over per-sample weights, False or None to scale activations around
             one shared convolution. The results are equal. On a CPU, fused takes 1.0 to 12 times as long, but 0.75 to
             0.96 for one image of 64 channels and 64x64 pixels under ``torch.compile``.
-        gain: factor on the result, before the noise.
+        gain: factor on the result, before the noise; a number or a scalar tensor.
         eps: added to the squared norms.
 
     Shape:
@@ -92,7 +92,7 @@ def modulated_conv2d(
     if x.dtype == torch.float16 or style.dtype == torch.float16:
         style, floor = _unit_magnitude(style, eps, demodulate)
     scale = in_dtype(_demodulation(weight, style, floor), x.dtype) if demodulate else None
-    if gain != 1:
+    if isinstance(gain, Tensor) or gain != 1:
         style, scale = (style * gain, None) if scale is None else (style, scale * gain)
     form = _per_sample if fused and x.shape[0] else _shared
     return form(x, weight, in_dtype(style, x.dtype), scale, noise, conv)

@@ -16,9 +16,9 @@ from .._checks import check_choice, check_ints, is_int
 from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
 from ..data import ImageDataModule
-from ..models import Generator
-from ..models.class_names import difference
+from ..models import StyleGenerator
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
+from .draws import check_labels, draw_latents, remarks
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
 from .perceptual_path_length import SIMILARITIES, perceptual_path_length
 from .real_features import RealImages, real_features
@@ -90,7 +90,7 @@ class QualityMeter:
         self._real_features: Tensor | None = None
 
     @torch.no_grad()
-    def __call__(self, generator: Generator | str | os.PathLike[str]) -> QualityReport:
+    def __call__(self, generator: StyleGenerator | str | os.PathLike[str]) -> QualityReport:
         """Measure a generator on its device.
 
         Args:
@@ -99,20 +99,24 @@ class QualityMeter:
         Raises:
             ValueError: a generator of other images or classes than the data, or of images that are not finite.
         """
-        if not isinstance(generator, Generator):
+        if not isinstance(generator, StyleGenerator):
             generator = load_generator(generator)
         self._check_generator(generator)
         device = next(generator.parameters()).device
         with _evaluation_mode(generator), _seeded_random_state(self.seed, device):
             real = self._compute_real_features(device)
-            z, labels = self._draw_latents(generator, device)
+            z, labels = draw_latents(generator, self._images, self._samples, seed=self.seed, device=device)
             fake = self._compute_fake_features(generator, z, labels)
             numbers = self._compute_distances(real, fake)
             if "recognised" in self._metrics:
-                numbers |= self._compute_recognition(fake, labels, generator.num_labels)
+                numbers |= self._compute_recognition(fake, labels, generator)
             if "perceptual_path_length" in self._metrics:
                 numbers |= self._compute_path_length(generator, z, labels)
-        return QualityReport(**self._settings(), **numbers)
+        return QualityReport(
+            **self._settings(generator),
+            notes=remarks(generator, with_recognition="recognised" in self._metrics),
+            **numbers,
+        )
 
     def _compute_real_features(self, device: torch.device) -> Tensor:
         self._space.to(device)
@@ -122,17 +126,7 @@ class QualityMeter:
             self._real_features = real_features(self._images, digest, self._space, device=device, cache=folder)
         return self._real_features.to(device)
 
-    def _draw_latents(self, generator: Generator, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Latents, and labels as frequent as in the data, or equally frequent if the data have other classes."""
-        source = torch.Generator().manual_seed(self.seed)
-        z = torch.randn(self._samples, generator.z_dim, generator=source).to(device)
-        if not generator.num_labels:
-            return z, None
-        same_classes = self.data.num_labels == generator.num_labels
-        counts = self._images.summary[1] if same_classes else torch.ones(generator.num_labels)
-        return z, torch.multinomial(counts, self._samples, replacement=True, generator=source).to(device)
-
-    def _compute_fake_features(self, generator: Generator, z: Tensor, labels: Tensor | None) -> Tensor:
+    def _compute_fake_features(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> Tensor:
         label_batches = [None] * len(z) if labels is None else labels.split(self.batch_size)
         batches = zip(z.split(self.batch_size), label_batches, strict=False)
         fake = torch.cat([self._space(generator(z, c, truncation_psi=self.truncation_psi)) for z, c in batches])
@@ -153,13 +147,14 @@ class QualityMeter:
             numbers["precision"], numbers["recall"] = precision_recall(real, fake)
         return numbers
 
-    def _compute_recognition(self, fake: Tensor, labels: Tensor | None, num_labels: int) -> dict[str, Any]:
+    def _compute_recognition(self, fake: Tensor, labels: Tensor | None, generator: StyleGenerator) -> dict[str, Any]:
         assert self._space.head is not None  # checked by the constructor
         logits = self._space.head(fake)
-        shares = recognition(logits, labels if logits.shape[1] == num_labels else None)
+        same_classes = generator.label_kind == "classes" and logits.shape[1] == generator.num_labels
+        shares = recognition(logits, labels if same_classes else None)
         return {**vars(shares), "classifier_accuracy": self._space.accuracy}
 
-    def _compute_path_length(self, generator: Generator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
+    def _compute_path_length(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         source = torch.Generator().manual_seed(self.seed + 1)
         ends = torch.randn(z.shape, generator=source).to(z)
         length = perceptual_path_length(
@@ -174,7 +169,7 @@ class QualityMeter:
         name = self.similarity if isinstance(self.similarity, str) else type(self.similarity).__name__
         return {"ppl": length, "similarity": name}
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, generator: StyleGenerator) -> dict[str, Any]:
         return {
             "features": self._space.name,
             "resize_filter": self._space.resize_filter,
@@ -182,7 +177,7 @@ class QualityMeter:
             "samples": self._samples,
             "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
-            "noise": "random",
+            "noise": generator.synthesis.noise_modes[0],
             "seed": self.seed,
         }
 
@@ -209,21 +204,16 @@ class QualityMeter:
             needed = ", ".join(f"{name} {metric.min_images}" for name, metric in METRICS.items())
             raise ValueError(f"QualityMeter: {argument} must {expected}, got {count!r}; images needed: {needed}")
 
-    def _check_generator(self, generator: Generator) -> None:
+    def _check_generator(self, generator: StyleGenerator) -> None:
         for name in ("resolution", "image_channels"):
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:
                 raise ValueError(f"QualityMeter: generator and data must have the same {name}, got {ours} and {theirs}")
-        classes, others = generator.class_names, self.data.class_names
-        if len(classes) == len(others) and classes != others:
-            raise ValueError(
-                f"QualityMeter: the generator must have the data's classes, in their order, got one "
-                f"{difference(classes, others)}; compare with data without labels"
-            )
+        check_labels(generator, self.data)
 
 
 @contextmanager
-def _evaluation_mode(generator: Generator) -> Iterator[None]:
+def _evaluation_mode(generator: StyleGenerator) -> Iterator[None]:
     training = [module for module in generator.modules() if module.training]
     generator.eval()
     try:

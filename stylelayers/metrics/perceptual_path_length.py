@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ..models import Generator
+from ..images.transparency import over_white
+from ..models import StyleGenerator
 from .feature_space import FeatureSpace
 
 SIMILARITIES = ("features", "vgg", "alex", "squeeze")
@@ -11,7 +12,7 @@ _STEP = 1e-4
 
 
 def perceptual_path_length(
-    generator: Generator,
+    generator: StyleGenerator,
     space: FeatureSpace,
     z: tuple[Tensor, Tensor],
     labels: Tensor | None,
@@ -28,7 +29,7 @@ def perceptual_path_length(
         generator: in evaluation mode.
         space: features whose squared distance is the similarity ``"features"``.
         z: latents ``(N, z_dim)`` of both ends.
-        labels: ``(N,)``, or None.
+        labels: ``(N,)`` or ``(N, num_labels)``, or None.
         similarity: ``"features"``, a network of LPIPS (``"vgg"``, ``"alex"``, ``"squeeze"``), or a module that maps two
             batches of images in [-1, 1] to distances ``(N,)``, quadratic in small differences.
         truncation_psi: of the styles.
@@ -62,7 +63,7 @@ class _StylesToImages(nn.Module):
     """The synthesis network as torchmetrics expects a generator; each call of `sample` gives one end of all paths."""
 
     def __init__(
-        self, generator: Generator, z: tuple[Tensor, Tensor], labels: Tensor | None, truncation_psi: float
+        self, generator: StyleGenerator, z: tuple[Tensor, Tensor], labels: Tensor | None, truncation_psi: float
     ) -> None:
         super().__init__()
         self.generator, self.labels, self.truncation_psi = generator, labels, truncation_psi
@@ -74,7 +75,7 @@ class _StylesToImages(nn.Module):
         return ws
 
     def forward(self, ws: Tensor) -> Tensor:
-        images = self.generator.synthesis(ws, noise="const")
+        images = over_white(self.generator.synthesis(ws, noise=self.generator.synthesis.fixed_noise))
         return (images + 1) * 127.5  # torchmetrics expects [0, 255]
 
 

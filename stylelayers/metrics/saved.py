@@ -15,10 +15,11 @@ from typing import Any, get_type_hints
 from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
 from ..data import ImageDataModule, digits, huggingface_dataset, image_archive, image_folder, torchvision_dataset
+from ..data.archive_labels import LABELS
 from ..data.huggingface_files import names_files
 from ..data.listing import class_folders, class_name, list_folder
 from ..data.options import AUTO
-from ..models import Generator
+from ..models import StyleGenerator
 from ..models.class_names import quoted
 
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
@@ -32,14 +33,15 @@ _PLAIN = (str, int, float, type(None))
 
 
 def data_for(
-    path: str | Path, data: str | Path | None, generator: Generator, *, trust: bool = False
+    path: str | Path, data: str | Path | None, generator: StyleGenerator, *, trust: bool = False
 ) -> ImageDataModule:
     """Real images of the generator's size and channels to compare it with.
 
     Args:
         path: of the generator.
-        data: ``"digits"``, or a folder of images; None for the data that the run at `path` was trained on. Images have
-            labels if the sub-folders are the generator's classes, by name or, if it knows no names, by number.
+        data: ``"digits"``, or a folder or zip archive of images; None for the data that the run at `path` was trained
+            on. Images have labels if the sub-folders are the generator's classes, by name or, if it knows no names, by
+            number, or if the archive has labels.
         generator: gives size and channels.
         trust: build whatever the run's ``config.yaml`` names as its data, as ``train.py`` does; also accept the file
             in the folder above a generator file.
@@ -50,20 +52,26 @@ def data_for(
     """
     if data is None and trust:
         return _build_by_hydra(_find_configuration(Path(path), trust))
-    if generator.image_channels not in (1, 3):
-        raise ValueError(f"data_for: generator must have 1 or 3 image_channels, got {generator.image_channels}")
+    if generator.image_channels > 4:
+        raise ValueError(f"data_for: generator must have 1 to 4 image_channels, got {generator.image_channels}")
     sizes: dict[str, Any] = {"resolution": generator.resolution, "image_channels": generator.image_channels}
     if data is None:
         return _build_data_of_run(_find_configuration(Path(path), trust), sizes)
     if str(data) == "digits":
         return digits(**sizes)
     folder = Path(os.path.expanduser(data))
-    if not str(data).strip() or not folder.is_dir():
-        raise ValueError(f"data_for: data must be digits or a folder of images, got {str(data)!r}, which is no folder")
-    return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
+    if not str(data).strip() or not folder.exists():
+        raise ValueError(
+            f"data_for: data must be digits, or a folder or zip archive of images, got {str(data)!r}, which does not "
+            "exist"
+        )
+    if folder.is_file() or (folder / LABELS).is_file():
+        return image_archive(folder, labels=generator.label_kind, **sizes)
+    labels = generator.label_kind == "classes" and _has_the_classes(folder, generator)
+    return image_folder(folder, labels=labels, **sizes)
 
 
-def _has_the_classes(folder: Path, generator: Generator) -> bool:
+def _has_the_classes(folder: Path, generator: StyleGenerator) -> bool:
     """Whether the sub-folders with images are the generator's classes; warn if not."""
     listing = list_folder(folder)
     found = [class_name(name) for name in class_folders(listing.images)]
@@ -88,7 +96,8 @@ def _find_configuration(path: Path, trust: bool) -> Path:
         return folder / CONFIGURATION
     if path.is_dir() or not above.is_file():
         raise ValueError(
-            f"data_for: data must be digits or a folder of images, since {str(path)!r} is not in the folder of a run"
+            f"data_for: data must be digits, or a folder or zip archive of images, since {str(path)!r} is not in the "
+            "folder of a run"
         )
     if folder.name != "checkpoints" and not trust:
         raise ValueError(f"{str(above)!r} lies a folder above {str(path)!r} and may be of anything; {_WAY_OUT}")

@@ -4,30 +4,30 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from ..layers._names import answers_to_other_names
-from ..layers.noise import Noise
-from .class_names import checked_class_names
 from .mapping import MappingNetwork
+from .style_generator import StyleGenerator
 from .synthesis import SynthesisNetwork
 
 
 @answers_to_other_names
-class Generator(nn.Module):
+class Generator(StyleGenerator):
     """Map latents to images. Each argument is kept as an attribute of the same name.
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         z_dim, w_dim: lengths of z and w.
-        num_labels: classes, 0 for an unconditional generator.
+        num_labels: classes, or numbers in a label vector; 0 for an unconditional generator.
         image_channels, channel_base, channel_max, architecture, activation, padding_mode, resample_method,
             resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
         mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
 
     Attributes:
-        class_names: names of the classes in class order, empty if they are not known. Training takes them from the
-            data; generator files and checkpoints store them.
+        class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
+            known.
+        label_kind: ``"classes"``, ``"vectors"`` or, without labels, ``"none"``: what it was trained on. Training takes
+            both from the data; generator files and checkpoints store them.
 
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
@@ -41,7 +41,7 @@ class Generator(nn.Module):
         torch.Size([2, 3, 32, 32])
     """
 
-    _class_names: tuple[str, ...] = ()
+    synthesis: SynthesisNetwork
 
     def __init__(
         self,
@@ -66,8 +66,7 @@ class Generator(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.synthesis = SynthesisNetwork(
+        synthesis = SynthesisNetwork(
             w_dim,
             resolution,
             image_channels=image_channels,
@@ -83,10 +82,10 @@ class Generator(nn.Module):
             device=device,
             dtype=dtype,
         )
-        self.mapping = MappingNetwork(
+        mapping = MappingNetwork(
             z_dim,
             w_dim,
-            self.synthesis.num_ws,
+            synthesis.num_ws,
             num_layers=mapping_layers,
             num_labels=num_labels,
             lr_multiplier=mapping_lr_multiplier,
@@ -95,39 +94,9 @@ class Generator(nn.Module):
             device=device,
             dtype=dtype,
         )
-        self.resolution = self.synthesis.resolution
-        self.z_dim, self.w_dim, self.num_labels = z_dim, w_dim, num_labels
-        self.image_channels, self.channel_base, self.channel_max = image_channels, channel_base, channel_max
+        super().__init__(synthesis, mapping)
+        self.channel_base, self.channel_max = channel_base, channel_max
         self.mapping_layers, self.mapping_lr_multiplier = mapping_layers, mapping_lr_multiplier
         self.w_mean_decay, self.architecture, self.activation = w_mean_decay, architecture, activation
         self.padding_mode, self.resample_method = padding_mode, resample_method
         self.resample_filter, self.normalize_style, self.clamp = tuple(resample_filter), normalize_style, clamp
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self._class_names
-
-    @class_names.setter
-    def class_names(self, names: Sequence[str]) -> None:
-        self._class_names = checked_class_names(names, self.num_labels, "Generator")
-
-    @property
-    def num_ws(self) -> int:
-        return self.synthesis.num_ws
-
-    def reset_parameters(self) -> None:
-        self.mapping.reset_parameters()
-        self.synthesis.reset_parameters()
-
-    def forward(
-        self,
-        z: Tensor,
-        labels: Tensor | Sequence[int] | int | None = None,
-        *,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise: Noise = "random",
-    ) -> Tensor:
-        ws = self.mapping(z, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
-        images: Tensor = self.synthesis(ws, noise=noise)
-        return images

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from .._checks import check_choice, check_ints
 from ..functional._autocast import at_least_float32
 from ..functional.activations import get_activation
-from ..layers import ConstantInput, EqualConv2d, StyledConv, ToRGB, Upsample2d
+from ..layers import ConstantInput, EqualConv2d, EqualLinear, StyledConv, ToRGB, Upsample2d
 from ..layers._names import answers_to_other_names
-from ..layers.noise import Noise, check_noise
+from ..layers.noise import NOISE_MODES, Noise, check_noise
 from ._inputs import as_floating
 from .pyramid import Pyramid
+from .style_generator import StyleSynthesis
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 
@@ -92,7 +93,7 @@ class SynthesisBlock(nn.Module):
 
 
 @answers_to_other_names
-class SynthesisNetwork(nn.Module):
+class SynthesisNetwork(StyleSynthesis):
     """Map styles to images.
 
     Args:
@@ -121,6 +122,8 @@ class SynthesisNetwork(nn.Module):
         >>> synthesis(torch.randn(2, synthesis.num_ws, 32)).shape
         torch.Size([2, 3, 16, 24])
     """
+
+    noise_modes = NOISE_MODES
 
     def __init__(
         self,
@@ -196,6 +199,25 @@ class SynthesisNetwork(nn.Module):
     @property
     def num_ws(self) -> int:
         return 2 * len(self.blocks)
+
+    def affine_maps(self) -> list[list[EqualLinear]]:
+        """The affine maps that read each style: that of a convolution, or of a ToRGB and the next convolution."""
+        readers: list[list[EqualLinear]] = [[] for _ in range(self.num_ws)]
+        first = 0
+        for block in self.blocks:
+            assert isinstance(block, SynthesisBlock)
+            layers = [layer for layer in (block.conv0, block.conv1, block.to_rgb) if layer is not None]
+            for index, layer in enumerate(layers, first):
+                readers[index].append(layer.conv.affine)
+            first += block.num_convs
+        return readers
+
+    def layer_names(self) -> list[str]:
+        height, width = self.resolution
+        last = len(self.blocks) - 1
+        levels = [(layer + 1) // 2 for layer in range(self.num_ws - 1)]
+        sizes = [f"{height >> last - level}x{width >> last - level}" for level in levels]
+        return [f"{layer}: {size}" for layer, size in enumerate([*sizes, "colours"])]
 
     def reset_parameters(self) -> None:
         for module in (self.input, *self.blocks, *([self.upsample] if self.upsample is not None else [])):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .._checks import check_number
-from ..models import Generator
+from ..models import StyleGenerator
 
 
 class AveragedGenerator(nn.Module):
@@ -24,17 +24,17 @@ class AveragedGenerator(nn.Module):
             those of `generator`.
     """
 
-    def __init__(self, generator: Generator, *, half_life: float, rampup: float | None = 0.05) -> None:
+    def __init__(self, generator: StyleGenerator, *, half_life: float, rampup: float | None = 0.05) -> None:
         super().__init__()
         check_number(
             "AveragedGenerator", above=0, half_life=half_life, **({} if rampup is None else {"rampup": rampup})
         )
         self.half_life, self.rampup = half_life, rampup
-        self.module = cast(Generator, deepcopy(generator).eval().requires_grad_(False))
+        self.module = cast(StyleGenerator, deepcopy(generator).eval().requires_grad_(False))
         self.given: frozenset[str] = frozenset()
 
     @torch.no_grad()
-    def update(self, generator: Generator, batch: int, images_seen: int) -> None:
+    def update(self, generator: StyleGenerator, batch: int, images_seen: int) -> None:
         """Follow `generator` after `batch` further images, the last of `images_seen`."""
         ramped = self.half_life if self.rampup is None else min(self.half_life, images_seen * self.rampup)
         averages, news = dict(self.module.named_parameters()), dict(generator.named_parameters())

@@ -12,7 +12,7 @@ from .._checks import check_ints, check_number
 from .._random_state import gather_random_states, resume_random_state
 from .._ranks import average_over_ranks
 from ..augment import AdaptiveAugment
-from ..models import Discriminator, Generator, MappingNetwork
+from ..models import Discriminator, MappingNetwork, StyleGenerator
 from .averaging import AveragedGenerator
 from .distributed import without_reducer
 from .guard import NonFiniteGuard
@@ -62,7 +62,7 @@ class GAN(LightningModule):
 
     def __init__(
         self,
-        generator: Generator,
+        generator: StyleGenerator,
         discriminator: Discriminator,
         loss: StyleGAN2Loss,
         generator_optimizer: OptimizerFactory,
@@ -112,17 +112,20 @@ class GAN(LightningModule):
         ]
 
     def setup(self, stage: str) -> None:
-        self.name_classes(getattr(getattr(self.trainer, "datamodule", None), "class_names", ()))
+        data = getattr(self.trainer, "datamodule", None)
+        self.name_classes(getattr(data, "class_names", ()), getattr(data, "label_kind", None))
 
-    def name_classes(self, names: Sequence[str]) -> None:
-        """Give the generator and its average, and so their files, the names that the data have for the classes."""
+    def name_classes(self, names: Sequence[str], label_kind: str | None = None) -> None:
+        """Give the generator and its average, and so their files, the names and the kind of the data's labels."""
         if names and len(names) == self.generator.num_labels:
             self.generator.class_names = self.average.module.class_names = tuple(names)
+        if label_kind is not None and (label_kind == "none") == (not self.generator.num_labels):
+            self.generator.label_kind = self.average.module.label_kind = label_kind
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GAN":
         """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""
         mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
-        wide = (*mappings, self.average, self.loss, self.augment)
+        wide = (*mappings, *self.generator.synthesis.float32_parts(), self.average, self.loss, self.augment)
         return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))
 
     def on_fit_start(self) -> None:
@@ -200,10 +203,9 @@ class GAN(LightningModule):
             self.logged["samples/diversity"] = ratio
 
     def _average_over_ranks(self) -> None:
-        """Average w_mean and logs over ranks."""
+        """Average running statistics and logs over ranks."""
         if self._has_other_ranks():
-            w_mean = self.generator.mapping.w_mean
-            average_over_ranks([*([] if w_mean is None else [w_mean]), *self.logged.values()])
+            average_over_ranks([*self.generator.running_statistics(), *self.logged.values()])
 
     def _has_other_ranks(self) -> bool:
         """Whether other ranks train the same model; a rehearsal, without a trainer, is each one's own."""
@@ -219,7 +221,7 @@ def _mean_pixel_deviation(images: Tensor) -> Tensor:
     return images.detach().float().std(0, correction=0).mean()
 
 
-def _check_agreement(generator: Generator, discriminator: Discriminator) -> None:
+def _check_agreement(generator: StyleGenerator, discriminator: Discriminator) -> None:
     for name in ("resolution", "image_channels", "num_labels"):
         ours, theirs = getattr(generator, name), getattr(discriminator, name)
         if ours != theirs:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import losses
-from ..models import Discriminator, Generator
+from ..models import Discriminator, StyleGenerator
 
 _PENALTIES = {  # from a live graph and, for compiled networks, through torch.func
     "r1": (losses.r1_penalty, losses.r1_penalty_vjp),
@@ -34,7 +34,7 @@ class NetworkCalls:
 
     def __init__(
         self,
-        generator: Generator,
+        generator: StyleGenerator,
         discriminator: Discriminator,
         augment: nn.Module | None = None,
         *,
@@ -87,7 +87,7 @@ class NetworkCalls:
         return losses.finite_difference_penalty(self.discriminate, images, labels, sigma=sigma)
 
 
-def _synthesize(generator: Generator, ws: Tensor) -> Tensor:
+def _synthesize(generator: StyleGenerator, ws: Tensor) -> Tensor:
     return cast(Tensor, generator.synthesis(ws))
 
 
@@ -100,12 +100,12 @@ def _discriminate(
     )
 
 
-def _path_lengths(generator: Generator, ws: Tensor) -> Tensor:
+def _path_lengths(generator: StyleGenerator, ws: Tensor) -> Tensor:
     ws = ws if ws.requires_grad else ws.detach().requires_grad_()  # the mapping network may be frozen
     return losses.path_lengths(generator.synthesis(ws), ws)
 
 
-def _path_lengths_vjp(generator: Generator, ws: Tensor) -> Tensor:
+def _path_lengths_vjp(generator: StyleGenerator, ws: Tensor) -> Tensor:
     return losses.path_lengths_vjp(generator.synthesis, ws)
 
 

@@ -2,7 +2,7 @@
 
 A number with b bits of mantissa does not change if less than its 2^b-th part is added. Running means change by such
 small parts, and so do mapping networks, whose weights are 100 times larger than their effect (``lr_multiplier`` 0.01):
-in bfloat16 they would stand still.
+in bfloat16 they would stand still. Phases of waves need the digits themselves.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,10 +15,9 @@ HALF = {"bf16-true": torch.bfloat16, "16-true": torch.float16}  # the trainer's 
 _Conversion = Callable[[Tensor], Tensor]
 
 
-def at_least_float32_in(parts: Iterable[nn.Module | None], convert: _Conversion) -> _Conversion:
+def at_least_float32_in(parts: Iterable[nn.Module | Tensor | None], convert: _Conversion) -> _Conversion:
     """`convert`, which moves tensors or changes their dtype, but with those of `parts` in float32 at least."""
-    modules = [part for part in parts if part is not None]
-    wide = {id(tensor) for module in modules for tensor in chain(module.parameters(), module.buffers())}
+    wide = {id(tensor) for part in parts if part is not None for tensor in _tensors(part)}
 
     def converted(tensor: Tensor) -> Tensor:
         result = convert(tensor)
@@ -26,6 +25,10 @@ def at_least_float32_in(parts: Iterable[nn.Module | None], convert: _Conversion)
         return tensor.to(result.device, torch.promote_types(tensor.dtype, torch.float32)) if is_narrow else result
 
     return converted
+
+
+def _tensors(part: nn.Module | Tensor) -> Iterable[Tensor]:
+    return (part,) if isinstance(part, Tensor) else chain(part.parameters(), part.buffers())
 
 
 def vanishing_eps(optimizers: Iterable[torch.optim.Optimizer], dtype: torch.dtype) -> float | None:

@@ -11,16 +11,16 @@ from torch.optim import Optimizer
 
 from ..augment import AdaptiveAugment
 from ..checkpoints import arguments_of
-from ..checkpoints._building import has_shape, with_current_names
-from ..checkpoints.training_checkpoint import CLASS_NAMES
-from ..models import Discriminator, Generator
+from ..checkpoints._building import has_shape, network_name, with_current_names
+from ..checkpoints.training_checkpoint import CLASS_NAMES, LABEL_KIND, NETWORKS, stored_class
+from ..models import Discriminator, StyleGenerator
 from ..models.class_names import difference
 
 
 class Trained(Protocol):
     """The part of a :class:`GAN` that checkpoints are compared with."""
 
-    generator: Generator
+    generator: StyleGenerator
     discriminator: Discriminator
     augment: nn.Module | None
     frozen: frozenset[str]
@@ -43,9 +43,11 @@ def identity(model: Trained) -> dict[str, Any]:
     """Entries of a checkpoint that describe its model."""
     return {
         "arguments": network_arguments(model),
+        NETWORKS: {name: network_name(getattr(model, name)) for name in _NETWORKS},
         "optimizers": [_class_of(optimizer) for optimizer in model.configure_optimizers()],
         "frozen": sorted(model.frozen),
         CLASS_NAMES: list(model.generator.class_names),
+        LABEL_KIND: model.generator.label_kind,
     }
 
 
@@ -53,8 +55,10 @@ def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -
     """Raise a ValueError unless a checkpoint's state fits `model`; `path` names the checkpoint."""
     there = {name: with_current_names(arguments) for name, arguments in (checkpoint.get("arguments") or {}).items()}
     here = network_arguments(model)
+    _check_class(stored_class(checkpoint).__name__, network_name(model.generator), path)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
     _check_meaning(there, here, path)
+    _check_label_kind(checkpoint.get(LABEL_KIND, "classes"), model.generator.label_kind, path)
     _check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, path)
     _check_frozen(checkpoint, model, path)
     for network, optimizer, saved in zip(
@@ -82,6 +86,12 @@ def widen_scalars(checkpoint: Mapping[str, Any], model: Trained) -> None:
                 moments.update({name: moments[name].reshape(1) for name in scalars if moments[name].ndim == 0})
 
 
+def _check_label_kind(saved: str, own: str, path: object) -> None:
+    """Raise a ValueError if a network with labels goes on with labels of another kind."""
+    if own != "none" and saved != own:
+        raise ValueError(f"the checkpoint {path} is of a run whose labels are {saved}, and the data's are {own}")
+
+
 def _check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -> None:
     """Raise a ValueError if both are known and differ: labels would change their meaning."""
     if saved and own and list(saved) != list(own):
@@ -103,6 +113,11 @@ def differing(there: NetworkArguments, here: NetworkArguments) -> list[tuple[str
         for name, value in there[network].items()
         if name in here.get(network, {}) and _as_list(value) != _as_list(here[network][name])
     ]
+
+
+def _check_class(saved: str, own: str, path: object) -> None:
+    if saved != own:
+        raise ValueError(f"the checkpoint {path} is of a generator of class {saved}, and here it is {own}")
 
 
 def _check_tensors(saved: Mapping[str, Tensor], own: Mapping[str, Tensor], path: object) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from stylelayers import Generator, __version__
 from stylelayers.checkpoints import describe, load_generator, save_generator
+from stylelayers.models import StyleGenerator
 from tests.conftest import assert_same
 
 DATA = Path(__file__).parents[1] / "data"
@@ -35,7 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def make(**options: Any) -> Generator:
+def make(**options: Any) -> StyleGenerator:
     """A generator that has seen a training batch and whose parameters are nowhere at their initial value."""
     generator = Generator(**{**SMALL, **options})
     with torch.no_grad():
@@ -45,7 +46,7 @@ def make(**options: Any) -> Generator:
     return generator
 
 
-def images(generator: Generator, **options: Any) -> torch.Tensor:
+def images(generator: StyleGenerator, **options: Any) -> torch.Tensor:
     labels = torch.arange(3) % generator.num_labels if generator.num_labels else None
     with torch.no_grad():
         return generator(
@@ -97,7 +98,7 @@ def test_metadata_are_plain_json(tmp_path: Path) -> None:
     path = save_generator(make(), tmp_path / "g.safetensors", summary={"images_seen": 5, "note": "a"})
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "3")
+    assert (metadata["format"], metadata["version"]) == ("stylelayers.generator", "4")
     assert (metadata["writer"], metadata["resolution"]) == (f"stylelayers {__version__}", "[8, 8]")
     assert json.loads(metadata["summary"]) == {"images_seen": 5, "note": "a"}
     assert set(json.loads(metadata["arguments"])) == set(ARGUMENTS)
@@ -155,11 +156,11 @@ GOOD = {"format": "stylelayers.generator", "version": "2", "arguments": json.dum
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, r"must be of format stylelayers\.generator, version 3 or older, got None, version None"),
+        (None, r"must be of format stylelayers\.generator, version 4 or older, got None, version None"),
         ({**GOOD, "format": "pt"}, r"must be of format stylelayers\.generator, .* got pt, version 2"),
-        ({**GOOD, "version": "4"}, r"version 3 or older, got stylelayers\.generator, version 4"),
-        ({**GOOD, "version": "4", "arguments": '{"new": 1}'}, "version 3 or older, got .* version 4"),
-        ({**GOOD, "version": "x"}, "version 3 or older, got .* version x"),
+        ({**GOOD, "version": "5"}, r"version 4 or older, got stylelayers\.generator, version 5"),
+        ({**GOOD, "version": "5", "arguments": '{"new": 1}'}, "version 4 or older, got .* version 5"),
+        ({**GOOD, "version": "x"}, "version 4 or older, got .* version x"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "w_dim": 7})}, "do not fit its arguments"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "depth": 7})}, "do not fit its arguments: .*depth"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "mapping_layers": 10**9})}, "mapping_layers must be at most"),

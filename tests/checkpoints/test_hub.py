@@ -12,6 +12,7 @@ import torch
 
 from stylelayers import Generator
 from stylelayers.checkpoints import describe, load_generator
+from stylelayers.models import StyleGenerator
 
 pytest.importorskip("huggingface_hub")
 
@@ -24,7 +25,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def generator() -> Generator:
+def generator() -> StyleGenerator:
     made = Generator((8, 12), z_dim=4, w_dim=5, num_labels=2, channel_base=32, padding_mode="reflect")
     with torch.no_grad():
         for tensor in made.state_dict().values():
@@ -33,13 +34,13 @@ def generator() -> Generator:
 
 
 @torch.no_grad()
-def images(generator: Generator) -> torch.Tensor:
+def images(generator: StyleGenerator) -> torch.Tensor:
     z = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
     result: torch.Tensor = generator(z, torch.tensor([0, 1, 1]), truncation_psi=0.5, noise="const")
     return result
 
 
-def test_hub_folders_round_trip(generator: Generator, tmp_path: Path) -> None:
+def test_hub_folders_round_trip(generator: StyleGenerator, tmp_path: Path) -> None:
     HubGenerator.of(generator, summary={"images_seen": 7}).save_pretrained(tmp_path / "mine")
     loaded = HubGenerator.from_pretrained(str(tmp_path / "mine"))
     assert torch.equal(images(loaded), images(generator))
@@ -49,7 +50,7 @@ def test_hub_folders_round_trip(generator: Generator, tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
-def test_hub_folders_load_without_the_hub(generator: Generator, tmp_path: Path) -> None:
+def test_hub_folders_load_without_the_hub(generator: StyleGenerator, tmp_path: Path) -> None:
     HubGenerator.of(generator).save_pretrained(tmp_path)
     assert torch.equal(images(load_generator(tmp_path)), images(generator))
     assert describe(tmp_path).arguments["num_labels"] == 2
@@ -58,7 +59,7 @@ def test_hub_folders_load_without_the_hub(generator: Generator, tmp_path: Path) 
     assert "library_name: stylelayers" in (tmp_path / "README.md").read_text()
 
 
-def test_our_files_load_without_a_configuration(generator: Generator, tmp_path: Path) -> None:
+def test_our_files_load_without_a_configuration(generator: StyleGenerator, tmp_path: Path) -> None:
     HubGenerator.of(generator).save_pretrained(tmp_path)
     (tmp_path / "config.json").unlink()
     assert torch.equal(images(HubGenerator.from_pretrained(tmp_path)), images(generator))

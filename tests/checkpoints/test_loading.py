@@ -21,6 +21,7 @@ from stylelayers.checkpoints import (
     save_generator,
     save_pytorch_port,
 )
+from stylelayers.models import StyleGenerator
 from tests.checkpoints.official_layout import Module, generator_module, official_pickle
 from tests.checkpoints.test_stylegan2 import GOLDEN_FILE, networks
 from tests.conftest import assert_same
@@ -48,12 +49,12 @@ def old_run(run: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def port_generator() -> Generator:
+def port_generator() -> StyleGenerator:
     return Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2)
 
 
 @torch.no_grad()
-def same_images(one: Generator, other: Generator) -> bool:
+def same_images(one: StyleGenerator, other: StyleGenerator) -> bool:
     z, labels = torch.randn(3, one.z_dim), torch.arange(3) if one.num_labels else None
     return torch.allclose(one(z, labels, noise="const"), other(z, labels, noise="const"), rtol=1e-5, atol=1e-5)
 
@@ -68,7 +69,8 @@ def test_checkpoints_contain_the_averaged_generator(run: Path) -> None:
     assert found.discriminator is not None and found.generator.padding_mode == "reflect"
     tensors = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(found.discriminator.epilogue.out.weight, tensors["discriminator.epilogue.out.weight"])
-    assert torch.equal(found.generator.synthesis.input.const, tensors["average.module.synthesis.input.const"])
+    synthesis: Any = found.generator.synthesis
+    assert torch.equal(synthesis.input.const, tensors["average.module.synthesis.input.const"])
 
 
 def test_early_checkpoints_load_by_their_configuration(run: Path, old_run: Path) -> None:
@@ -112,7 +114,7 @@ def test_runs_are_described(run: Path) -> None:
         assert told.parameters["generator"] == told.parameters["mapping"] + told.parameters["synthesis"] == parameters
         assert told.arguments["resolution"] == (8, 8) and told.arguments["padding_mode"] == "reflect"
         assert COUNTERS.items() <= told.summary.items()
-    assert (told.version, describe(run).version) == (None, 3)
+    assert (told.version, describe(run).version) == (None, 4)
 
 
 def test_describing_reads_no_tensors(run: Path, tmp_path: Path) -> None:

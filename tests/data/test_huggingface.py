@@ -167,6 +167,18 @@ def test_vectors_come_with_their_pictures(
     assert (source.read(1)[1].tolist(), source.read(1)[1].dtype) == (second, torch.float32)
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_vectors_of_a_data_module(parquet: Path, streaming: bool) -> None:
+    module = huggingface_dataset(
+        parquet, label_column="row", labels="vectors", streaming=streaming, resolution=4, batch_size=9, num_workers=0
+    )
+    ((images, labels),) = module.train_dataloader()
+    numbers = ((images[:, 0, 0, 0] + 1) * 127.5).round()
+    assert torch.equal(labels, torch.stack([torch.full((COUNT,), 0.5), numbers], dim=1))
+    drawn = module.draw_label_vectors(COUNT + 2, seed=1)[:, 1].tolist()
+    assert (drawn == [*range(COUNT), 0, 1]) == streaming
+
+
 @pytest.mark.parametrize("rows", [[[1.0], [1.0, 2.0]], [[1.0], None], [[1.0], [float("nan")]], [[1.0], []]])
 def test_vectors_that_are_none_are_named(rows: Any) -> None:
     table = datasets.Dataset.from_dict({"row": rows})

@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from stylelayers import Generator
 from stylelayers.demo import Explorer, Settings, layer_names, render
 from stylelayers.explore import factorize, style_statistics, styles_of_seeds, synthesize, to_pixels
+from stylelayers.models import StyleGenerator
 from tests.explore.tiny import tiny_generator
 
 
@@ -25,7 +25,7 @@ def pixels(explorer: Explorer, **settings: Any) -> NDArray[np.uint8]:
     return np.asarray(render(explorer, Settings(**settings)))
 
 
-def pixels_of(generator: Generator, ws: torch.Tensor, noise: str = "const") -> NDArray[np.uint8]:
+def pixels_of(generator: StyleGenerator, ws: torch.Tensor, noise: str = "const") -> NDArray[np.uint8]:
     return to_pixels(next(synthesize(generator, ws, noise=noise)))[0].numpy()
 
 

@@ -10,7 +10,6 @@ import torch
 from stylelayers import Generator
 from stylelayers.checkpoints import save_generator
 from stylelayers.explore import factorize, load_directions, save_directions, strips, styles_of_seeds
-from stylelayers.explore.directions import affine_maps
 from stylelayers.layers import ModulatedConv2d
 from tests.conftest import assert_same, randn
 from tests.explore.tiny import tiny_generator
@@ -56,7 +55,9 @@ def test_directions_are_orthonormal_strongest_first_and_of_one_sign() -> None:
 
 def test_no_unit_step_changes_styles_more_than_the_first() -> None:
     generator = tiny_generator()
-    stacked = torch.cat([each.weight.detach() * each.scale for layer in affine_maps(generator) for each in layer])
+    stacked = torch.cat(
+        [each.weight.detach() * each.scale for layer in generator.synthesis.affine_maps() for each in layer]
+    )
     steps = torch.nn.functional.normalize(torch.randn(500, 5), dim=1)
     strongest = float(factorize(generator).strengths[0])
     assert 0.5 * strongest < float((steps @ stacked.mT).square().sum(1).max()) <= strongest * 1.0001

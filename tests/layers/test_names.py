@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 from stylelayers import (
     BiasAct,
@@ -32,8 +33,12 @@ from stylelayers import (
 )
 from stylelayers.layers._names import ELSEWHERE
 
+SHARED = ("StyleGenerator", "StyleSynthesis")  # by networks with constructors of their own
 CONSTRUCTORS: dict[str, Any] = {
-    name: getattr(package, name) for package in (layers, models) for name in package.__all__
+    name: found
+    for package in (layers, models)
+    for name in package.__all__
+    if isinstance(found := getattr(package, name), type) and issubclass(found, nn.Module) and name not in SHARED
 }
 ANSWERS: tuple[tuple[Any, str, str], ...] = (
     (ModulatedConv2d, "upsample", "resample='up'"),

@@ -27,6 +27,7 @@ from stylelayers.metrics import (
     recognition,
     train_classifier,
 )
+from stylelayers.models import StyleGenerator
 from tests.training.tiny import tiny_gan
 
 
@@ -45,7 +46,7 @@ class Means(nn.Module):
 
 
 @pytest.fixture
-def generator() -> Generator:
+def generator() -> StyleGenerator:
     generator = tiny_gan().generator.eval()
     for name, parameter in generator.named_parameters():
         if name.endswith("noise.strength"):
@@ -59,7 +60,7 @@ def pictures(count: int = 60, *, labels: int = 0, seed: int = 0) -> ImageDataMod
     return ImageDataModule(dataset, batch_size=4, num_labels=labels)
 
 
-def measure(generator: Generator | str | Path, **options: Any) -> QualityReport:
+def measure(generator: StyleGenerator | str | Path, **options: Any) -> QualityReport:
     settings: dict[str, Any] = {"features": Means(), "samples": 40, "batch_size": 16, "cache": None}
     return QualityMeter(pictures(), **{**settings, **options})(generator)
 
@@ -67,7 +68,7 @@ def measure(generator: Generator | str | Path, **options: Any) -> QualityReport:
 # The report --------------------------------------------------------------------------------------------------------
 
 
-def test_a_report_has_the_numbers_that_were_asked_for_and_their_settings(generator: Generator) -> None:
+def test_a_report_has_the_numbers_that_were_asked_for_and_their_settings(generator: StyleGenerator) -> None:
     report = measure(generator, metrics=["fid", "perceptual_path_length"], truncation_psi=0.7, seed=3, max_real=50)
     assert set(report.numbers()) == {"fid", "ppl"}
     assert report.as_dict() | report.numbers() == report.as_dict()
@@ -77,7 +78,7 @@ def test_a_report_has_the_numbers_that_were_asked_for_and_their_settings(generat
     assert "fid " in str(report) and "truncation_psi" in str(report)
 
 
-def test_the_frechet_distance_is_that_of_the_images_by_hand(generator: Generator) -> None:
+def test_the_frechet_distance_is_that_of_the_images_by_hand(generator: StyleGenerator) -> None:
     report = measure(generator, metrics=["fid"])
     z = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
@@ -87,12 +88,12 @@ def test_the_frechet_distance_is_that_of_the_images_by_hand(generator: Generator
     assert report.fid == pytest.approx(frechet_distance(Means()(reals), Means()(fakes)), rel=1e-6)
 
 
-def test_files_and_folders_are_measured_like_the_network(tmp_path: Path, generator: Generator) -> None:
+def test_files_and_folders_are_measured_like_the_network(tmp_path: Path, generator: StyleGenerator) -> None:
     save_generator(generator, tmp_path / "generator.safetensors")
     assert measure(tmp_path) == measure(tmp_path / "generator.safetensors") == measure(generator)
 
 
-def test_a_seed_gives_the_same_numbers_and_nothing_is_disturbed(generator: Generator) -> None:
+def test_a_seed_gives_the_same_numbers_and_nothing_is_disturbed(generator: StyleGenerator) -> None:
     everything = ("fid", "kid", "precision_recall", "perceptual_path_length")
     generator.train()
     means = generator.mapping.state_dict()["w_mean"].clone()
@@ -106,7 +107,7 @@ def test_a_seed_gives_the_same_numbers_and_nothing_is_disturbed(generator: Gener
     assert torch.equal(generator.mapping.state_dict()["w_mean"], means)
 
 
-def test_samples_are_as_many_as_real_images_by_default(generator: Generator) -> None:
+def test_samples_are_as_many_as_real_images_by_default(generator: StyleGenerator) -> None:
     assert measure(generator, samples=None).samples == 60
 
 
@@ -142,7 +143,7 @@ def test_training_a_classifier_is_deterministic() -> None:
     assert classifier_of_digits.__defaults__ == (1,)  # grey, as the benchmark takes it
 
 
-def test_a_classifier_of_the_datas_labels(generator: Generator) -> None:
+def test_a_classifier_of_the_datas_labels(generator: StyleGenerator) -> None:
     report = QualityMeter(pictures(labels=3), features="classifier", samples=20, cache=None)(generator)
     assert report.class_shares is not None and len(report.class_shares) == 3
     assert report.asked_recognised is None  # the generator has no labels
@@ -177,7 +178,7 @@ def test_labels_are_asked_as_often_as_the_data_have_them() -> None:
         assert (counts == 0).tolist() == [share == 0 for share in shares]
 
 
-def test_perceptual_path_lengths_are_the_squared_speed_of_the_images(generator: Generator) -> None:
+def test_perceptual_path_lengths_are_the_squared_speed_of_the_images(generator: StyleGenerator) -> None:
     class SquaredDifference(nn.Module):
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
             return (a - b).double().square().sum((1, 2, 3))
@@ -204,7 +205,7 @@ def test_perceptual_path_lengths_are_the_squared_speed_of_the_images(generator: 
 # The cache ---------------------------------------------------------------------------------------------------------
 
 
-def test_features_of_real_images_are_computed_once(tmp_path: Path, generator: Generator) -> None:
+def test_features_of_real_images_are_computed_once(tmp_path: Path, generator: StyleGenerator) -> None:
     first, second, network = Means(), Means(), Means()
     report = measure(generator, features=first, cache=tmp_path, metrics=["fid"])
     again = measure(generator, features=second, cache=tmp_path, metrics=["fid"])
@@ -215,7 +216,7 @@ def test_features_of_real_images_are_computed_once(tmp_path: Path, generator: Ge
     assert file.suffix == ".safetensors"
 
 
-def test_another_network_filter_or_content_has_a_file_of_its_own(tmp_path: Path, generator: Generator) -> None:
+def test_another_network_filter_or_content_has_a_file_of_its_own(tmp_path: Path, generator: StyleGenerator) -> None:
     def files(data: ImageDataModule, space: FeatureSpace) -> int:
         QualityMeter(data, features=space, metrics=["fid"], samples=8, cache=tmp_path)(generator)
         return len(list(tmp_path.iterdir()))
@@ -230,7 +231,7 @@ def test_another_network_filter_or_content_has_a_file_of_its_own(tmp_path: Path,
     assert files(pictures(labels=3), space) == 5  # labels are no content of images
 
 
-def test_cached_features_of_changed_code_are_not_used(tmp_path: Path, generator: Generator) -> None:
+def test_cached_features_of_changed_code_are_not_used(tmp_path: Path, generator: StyleGenerator) -> None:
     before = measure(generator, cache=tmp_path, metrics=["fid"])
 
     class Means(nn.Module):
@@ -247,7 +248,7 @@ def test_cached_features_of_changed_code_are_not_used(tmp_path: Path, generator:
 
 
 @pytest.mark.parametrize("damage", [b"", b"damaged", None])
-def test_a_damaged_file_is_written_anew(tmp_path: Path, generator: Generator, damage: bytes | None) -> None:
+def test_a_damaged_file_is_written_anew(tmp_path: Path, generator: StyleGenerator, damage: bytes | None) -> None:
     report = measure(generator, cache=tmp_path, metrics=["fid"])
     (file,) = tmp_path.iterdir()
     whole = load_file(file)["features"].clone()  # else a map of the file
@@ -257,13 +258,13 @@ def test_a_damaged_file_is_written_anew(tmp_path: Path, generator: Generator, da
     assert torch.equal(load_file(file)["features"], whole)
 
 
-def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, generator: Generator) -> None:
+def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, generator: StyleGenerator) -> None:
     (tmp_path / "file").touch()
     with pytest.warns(UserWarning, match="features of real images were not kept"):
         measure(generator, cache=tmp_path / "file" / "folder", metrics=["fid"])
 
 
-def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, generator: Generator) -> None:
+def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, generator: StyleGenerator) -> None:
     monkeypatch.delenv("STYLELAYERS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "stylelayers"
@@ -299,7 +300,7 @@ def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         ({"features": nn.Identity()}, r"Identity must map \(16, 1, 8, 8\) to \(16, d\), got \(16, 1, 8, 8\)"),
     ],
 )
-def test_settings_that_cannot_be(options: dict[str, Any], message: str, generator: Generator) -> None:
+def test_settings_that_cannot_be(options: dict[str, Any], message: str, generator: StyleGenerator) -> None:
     with pytest.raises(ValueError, match=message):
         measure(generator, **options)
 
@@ -308,7 +309,9 @@ def test_settings_that_cannot_be(options: dict[str, Any], message: str, generato
     ("metrics", "least"),
     [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["perceptual_path_length"], 3)],
 )
-def test_the_least_number_of_images_of_each_metric(metrics: list[str] | None, least: int, generator: Generator) -> None:
+def test_the_least_number_of_images_of_each_metric(
+    metrics: list[str] | None, least: int, generator: StyleGenerator
+) -> None:
     options: dict[str, Any] = {"features": "random", "metrics": metrics, "cache": None}
     for count in (1, least - 1):
         if 0 < count < least:
@@ -321,14 +324,14 @@ def test_the_least_number_of_images_of_each_metric(metrics: list[str] | None, le
     assert all(math.isfinite(value) for value in report.numbers().values())
 
 
-def test_subsets_that_are_all_the_images_have_no_deviation(generator: Generator) -> None:
+def test_subsets_that_are_all_the_images_have_no_deviation(generator: StyleGenerator) -> None:
     assert measure(generator, metrics=["kid"], samples=60).as_dict().keys() >= {"kid", "kid_subset_size"}
     assert measure(generator, metrics=["kid"], samples=60).kid_deviation is None
     deviation = measure(generator, metrics=["kid"], samples=40).kid_deviation
     assert deviation is not None and deviation > 1e-6
 
 
-def test_generator_and_data_must_have_the_same_images(generator: Generator) -> None:
+def test_generator_and_data_must_have_the_same_images(generator: StyleGenerator) -> None:
     with pytest.raises(ValueError, match=r"the same resolution, got \(8, 8\) and \(16, 16\)"):
         QualityMeter(digits(resolution=16), features=Means(), cache=None)(generator)
     broken = tiny_gan().generator
@@ -372,7 +375,7 @@ def test_weights_that_cannot_be_fetched_end_in_one_line(monkeypatch: pytest.Monk
         assert QualityMeter(pictures(), cache=None)._space.name == "random filters"
 
 
-def test_inception_takes_grey_images_as_bytes(monkeypatch: pytest.MonkeyPatch, generator: Generator) -> None:
+def test_inception_takes_grey_images_as_bytes(monkeypatch: pytest.MonkeyPatch, generator: StyleGenerator) -> None:
     fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3", reason="torch-fidelity is missing")
     monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda *_, **__: None)
     monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)  # random weights

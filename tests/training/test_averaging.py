@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from stylelayers import Generator
+from stylelayers.models import StyleGenerator
 from stylelayers.training import AveragedGenerator
 from tests.training.tiny import tiny_gan
 
 
-def pair(**options: Any) -> tuple[Generator, AveragedGenerator]:
+def pair(**options: Any) -> tuple[StyleGenerator, AveragedGenerator]:
     """A generator whose parameters are 1 everywhere, and an average that begins at 0."""
     generator = tiny_gan().generator
     average = AveragedGenerator(generator, **options)

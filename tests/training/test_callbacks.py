@@ -16,13 +16,14 @@ from stylelayers import Generator
 from stylelayers.checkpoints import describe, load_generator
 from stylelayers.explore import latents_of_seeds
 from stylelayers.images import save_grid
+from stylelayers.models import StyleGenerator
 from stylelayers.training import GAN, GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput
 from tests.training.tiny import BATCH, fit, tiny_gan
 
 TRAINER = cast(Trainer, SimpleNamespace(is_global_zero=True))
 
 
-def model_with(generator: Generator, images_seen: int = 0) -> GAN:
+def model_with(generator: StyleGenerator, images_seen: int = 0) -> GAN:
     """What the callbacks look at."""
     average = SimpleNamespace(module=generator.eval())
     return cast(GAN, SimpleNamespace(average=average, images_seen=images_seen))

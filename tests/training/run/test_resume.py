@@ -76,7 +76,8 @@ def run(
     data = ImageDataModule(Flipped(), batch_size=BATCH, num_workers=workers, num_labels=LABELS)
     loss: dict[str, Any] = {"r1_interval": 3, "path_length_interval": 2, "style_mixing": 0.5, "r1_form": r1_form}
     model = tiny_gan(labels=LABELS, augment=augment, **loss)
-    torch.nn.init.constant_(model.generator.synthesis.blocks[0].conv1.noise.strength, 0.1)  # type: ignore[union-attr, arg-type]
+    strengths: Any = model.generator.synthesis.blocks
+    torch.nn.init.constant_(strengths[0].conv1.noise.strength, 0.1)
     state = State()
     fit(model, iterations, state, LatestCheckpoint(folder), resume=resume, data=data)
     return state

@@ -1,0 +1,141 @@
+"""What all generators share: a mapping network in front of a synthesis network of any kind."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import EqualLinear
+from ..layers.noise import Noise
+from .class_names import checked_class_names, checked_label_kind
+from .mapping import MappingNetwork
+
+
+class StyleSynthesis(nn.Module):
+    """A synthesis network, as generators and the tools around them use it.
+
+    Attributes:
+        w_dim: length of w.
+        resolution: ``(height, width)`` of the images.
+        image_channels: of the images.
+        noise_modes: names that ``forward(ws, noise=...)`` takes, the default first; only ``"none"`` without noise
+            inputs.
+
+    Shape:
+        `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``.
+    """
+
+    w_dim: int
+    resolution: tuple[int, int]
+    image_channels: int
+    noise_modes: tuple[str, ...]
+
+    @property
+    def num_ws(self) -> int:
+        """Number of styles."""
+        raise NotImplementedError
+
+    @property
+    def fixed_noise(self) -> str:
+        """The mode under which equal styles give equal images: the stored maps, or ``"none"`` if there are none."""
+        return "const" if "const" in self.noise_modes else "none"
+
+    def affine_maps(self) -> list[list[EqualLinear]]:
+        """The affine maps that read each style."""
+        raise NotImplementedError
+
+    def layer_names(self) -> list[str]:
+        """Number and size of the layer that reads each style, for people."""
+        raise NotImplementedError
+
+    def running_statistics(self) -> list[Tensor]:
+        """Buffers that follow the batches of training."""
+        return []
+
+    def float32_parts(self) -> list[nn.Module | Tensor]:
+        """Modules and tensors that need more digits than half precision has."""
+        return [*self.running_statistics()]
+
+    def reset_parameters(self) -> None:
+        raise NotImplementedError
+
+
+class StyleGenerator(nn.Module):
+    """Map latents to images: a mapping network, then a synthesis network.
+
+    A class of generators builds both from its arguments, and keeps each as an attribute of the same name: files
+    store them.
+
+    Args:
+        synthesis: any synthesis network.
+        mapping: a mapping network for its styles.
+
+    Attributes:
+        class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
+            known.
+        label_kind: ``"classes"``, ``"vectors"`` or, without labels, ``"none"``: what it was trained on. Training takes
+            both from the data; generator files and checkpoints store them.
+    """
+
+    _class_names: tuple[str, ...] = ()
+    _label_kind: str | None = None
+
+    def __init__(self, synthesis: StyleSynthesis, mapping: MappingNetwork) -> None:
+        super().__init__()
+        self.synthesis, self.mapping = synthesis, mapping
+        self.resolution, self.image_channels = synthesis.resolution, synthesis.image_channels
+        self.z_dim, self.w_dim, self.num_labels = mapping.z_dim, mapping.w_dim, mapping.num_labels
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str]) -> None:
+        self._class_names = checked_class_names(names, self.num_labels, "Generator")
+
+    @property
+    def label_kind(self) -> str:
+        return checked_label_kind(self._label_kind, self.num_labels, "Generator")
+
+    @label_kind.setter
+    def label_kind(self, kind: str | None) -> None:
+        self._label_kind = checked_label_kind(kind, self.num_labels, "Generator")
+
+    @property
+    def num_ws(self) -> int:
+        return self.synthesis.num_ws
+
+    def reset_parameters(self) -> None:
+        self.mapping.reset_parameters()
+        self.synthesis.reset_parameters()
+
+    def running_statistics(self) -> list[Tensor]:
+        """Buffers that follow the batches of training; ranks average them."""
+        w_mean = self.mapping.w_mean
+        return [*([] if w_mean is None else [w_mean]), *self.synthesis.running_statistics()]
+
+    def forward(
+        self,
+        z: Tensor,
+        labels: Tensor | Sequence[int] | int | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise: Noise | None = None,
+    ) -> Tensor:
+        """Map to images.
+
+        Args:
+            z, labels, truncation_psi, truncation_cutoff: as in :class:`MappingNetwork`.
+            noise: as in the synthesis network; None for its default, random noise if it has noise inputs.
+        """
+        ws = self.mapping(z, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
+        images: Tensor = self.synthesis(ws, **({} if noise is None else {"noise": noise}))
+        return images
+
+
+def device_and_dtype(generator: StyleGenerator) -> tuple[torch.device, torch.dtype]:
+    """Where a generator computes its images, and in which dtype."""
+    parameter = next(generator.synthesis.parameters())
+    return parameter.device, parameter.dtype
