@@ -173,7 +173,7 @@ class QualityMeter:
         return {
             "features": self._space.name,
             "resize_filter": self._space.resize_filter,
-            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown"),
+            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown") + self._images.choice,
             "samples": self._samples,
             "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
