@@ -12,6 +12,8 @@ from torch import Tensor
 from .._checks import is_int
 
 LABELS = "dataset.json"
+_MOST_CLASSES = 1_000_000
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,12 @@ def _pairs(labels: Any, where: str) -> dict[str, Any] | None:
 def _as_tensor(labels: list[Any], names: Sequence[str], where: str) -> Tensor:
     length = len(labels[0]) if isinstance(labels[0], list) else None
     for name, label in zip(names, labels, strict=True):
-        if not (_is_vector(label, length) if length else is_int(label) and label >= 0):
-            kind = f"a list of {length} numbers like the first one" if length else "a class number"
+        if not (_is_vector(label, length) if length else is_int(label) and 0 <= label < _MOST_CLASSES):
+            kind = (
+                f"a list of {length} numbers like the first one"
+                if length
+                else f"a class number below {_MOST_CLASSES:,}"
+            )
             raise ValueError(f"{where}: the label of {name!r} must be {kind}, got {label!r}")
     return torch.from_numpy(np.array(labels, dtype=np.float32 if length else np.int64))
 
@@ -106,7 +112,7 @@ def _is_vector(label: Any, length: int) -> bool:
         isinstance(label, list)
         and len(label) == length
         and all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in label)
-        and bool(np.isfinite(label).all())
+        and all(-_LARGEST <= each <= _LARGEST for each in label)
     )
 
 

@@ -43,6 +43,7 @@ class Source:
         paired: pictures come in pairs with their labels.
         vectors: labels are vectors of `num_labels` numbers, not classes.
         remarks: for the first line of a run.
+        skipped: the files that were left out as unreadable, each with the reason.
     """
 
     pictures: Any
@@ -55,11 +56,17 @@ class Source:
     paired: bool = False
     vectors: bool = False
     remarks: Sequence[str] = ()
+    skipped: Sequence[str] = ()
 
     @property
     def label_kind(self) -> str:
         """``"none"``, ``"classes"`` or ``"vectors"``."""
         return (VECTORS if self.vectors else CLASSES) if self.num_labels else NONE
+
+    def describe_labels(self) -> str:
+        """``"no labels"``, ``"10 classes"`` or ``"vectors of 40"``."""
+        kinds = {NONE: "no labels", CLASSES: f"{self.num_labels} classes", VECTORS: f"vectors of {self.num_labels}"}
+        return kinds[self.label_kind]
 
     def __len__(self) -> int:
         return len(self.pictures)
