@@ -110,8 +110,8 @@ def _list_zip(caller: str, path: Path) -> _Content:
         rows = {name: row for row, name in enumerate(every.names)}
         shown = [name for name in rows if not any(map(is_hidden, PurePosixPath(name).parts))]
         images = [name for name in shown if name.lower().endswith(ENDINGS)]
-        packed = f"{_shared_folder(images)}{LABELS}"  # of an archive that holds a folder in this layout
-        label_file = packed if packed in rows and LABELS not in rows else LABELS
+        folders = [*reversed(PurePosixPath(f"{_shared_folder(images)}x").parents)]  # of an archive of a folder
+        label_file = next((name for each in folders if (name := str(each / LABELS)) in rows), LABELS)
         text = every[rows[label_file]].read() if label_file in rows else None
     except ValueError as error:
         raise ValueError(f"{caller}: root: {error}") from None

@@ -5,7 +5,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -81,17 +81,11 @@ class ZipFiles(Sequence[io.BytesIO]):
 
     def __getitem__(self, index: int) -> io.BytesIO:  # type: ignore[override]
         size = int(self._rows[index, 2])
-        content = self._read(index, size)
-        if len(content) != size:
-            raise ValueError(f"it has not the {size:,} bytes that the archive says")
-        return io.BytesIO(content)
-
-    def peek(self, index: int) -> io.BytesIO:
-        """The first bytes of a file, which mostly hold the header of an image."""
-        return io.BytesIO(self._read(index, _START)[:_START])
+        start = self._read(index, min(size, _START))
+        return io.BytesIO(start) if size <= _START else _LargeFile(start, lambda: self._read(index, size))
 
     def _read(self, index: int, length: int) -> bytes:
-        """At most one byte more than the first `length` of a file; a stored one may have fewer or more."""
+        """The first `length` bytes of a file, which are all of it if it is so long."""
         offset, packed, size, _, method, flags = (int(number) for number in self._rows[index])
         if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
             raise ValueError("it is encrypted, or packed by a method other than deflate; pack the archive anew")
@@ -103,7 +97,10 @@ class ZipFiles(Sequence[io.BytesIO]):
             raise ValueError("the archive is cut off or damaged there")
         start = offset + _LOCAL_HEADER.size + sum(_LOCAL_HEADER.unpack(header))
         content = _read_at(file, packed if length == size else min(packed, length), start)
-        return _inflate(content, length) if method == _DEFLATED else content
+        content = _inflate(content, length) if method == _DEFLATED else content
+        if len(content) < length or (len(content) > length and length == size):
+            raise ValueError(f"it has not the {size:,} bytes that the archive says")
+        return content[:length]
 
     def _open(self) -> int:
         """A file descriptor of this process."""
@@ -120,6 +117,40 @@ class ZipFiles(Sequence[io.BytesIO]):
             process, descriptor = self._descriptor
             if process == os.getpid():
                 os.close(descriptor)
+
+
+class _LargeFile(io.BytesIO):
+    """A file in memory that is read whole when more than its start is asked for: headers need no more.
+
+    Args:
+        start: the first bytes.
+        load: returns all of them.
+    """
+
+    def __init__(self, start: bytes, load: Callable[[], bytes]) -> None:
+        super().__init__(start)
+        self._load: Callable[[], bytes] | None = load
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._load is not None and (size is None or size < 0 or self.tell() + size > _START):
+            self._complete()
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            self._complete()
+        return super().seek(offset, whence)
+
+    def getvalue(self) -> bytes:
+        self._complete()
+        return super().getvalue()
+
+    def _complete(self) -> None:
+        if self._load is not None:
+            content, position, self._load = self._load(), self.tell(), None
+            super().seek(0)
+            self.write(content)
+            super().seek(position)
 
 
 def _read_at(descriptor: int, count: int, offset: int) -> bytes:

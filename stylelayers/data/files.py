@@ -31,8 +31,6 @@ class ImageFiles(Protocol):
 
     def __getitem__(self, index: int) -> File: ...
 
-    def peek(self, index: int) -> File: ...
-
 
 class FolderFiles(Sequence[str]):
     """Paths of files in a folder, by number.
@@ -50,8 +48,6 @@ class FolderFiles(Sequence[str]):
 
     def __getitem__(self, index: int) -> str:  # type: ignore[override]
         return self._prefix + self.names[index]
-
-    peek = __getitem__
 
     @property
     def stats(self) -> Tensor:
@@ -102,7 +98,7 @@ def find_readable(
     Raises:
         ValueError: one file cannot be read (``on_error="raise"``), or none can.
     """
-    index = index_files(root, files.names, files.stats, files.__getitem__, peek=files.peek, decode=verify == "decode")
+    index = index_files(root, files.names, files.stats, files.__getitem__, decode=verify == "decode")
     if not index.errors:
         return ReadableFiles(files, int(index.headers[:, 2].max()), "")
     errors = tuple(f"{root / index.names[row]} ({reason})" for row, reason in index.errors.items())

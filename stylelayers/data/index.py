@@ -82,13 +82,7 @@ class Index:
 
 
 def index_files(
-    key: Path,
-    names: Names,
-    stats: Tensor,
-    open_file: Callable[[int], File],
-    *,
-    peek: Callable[[int], File] | None = None,
-    decode: bool = False,
+    key: Path, names: Names, stats: Tensor, open_file: Callable[[int], File], *, decode: bool = False
 ) -> Index:
     """Read the headers of image files, or decode all of them, as far as that was not done before.
 
@@ -97,10 +91,8 @@ def index_files(
         names: of the files in it.
         stats: int64 ``(N, 2)``, which change when a file changes; negative where nothing is known.
         open_file: gives the path of a file, or the open file, for its row.
-        peek: likewise, but may leave out what follows the first bytes.
         decode: decode every file whole.
     """
-    peek = peek or open_file
     level = _DECODED if decode else _HEADER
     path = cache_folder() / "images" / f"{hashlib.sha256(os.fsencode(key.resolve())).hexdigest()[:32]}.safetensors"
     with _locked(path):
@@ -108,7 +100,7 @@ def index_files(
         if early is not None:
             index.copy_rows(early)
         todo = (index.checked < level).nonzero()[:, 0].tolist()
-        for row, found in zip(todo, _examined(open_file, peek, todo, decode=decode), strict=True):
+        for row, found in zip(todo, _examined(open_file, todo, decode=decode), strict=True):
             if isinstance(found, Header):
                 index.set_header(row, found, level)
             else:
@@ -118,17 +110,12 @@ def index_files(
     return index
 
 
-def _examined(
-    open_file: Callable[[int], File], peek: Callable[[int], File], rows: list[int], *, decode: bool
-) -> Iterator[Header | str]:
+def _examined(open_file: Callable[[int], File], rows: list[int], *, decode: bool) -> Iterator[Header | str]:
     """The header of each file, or the reason why it cannot be read, in order."""
 
     def examine(row: int) -> Header | str:
         try:
-            try:
-                header = read_header(peek(row))
-            except ValueError:
-                header = read_header(open_file(row))
+            header = read_header(open_file(row))
             if decode:
                 decode_picture(open_file(row), header.channels)
             return header

@@ -114,7 +114,7 @@ def contact_sheet(data: OpenedData, *, images: int = 64, side: int = 128) -> Ten
 def _measure_files(source: Source, indices: Tensor, decode: bool) -> tuple[np.ndarray, list[str], list[str]]:
     """Row, width, height, channels and mode of each file that can be read; the modes; and the errors."""
     files = source.pictures
-    index = index_files(source.root, files.names, files.stats, files.__getitem__, peek=files.peek, decode=decode)  # type: ignore[arg-type]
+    index = index_files(source.root, files.names, files.stats, files.__getitem__, decode=decode)  # type: ignore[arg-type]
     good = indices[index.checked[indices] > 0]
     table = torch.cat([good[:, None], index.headers[good].long()], dim=1).numpy()
     return table, index.modes, [f"{source.name(row)} ({reason})" for row, reason in index.errors.items()]

@@ -134,7 +134,10 @@ class ImageDataModule(LightningDataModule):
         if not -1.0 <= image.min() <= image.max() <= 1.0:
             low, high = image.min().item(), image.max().item()
             raise ValueError(f"ImageDataModule: dataset images must be in [-1, 1], got values in [{low:g}, {high:g}]")
-        if self.num_labels and not 0 <= int(label) < self.num_labels:
+        if isinstance(label, Tensor) and label.ndim == 1:
+            if label.shape != (self.num_labels,) or not label.isfinite().all():
+                raise ValueError(f"ImageDataModule: labels must be {self.num_labels} finite numbers, got {label}")
+        elif self.num_labels and not 0 <= int(label) < self.num_labels:
             raise ValueError(
                 f"ImageDataModule: labels must be in [0, {self.num_labels}), the number of labels, got {label}"
             )

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from .._checks import check_choice, check_ints
+from .writing import encode_png
 
 ENCODINGS = {"png": (1, 2, 3, 4), "jpeg": (1, 3), "webp": (3, 4)}
 """Formats by name, with the numbers of channels that they store."""
@@ -25,10 +26,10 @@ def encode_image(image: Image.Image, encoding: str, quality: int) -> bytes:
             ``"webp"``.
         quality: 1 to 100, of the last two; 100 makes WebP lossless.
     """
-    options: dict[str, Any] = {"compress_level": 0}
-    if encoding == "jpeg":
-        options = {"quality": quality, "subsampling": 0}
-    elif encoding == "webp":
+    if encoding == "png":
+        return encode_png(image)
+    options: dict[str, Any] = {"quality": quality, "subsampling": 0}
+    if encoding == "webp":
         options = {"quality": quality, "lossless": quality == _LOSSLESS, "exact": True}
     buffer = io.BytesIO()
     plain = Image.frombytes(image.mode, image.size, image.tobytes())  # without the profile and EXIF of the source
