@@ -16,12 +16,14 @@ class Line(NamedTuple):
     Attributes:
         label: a class number, a list of numbers or None.
         width, height: in pixels, as written.
+        length: of the file in bytes.
         error: name of the image and the reason why it cannot be read; empty if it can.
     """
 
     label: Any
     width: int
     height: int
+    length: int
     error: str
 
 

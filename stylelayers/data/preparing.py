@@ -10,11 +10,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .._checks import check_choice, check_ints
@@ -30,7 +33,7 @@ from .transforms import check_channels, render
 
 ON_ERROR = ("raise", "list", "skip")
 PARQUET = "parquet"
-_BATCH = 16  # images that a process hands over at a time
+_PACK, _MOST = 4 << 20, 16  # bytes and images that a process hands over at a time
 _OWN = (".parquet", "dataset.json", ".lock")
 
 
@@ -171,9 +174,9 @@ class _EncodedImages(Dataset[tuple[bytes, Line]]):
             picture, label = source.read(index)
             image = eight_bits(render(picture, self.channels, self.frame), self.channels)
         except (ValueError, OSError) as error:
-            return b"", Line(None, 0, 0, f"{source.name(index)} ({' '.join(str(error).split())})")
+            return b"", Line(None, 0, 0, 0, f"{source.name(index)} ({' '.join(str(error).split())})")
         content = encode_image(image, self.encoding, self.quality)
-        return content, Line(_plain(label) if source.num_labels else None, image.width, image.height, "")
+        return content, Line(_plain(label) if source.num_labels else None, image.width, image.height, len(content), "")
 
 
 def _plain(label: Any) -> int | list[float]:
@@ -183,10 +186,20 @@ def _plain(label: Any) -> int | list[float]:
 
 def _encoded(images: _EncodedImages, start: int, workers: int) -> Iterator[list[tuple[bytes, Line]]]:
     """The images from a place on, in order, some at a time."""
-    if start < len(images):
-        yield from DataLoader(
-            images, batch_size=_BATCH, sampler=range(start, len(images)), num_workers=workers, collate_fn=list
-        )
+    if start == len(images):
+        return
+    height, width = images.frame.resolution if images.frame else (1024, 1024)
+    some = min(max(_PACK // (height * width * images.channels), 1), _MOST)
+    places = range(start, len(images))
+    for packed, lines in DataLoader(images, some, sampler=places, num_workers=workers, collate_fn=_pack):
+        content, ends = packed.numpy().tobytes(), accumulate(line.length for line in lines)
+        yield [(content[end - line.length : end], line) for end, line in zip(ends, lines, strict=True)]
+
+
+def _pack(items: list[tuple[bytes, Line]]) -> tuple[Tensor, list[Line]]:
+    """Files as one tensor, which goes through shared memory: a pipe would block the worker of a killed process."""
+    content = b"".join(each for each, _ in items)
+    return torch.from_numpy(np.frombuffer(bytearray(content), dtype=np.uint8)), [line for _, line in items]
 
 
 def _check_sizes(data: OpenedData, first: Line | None, lines: list[tuple[bytes, Line]], settings: Preparation) -> None:
