@@ -264,3 +264,14 @@ def test_arrays_and_images_in_memory_are_read_alike() -> None:
     expected = torch.from_numpy(RAMP).float()[None] * 2 - 1
     for image in (values, values.astype(np.int32), Image.fromarray(values).convert("I")):
         torch.testing.assert_close(ImageTransform(SIDE, 1)(image), expected, atol=LEVEL, rtol=0)
+
+
+def test_a_very_large_picture_is_read(tmp_path: Path) -> None:
+    large = Image.new("1", (14000, 14000))
+    large.paste(1, (0, 0, 7000, 14000))
+    large.save(tmp_path / "x.png")
+    with pytest.warns(Image.DecompressionBombWarning):
+        seen, trained = both(tmp_path / "x.png", 1)
+    assert torch.equal(seen, trained)
+    assert (seen[0, :, 0] == 1).all()
+    assert (seen[0, :, -1] == -1).all()
