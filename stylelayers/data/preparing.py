@@ -4,57 +4,26 @@ Work is done in a folder ``TARGET.part``, which an interrupted start leaves behi
 the settings, a journal with a line per image of the source, and the unfinished data set. The target appears whole.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from .._checks import check_choice, check_ints
 from .._whole_files import whole_file
-from ..images.conversion import eight_bits
-from ..images.encoding import SUFFIXES, check_encoding, encode_image
-from ..images.resizing import make_frame
+from ..images.encoding import SUFFIXES
+from .encoded_images import PARQUET, EncodedImages, Preparation, fingerprint, read_encoded
 from .journal import Journal, Line
 from .opening import OpenedData
-from .options import AUTO
 from .targets import FolderTarget, Target, ZipTarget, remove_tree
-from .transforms import check_channels, render
 
 ON_ERROR = ("raise", "list", "skip")
-PARQUET = "parquet"
-_PACK, _MOST = 4 << 20, 16  # bytes and images that a process hands over at a time
 _OWN = (".parquet", "dataset.json", ".lock")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """What becomes of the images.
-
-    Args:
-        resolution: ``(height, width)`` in pixels; None keeps the size, which must be one.
-        resize, resize_filter: as in :class:`ImageOptions`.
-        channels: 1 (grey), 2 (grey and alpha), 3 (RGB), 4 (RGB and alpha), or ``"auto"``: as many as the images have.
-        format: ``"png"`` (not compressed), ``"jpeg"`` or ``"webp"``; ``"parquet"`` for shards of PNG files.
-        quality: 1 to 100, of JPEG and WebP, which is lossless at 100.
-    """
-
-    resolution: tuple[int, int] | None = None
-    resize: str = "crop"
-    resize_filter: str = "lanczos"
-    channels: int | str = 3
-    format: str = "png"
-    quality: int = 95
 
 
 @dataclass(frozen=True)
@@ -116,7 +85,7 @@ def prepare(
     """
     check_ints("prepare", 0, workers=workers)
     check_choice("prepare", "on_error", on_error, ON_ERROR)
-    images = _EncodedImages(data, settings)
+    images = EncodedImages(data, settings)
     _check_target(data, target, settings, overwrite)
     with _work_folder(target) as folder:
         described = {**asdict(settings), "channels": images.channels, "data": fingerprint(data)}
@@ -127,7 +96,7 @@ def prepare(
             early = [*data.source.skipped, *journal.errors]
             if early and on_error == "raise":
                 raise UnreadableImagesError(early, _ADVICE)
-            for lines in _encoded(images, len(journal.lines), workers):
+            for lines in read_encoded(images, len(journal.lines), workers):
                 failed = [line.error for _, line in lines if line.error]
                 _check_sizes(data, journal.lines[0] if journal.lines else None, lines, settings)
                 journal.write(lines)
@@ -152,56 +121,6 @@ class _SizesError(ValueError):
     """The images are of several sizes, so that what was done is of no use."""
 
 
-class _EncodedImages(Dataset[tuple[bytes, Line]]):
-    """The files of a prepared data set, each with its line of the journal."""
-
-    def __init__(self, data: OpenedData, settings: Preparation) -> None:
-        given = settings.channels
-        self.channels = data.source.find_channels() if given == AUTO else check_channels("prepare", given)  # type: ignore[arg-type]
-        self.encoding = "png" if settings.format == PARQUET else settings.format
-        check_encoding("prepare", self.encoding, settings.quality, self.channels)
-        frame = make_frame("prepare", settings.resolution or 1, settings.resize, settings.resize_filter)
-        self.frame = frame if settings.resolution else None
-        self.data, self.quality = data, settings.quality
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __getitem__(self, place: int) -> tuple[bytes, Line]:
-        source, indices = self.data.source, self.data.indices
-        index = place if indices is None else int(indices[place])
-        try:
-            picture, label = source.read(index)
-            image = eight_bits(render(picture, self.channels, self.frame), self.channels)
-        except (ValueError, OSError) as error:
-            return b"", Line(None, 0, 0, 0, f"{source.name(index)} ({' '.join(str(error).split())})")
-        content = encode_image(image, self.encoding, self.quality)
-        return content, Line(_plain(label) if source.num_labels else None, image.width, image.height, len(content), "")
-
-
-def _plain(label: Any) -> int | list[float]:
-    """A label for JSON; a number of float32 by its shortest digits."""
-    return label if isinstance(label, int) else [float(str(value)) for value in np.asarray(label, dtype=np.float32)]
-
-
-def _encoded(images: _EncodedImages, start: int, workers: int) -> Iterator[list[tuple[bytes, Line]]]:
-    """The images from a place on, in order, some at a time."""
-    if start == len(images):
-        return
-    height, width = images.frame.resolution if images.frame else (1024, 1024)
-    some = min(max(_PACK // (height * width * images.channels), 1), _MOST)
-    places = range(start, len(images))
-    for packed, lines in DataLoader(images, some, sampler=places, num_workers=workers, collate_fn=_pack):
-        content, ends = packed.numpy().tobytes(), accumulate(line.length for line in lines)
-        yield [(content[end - line.length : end], line) for end, line in zip(ends, lines, strict=True)]
-
-
-def _pack(items: list[tuple[bytes, Line]]) -> tuple[Tensor, list[Line]]:
-    """Files as one tensor, which goes through shared memory: a pipe would block the worker of a killed process."""
-    content = b"".join(each for each, _ in items)
-    return torch.from_numpy(np.frombuffer(bytearray(content), dtype=np.uint8)), [line for _, line in items]
-
-
 def _check_sizes(data: OpenedData, first: Line | None, lines: list[tuple[bytes, Line]], settings: Preparation) -> None:
     good = [line for _, line in lines if not line.error]
     if settings.resolution or not good:
@@ -213,17 +132,6 @@ def _check_sizes(data: OpenedData, first: Line | None, lines: list[tuple[bytes, 
             f"prepare: resolution must be given for images of several sizes, {first.width}x{first.height} and "
             f"{odd.width}x{odd.height} (width and height)"
         )
-
-
-def fingerprint(data: OpenedData) -> str:
-    """A checksum of the names, sizes, dates and labels of the images of a data set, as far as they are known."""
-    digest, source = hashlib.sha256(), data.source
-    digest.update(repr((data.group, dict(data.arguments), len(source), source.num_labels, source.class_names)).encode())
-    stats = getattr(source.pictures, "stats", None)
-    names = getattr(source.pictures, "names", None)
-    for tensor in (stats, getattr(names, "text", None), getattr(names, "ends", None), source.labels, data.indices):
-        digest.update(b"-" if tensor is None else tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _check_target(data: OpenedData, target: Path, settings: Preparation, overwrite: bool) -> None:
@@ -299,7 +207,7 @@ def _check_same(folder: Path, described: dict[str, Any], overwrite: bool) -> Non
         unfinished.write_text(json.dumps(described), encoding="utf-8")
 
 
-def _open_target(folder: Path, target: Path, images: _EncodedImages, settings: Preparation) -> Target:
+def _open_target(folder: Path, target: Path, images: EncodedImages, settings: Preparation) -> Target:
     suffix = SUFFIXES[images.encoding]
     if target.suffix.lower() == ".zip":
         return ZipTarget(folder, suffix)
