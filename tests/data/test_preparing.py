@@ -228,7 +228,8 @@ def command(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "number",
+    [signal.SIGKILL, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGINT, signal.SIGTERM))],
 )
 @pytest.mark.usefixtures("interruptible")
 def test_a_command_that_is_ended_goes_on(tmp_path: Path, number: signal.Signals) -> None:
