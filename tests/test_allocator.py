@@ -17,7 +17,7 @@ COUNT = """
 import resource, torch
 old = torch.ones(16 << 20)  # 64 MiB, twice what glibc ever takes from memory that it keeps
 faults = []
-for _ in range(4):
+for _ in range(12):  # a small block may have settled in the gap that an earlier copy left
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     old.clone()
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -45,7 +45,9 @@ def is_kept(folder: Path, call: str, *arguments: str, **environment: str) -> boo
         text=True,
     )
     assert found.returncode == 0, found.stderr
-    return int(found.stdout.split()[-1]) < 8  # of at least 32, with pages of 2 MiB, that a new mapping takes
+    faults = int(found.stdout.split()[-1])
+    assert faults < 4 or faults >= 32, found.stdout  # a new mapping takes 32 pages of 2 MiB, or thousands of 4 KiB
+    return faults < 4
 
 
 @glibc

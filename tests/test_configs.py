@@ -90,7 +90,7 @@ def test_an_experiment_begins_with_its_command_and_changes_something(path: Path)
 
 # Presets -----------------------------------------------------------------------------------------------------------
 
-DATA = {"digits": (), "image_folder": ("data.root=images",), "torchvision": ()}
+DATA = {"digits": (), "folder": ("data.root=images",), "archive": ("data.root=images.zip",), "torchvision": ()}
 PUBLISHED = {  # resolution: batch_size, channel_base, lr, average_half_life
     32: (32, 16384, 0.0025, 10_000),
     256: (16, 16384, 0.0025, 5000),
@@ -154,7 +154,7 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
         (("experiment=faces256", "data.root=faces"), "loss.r1_gamma", 0.8),
         (("experiment=faces256", "data.root=faces"), "model.generator.channel_base", 16384),
         (("experiment=reflect",), "model.generator.z_dim", 64),
-        (("data=image_folder", "data.root=images", "preset=digits"), "model.generator.z_dim", 64),
+        (("data=folder", "data.root=images", "preset=digits"), "model.generator.z_dim", 64),
         (("~preset",), "model.generator.z_dim", 512),
     ],
 )

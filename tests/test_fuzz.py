@@ -31,7 +31,7 @@ METRICS = (
 )
 GROUPS = (
     *((), ("augment=ada",), ("augment=diffaugment",), ("loss=r3gan",), ("loss=hinge",), ("loss=wgan_gp",)),
-    *(METRICS, ("experiment=reflect",), ("data=image_folder", "data.root=images")),
+    *(METRICS, ("experiment=reflect",), ("data=folder", "data.root=images")),
 )
 NUMBERS = (
     "-1",

@@ -83,7 +83,7 @@ def test_a_signal_ends_a_run_with_all_its_files_and_the_command_to_resume(number
 
 def test_a_file_deleted_in_mid_run_is_named_and_the_run_can_be_resumed(tmp_path: Path) -> None:
     files = image_files(tmp_path / "images", count=12)
-    options = ("data=image_folder", f"data.root={files}")
+    options = ("data=folder", f"data.root={files}")
     run = process(tmp_path, *ENDLESS, *options)
     wait_for(lambda: seen(tmp_path) > 0, run)
     gone = sorted(files.rglob("*.png"))[0]
@@ -96,7 +96,7 @@ def test_a_file_deleted_in_mid_run_is_named_and_the_run_can_be_resumed(tmp_path:
 
 def test_a_killed_data_worker_ends_the_run_with_an_error(tmp_path: Path) -> None:
     files = image_files(tmp_path / "images", count=12)
-    run = process(tmp_path, *ENDLESS, "data=image_folder", f"data.root={files}", "data.num_workers=1")
+    run = process(tmp_path, *ENDLESS, "data=folder", f"data.root={files}", "data.num_workers=1")
     wait_for(lambda: seen(tmp_path) > 0, run)
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
     if not children.is_file():

@@ -71,7 +71,7 @@ def test_every_preset_trains(experiment: str, tmp_path: Path, monkeypatch: pytes
 
 def test_a_folder_of_mixed_files_and_a_rectangle(tmp_path: Path) -> None:
     root = image_files(tmp_path / "images")
-    overrides = ("data=image_folder", f"data.root={root}", "data.resolution=[8,12]", "data.labels=true")
+    overrides = ("data=folder", f"data.root={root}", "data.resolution=[8,12]", "data.labels=true")
     generator = trained(tmp_path / "run", *overrides)
     assert (generator.resolution, generator.image_channels, generator.num_labels) == ((8, 12), 3, 2)
 

@@ -17,7 +17,7 @@ from tests.training.tiny import TINY, command_line, image_files, process, tiny_c
 WRONG = {
     "misspelt key": (("loss.r1_gama=1",), "loss.r1_gama is not a key .* did you mean loss.r1_gamma?.*--help"),
     "no such key": (("xyzzy=1",), "xyzzy is not a key of the configuration; python train.py --help"),
-    "no such data": (("data=cifar",), "'data/cifar'.*digits.*image_folder.*torchvision"),
+    "no such data": (("data=cifar",), "'data/cifar'.*archive.*digits.*folder.*torchvision"),
     "no such experiment": (("experiment=digit",), "'experiment/digit'.*cifar10.*digits_sweep.*faces256.*reflect"),
     "no such preset": (("preset=published",), "preset must be one of digits, got published; ~preset for"),
     "a root folder for the trainer": (
@@ -29,8 +29,14 @@ WRONG = {
     "a bad value of a sweep": (("-m", "loss.r1_gamma=-1,1"), r"loss\.r1_gamma must be .*at least 0, got -1"),
     "sweep without -m": (("loss.r1_gamma=1,2",), r"loss\.r1_gamma=1,2.*--multirun"),
     "no folder given": (("data=image_folder",), r"data\.root must name a folder .* got None"),
-    "a key of other data": (("data=digits", "data.root=x"), "data.root is a key of data=image_folder .*choose data="),
-    "a key of other data, misspelt": (("data=digits", "data.rot=x"), "did you mean data.root of data=image_folder or"),
+    "a key of other data": (
+        ("data=digits", "data.root=x"),
+        r"data\.root is a key of data=archive and .*choose data=",
+    ),
+    "a key of other data, misspelt": (
+        ("data=digits", "data.rot=x"),
+        "did you mean data.root of data=archive or",
+    ),
     "a key of an augmentation": (("augment.target=1",), "augment.target is a key of augment=ada alone"),
     "no plugin": (
         ("-m", "hydra/launcher=submitit_slurm", "seed=1"),
@@ -43,11 +49,11 @@ WRONG = {
     "a path with an apostrophe": (("resume=it's",), r"""quote the value, .* "resume='it\\'s'"|'resume='"""),
     "a path in another alphabet": (("data.root=写真",), "quote the value, .*data.root='写真'"),
     "no folder at home": (
-        ("data=image_folder", "data.root=~/absent"),
+        ("data=folder", "data.root=~/absent"),
         r"data\.root .* '/.*/absent', which does not exist",
     ),
-    "missing folder": (("data=image_folder", "data.root=absent"), r"data\.root .* 'absent', which does not exist"),
-    "empty folder": (("data=image_folder", "data.root=empty"), r"data\.root .*'empty', which holds no .*\.png"),
+    "missing folder": (("data=folder", "data.root=absent"), r"data\.root .* 'absent', which does not exist"),
+    "empty folder": (("data=folder", "data.root=empty"), r"data\.root .*'empty', which holds no .*\.png"),
     "unreachable resolution": (("data.resolution=31",), "resolution must be a power of two times .*such as .*got 31"),
     "a mapping for a list": (("model.freeze={a:b}",), r"model\.freeze={a:b}: Cannot merge"),
     "a key of nothing below one that is there": (
@@ -138,7 +144,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image_files(folder / "images")
     (folder / "empty").mkdir()
     torch.save({"state_dict": {}}, folder / "other.ckpt")
-    train.train(tiny_config(folder / "run", "data=image_folder", f"data.root={folder / 'images'}"))
+    train.train(tiny_config(folder / "run", "data=folder", f"data.root={folder / 'images'}"))
     (folder / "run" / "checkpoints" / "last.ckpt").rename(folder / "last.ckpt")
     return folder
 
@@ -156,7 +162,7 @@ def test_one_line_says_what_to_change(
     options = [argument for argument in arguments if argument.startswith("-")]
     overrides = arguments[len(options) :]
     shutil.rmtree(folder / "runs", ignore_errors=True)
-    data = () if any(text.startswith("data=") for text in overrides) else ("data=image_folder", "data.root=images")
+    data = () if any(text.startswith("data=") for text in overrides) else ("data=folder", "data.root=images")
     with pytest.raises(SystemExit) as end:
         command_line(monkeypatch, folder, *options, *TINY, *data, *overrides)
     line = end.value.code

@@ -9,26 +9,37 @@ from typing import TYPE_CHECKING, Any
 from .._extras import needs_extra
 
 with needs_extra(__name__, "train"):
+    from .source import Source
     from .transforms import ImageTransform, TransformedImages
 
 if TYPE_CHECKING:
+    from .archive import image_archive
     from .digits_set import digits
     from .folder import image_folder
     from .module import ImageDataModule
+    from .options import ImageOptions
+    from .pairs import dataset_images
     from .torchvision_sets import torchvision_dataset
 
 _IMPORTED_AT_FIRST_USE = {
     "ImageDataModule": "module",
+    "ImageOptions": "options",
+    "dataset_images": "pairs",
     "digits": "digits_set",
+    "image_archive": "archive",
     "image_folder": "folder",
     "torchvision_dataset": "torchvision_sets",
 }
 
 __all__ = [
     "ImageDataModule",
+    "ImageOptions",
     "ImageTransform",
+    "Source",
     "TransformedImages",
+    "dataset_images",
     "digits",
+    "image_archive",
     "image_folder",
     "torchvision_dataset",
 ]

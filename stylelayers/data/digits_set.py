@@ -4,18 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import TensorDataset
 
+from .._checks import check_choice, check_ints, check_resolution
 from .module import ImageDataModule, check_loader
-from .transforms import ImageTransform, check_image_arguments
+from .source import CLASSES, NONE, Labels, label_kind
+from .transforms import ImageTransform
 
 
 def digits(
     *,
     resolution: int | Sequence[int] = 32,
     image_channels: int = 1,
-    labels: bool = True,
+    labels: Labels = "classes",
     batch_size: int = 32,
     num_workers: int = 0,
 ) -> ImageDataModule:
@@ -28,7 +29,7 @@ def digits(
     Args:
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (the same value in red, green and blue).
-        labels: return the digit, 0 to 9, as the label; if False, training is unconditional.
+        labels: ``"classes"``: the digit, 0 to 9, is the label; ``"none"``: training is unconditional.
         batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
 
@@ -38,14 +39,17 @@ def digits(
     """
     from sklearn.datasets import load_digits
 
-    size = check_image_arguments("digits", resolution, image_channels)
+    check_ints("digits", image_channels=image_channels)
+    check_choice("digits", "image_channels", image_channels, (1, 3))
+    size = check_resolution("digits", resolution)
+    kind = check_choice("digits", "labels", label_kind(labels), (NONE, CLASSES))
     check_loader("digits", batch_size, num_workers)
     scans = load_digits()
-    transform = ImageTransform(size, 1, resize="fit", resample=Image.Resampling.BICUBIC)
+    transform = ImageTransform(size, 1, resize="fit", resize_filter="bicubic")
     greys = scans.images.astype(np.float32) * (255.0 / 16.0)  # (1797, 8, 8) in [0, 255]
     images = torch.stack([transform(grey) for grey in greys])  # (1797, 1, H, W)
-    targets = torch.from_numpy(scans.target).long() * labels
-    names = [str(digit) for digit in range(10)] if labels else []
+    targets = torch.from_numpy(scans.target).long() * (kind == CLASSES)
+    names = [str(digit) for digit in range(10)] if kind == CLASSES else []
     return ImageDataModule(
         _Digits(images.expand(-1, image_channels, -1, -1), targets),
         batch_size=batch_size,

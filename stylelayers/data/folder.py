@@ -1,12 +1,15 @@
 """A folder of image files as training data."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from torch import Tensor
+
 from .._checks import check_choice
-from ..images.reading import ENDINGS, decode_picture
+from ..images.reading import ENDINGS
+from .archive import open_archive
+from .archive_labels import LABELS
+from .files import VERIFY, FolderFiles, find_readable
 from .listing import (
     Listing,
     class_labels,
@@ -16,119 +19,90 @@ from .listing import (
     expand_root,
     list_folder,
 )
-from .module import ImageDataModule, check_loader
-from .transforms import ImageTransform, TransformedImages, check_image_arguments
+from .module import ImageDataModule
+from .names import Names
+from .options import ImageOptions, takes_image_options
+from .source import CLASSES, VECTORS, Source
 
 _EXPECTED = "a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images"
-_FILES_IN_FLIGHT = 1024
 
 
-def image_folder(
-    root: str | Path | None,
-    *,
-    resolution: int | Sequence[int] = 32,
-    image_channels: int = 3,
-    labels: bool = False,
-    resize: str = "crop",
-    horizontal_flip: bool = False,
-    on_error: str = "raise",
-    batch_size: int = 32,
-    num_workers: int = 0,
-) -> ImageDataModule:
+@takes_image_options
+def image_folder(root: str | Path | None, *, verify: str = "header", options: ImageOptions) -> ImageDataModule:
     """All image files below a folder, at any depth, sorted by path.
 
     Files may be JPEG, PNG, WebP, TIFF, BMP or GIF, of any size and mode, see :mod:`stylelayers.images.reading`.
     Hidden files and folders (``.name``) and those of operating systems are ignored; the other files are counted in
-    the run's first line, with a warning if any of them look like images. Every file is decoded once here, in several
-    threads, so that a damaged one cannot end the training later.
+    the run's first line, with a warning if any of them look like images. The header of every file is read once, and
+    kept in an index in the cache folder (``$STYLELAYERS_CACHE``, or ``stylelayers`` in the user's cache folder).
+
+    A folder that holds a ``dataset.json`` is read as :func:`image_archive` does.
 
     Args:
         root: the folder.
-        resolution: side in pixels, or ``(height, width)``.
-        image_channels: 1 (grey) or 3 (RGB).
-        labels: label an image by its sub-folder of ``root``. The sub-folders that hold readable images are the
-            classes, numbered from 0 in alphabetical order and named like them; a warning names the empty ones. If
-            False, training is unconditional.
-        resize: ``"crop"`` covers the target and keeps the centre, ``"fit"`` adds black bars, ``"stretch"``
-            changes the aspect ratio.
-        horizontal_flip: mirror an image with probability 0.5 whenever it is read.
-        on_error: ``"raise"`` an error that names the first unreadable file, or ``"skip"`` such files with a warning.
-        batch_size: images per batch and process.
-        num_workers: processes that load images; 0 loads them in the training process.
+        verify: ``"header"`` finds files that are no images before training, ``"decode"`` damaged ones too: every file
+            is decoded once, and again when it has changed.
+        options: see :class:`ImageOptions`. With ``labels="classes"`` the sub-folders of `root` that hold readable
+            images are the classes, numbered from 0 in alphabetical order; a warning names the empty ones.
 
     Raises:
         ValueError: an argument is out of range, the folder holds no readable image, one is unreadable
-            (``on_error="raise"``), or the sub-folders name fewer than two classes (``labels=True``).
+            (``on_error="raise"``), or the sub-folders name fewer than two classes (``labels="classes"``).
     """
-    size = check_image_arguments("image_folder", resolution, image_channels, resize)
-    check_choice("image_folder", "on_error", on_error, ("raise", "skip"))
-    check_loader("image_folder", batch_size, num_workers)
-    listing = _list_images(root)
-    paths, skipped = _select_readable(listing, image_channels, on_error)
-    targets, names = class_labels(paths, listing) if labels else ([0] * len(paths), [])
-    empty = describe_empty_classes(paths, listing) if labels else ""
-    if problems := [text for text in (describe_ignored_images(listing), skipped, empty) if text]:
-        warnings.warn(f"image_folder: {str(listing.folder)!r}: {'; '.join(problems)}", stacklevel=2)
-    transform = ImageTransform(size, image_channels, resize=resize, horizontal_flip=horizontal_flip)
-    return ImageDataModule(
-        TransformedImages(list(zip(paths, targets, strict=True)), transform, labels=labels),
-        batch_size=batch_size,
-        num_workers=num_workers,
-        num_labels=len(names),
-        class_names=names,
+    check_choice("image_folder", "verify", verify, VERIFY)
+    folder = expand_root("image_folder", root, _EXPECTED)
+    if (folder / LABELS).is_file():
+        source = open_archive("image_folder", folder, verify, options)
+    else:
+        source = _open_folder(_list_images(root, folder), verify, options)
+    return options.make_module(source, "image_folder")
+
+
+def _open_folder(listing: Listing, verify: str, options: ImageOptions) -> Source:
+    readable = find_readable(
+        "image_folder",
+        _EXPECTED,
+        listing.folder,
+        FolderFiles(listing.folder, listing.images),
+        verify=verify,
+        on_error=options.on_error,
+    )
+    labels, classes = _label(readable.files.names, listing, options)
+    empty = describe_empty_classes(readable.files.names, listing) if classes else ""
+    if problems := [text for text in (describe_ignored_images(listing), readable.skipped, empty) if text]:
+        warnings.warn(f"image_folder: {str(listing.folder)!r}: {'; '.join(problems)}", stacklevel=4)
+    return Source(
+        pictures=readable.files,
+        labels=labels,
+        num_labels=len(classes),
+        class_names=classes,
+        root=listing.folder,
+        names=readable.files.names,
+        channels=readable.channels,
         remarks=[f"other files: {count_endings(listing.ignored)}"] if listing.ignored else [],
     )
 
 
-def _list_images(root: str | Path | None) -> Listing:
+def _label(names: Names, listing: Listing, options: ImageOptions) -> tuple[Tensor | None, list[str]]:
+    if options.labels == VECTORS:
+        raise ValueError(
+            f"image_folder: labels must be 'none' or 'classes' for a folder without {LABELS}, which would hold the "
+            "vectors, got 'vectors'"
+        )
+    return class_labels("image_folder", names, listing) if options.labels == CLASSES else (None, [])
+
+
+def _list_images(root: str | Path | None, folder: Path) -> Listing:
     """List a folder that holds at least one image file."""
-    folder = expand_root("image_folder", root, _EXPECTED)
     listing = list_folder(folder)
-    if listing.images:
+    if len(listing.images):
         return listing
     if not folder.exists():
         problem = "does not exist"
     elif not folder.is_dir():
-        problem = "is a file"
+        archive = "; for a zip archive use image_archive" if folder.suffix.lower() == ".zip" else ""
+        problem = f"is a file{archive}"
     else:
         others = f" but {count_endings(listing.ignored)}" if listing.ignored else ""
         problem = f"holds no {', '.join(ENDINGS)} file{others}"
     raise ValueError(f"image_folder: root must name {_EXPECTED}, got {str(root)!r}, which {problem}")
-
-
-def _select_readable(listing: Listing, image_channels: int, on_error: str) -> tuple[list[Path], str]:
-    """Decode all files; return the paths of the readable ones, and a description of the others."""
-    paths, readable, unreadable = listing.images, list[Path](), list[str]()
-    for path, error in zip(paths, _decode_errors(paths, image_channels), strict=True):
-        if error is None:
-            readable.append(path)
-            continue
-        unreadable.append(f"{path} ({error})")
-        if on_error == "raise":
-            raise ValueError(
-                f"image_folder: root must hold readable images, got {unreadable[0]}; remove the file, "
-                'or set on_error="skip" to train without such files'
-            ) from error
-    if not readable:
-        raise ValueError(
-            f"image_folder: root must name {_EXPECTED}, got {str(listing.folder)!r}, "
-            f"where none of {len(paths)} files is readable; the first is {unreadable[0]}"
-        )
-    if not unreadable:
-        return readable, ""
-    return readable, f"skipped {len(unreadable)} unreadable files of {len(paths)}; the first is {unreadable[0]}"
-
-
-def _decode_errors(paths: list[Path], image_channels: int) -> Iterator[Exception | None]:
-    """Decode the files in several threads; yield the error of each, in order, or None."""
-
-    def decode(path: Path) -> Exception | None:
-        try:
-            decode_picture(path, image_channels)
-        except (ValueError, OSError) as error:
-            return error
-        return None
-
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(paths), _FILES_IN_FLIGHT):
-            yield from pool.map(decode, paths[start : start + _FILES_IN_FLIGHT])

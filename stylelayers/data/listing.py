@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from ..images.reading import ENDINGS, is_picture
 from ..models.class_names import quoted
+from .names import Names
 
 _SYSTEM_FILES = (
     "__MACOSX",
@@ -32,14 +36,14 @@ class Listing:
 
     Attributes:
         folder: the folder that was listed.
-        images: files with one of the endings that are read, sorted by path.
-        ignored: the other files.
+        images: files with one of the endings that are read, sorted: paths relative to `folder`, with slashes.
+        ignored: the other files, likewise.
         sub_folders: names of the folders directly below `folder`, sorted.
     """
 
     folder: Path
-    images: list[Path]
-    ignored: list[Path]
+    images: Names
+    ignored: list[str]
     sub_folders: list[str]
 
 
@@ -52,49 +56,49 @@ def expand_root(caller: str, root: str | Path | None, expected: str) -> Path:
 
 def list_folder(folder: Path) -> Listing:
     """List all files below `folder` but hidden ones and those of operating systems; symbolic links are followed."""
-    files, sub_folders = list[Path](), list[str]()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name) and not _leads_back(Path(parent, name)))
-        files += [Path(parent, name) for name in names if not _is_hidden(name)]
-        if Path(parent) == folder:
-            sub_folders = list(folders)
-    files.sort(key=lambda path: path.relative_to(folder).as_posix())
-    images = [path for path in files if path.suffix.lower() in ENDINGS]
-    return Listing(folder, images, [path for path in files if path.suffix.lower() not in ENDINGS], sub_folders)
+    images, ignored, sub_folders = list[str](), list[str](), list[str]()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        inside = "" if Path(parent) == folder else f"{Path(parent).relative_to(folder).as_posix()}/"
+        folders[:] = sorted(name for name in folders if not is_hidden(name) and not _leads_back(Path(parent, name)))
+        for name in files:
+            if not is_hidden(name):
+                (images if name.lower().endswith(ENDINGS) else ignored).append(inside + name)
+        sub_folders = sub_folders if inside else list(folders)
+    return Listing(folder, Names(sorted(images)), sorted(ignored), sub_folders)
 
 
-def class_labels(paths: Sequence[Path], listing: Listing) -> tuple[list[int], list[str]]:
+def class_labels(caller: str, images: Sequence[str], listing: Listing) -> tuple[Tensor, list[str]]:
     """The label of each readable image, and the names of the classes: sub-folders with images, sorted.
 
     Raises:
         ValueError: an image outside of sub-folders, fewer than two classes, or two of one name.
     """
-    parts = [path.relative_to(listing.folder).parts for path in paths]
-    loose = next((path for path, names in zip(paths, parts, strict=True) if len(names) == 1), None)
+    loose = next((name for name in images if "/" not in name), None)
     if loose is not None:
         raise ValueError(
-            f"image_folder: root must hold every image in the sub-folder of its class for labels=True, got {loose}"
+            f"{caller}: root must hold every image in the sub-folder of its class for labels='classes', got "
+            f"{listing.folder / loose}"
         )
-    folders = class_folders(paths, listing)
+    folders = class_folders(images)
     if len(folders) < 2:
-        empty = describe_empty_classes(paths, listing)
+        empty = describe_empty_classes(images, listing)
         raise ValueError(
-            f"image_folder: root must hold at least 2 sub-folders with images for labels=True, got "
+            f"{caller}: root must hold at least 2 sub-folders with images for labels='classes', got "
             f"{str(listing.folder)!r} with only {folders[0]!r}" + (f"; {empty}" if empty else "")
         )
     if twice := next((pair for pair in pairwise(folders) if len({*map(class_name, pair)}) == 1), None):
         raise ValueError(
-            f"image_folder: root must hold sub-folders of different names for labels=True, got {str(listing.folder)!r} "
-            f"with {' and '.join(map(ascii, twice))}, which are both the class {class_name(twice[0])!r}"
+            f"{caller}: root must hold sub-folders of different names for labels='classes', got "
+            f"{str(listing.folder)!r} with {' and '.join(map(ascii, twice))}, which are both the class "
+            f"{class_name(twice[0])!r}"
         )
     numbers = {name: number for number, name in enumerate(folders)}
-    return [numbers[names[0]] for names in parts], [class_name(name) for name in folders]
+    return torch.tensor([numbers[name.split("/", 1)[0]] for name in images]), [class_name(name) for name in folders]
 
 
-def class_folders(paths: Sequence[Path], listing: Listing) -> list[str]:
+def class_folders(images: Iterable[str]) -> list[str]:
     """Names of the sub-folders that hold the images, sorted by :func:`class_name`."""
-    parts = (path.relative_to(listing.folder).parts for path in paths)
-    return sorted({names[0] for names in parts if len(names) > 1}, key=class_name)
+    return sorted({name.split("/", 1)[0] for name in images if "/" in name}, key=class_name)
 
 
 def class_name(folder: str) -> str:
@@ -102,16 +106,17 @@ def class_name(folder: str) -> str:
     return unicodedata.normalize("NFC", os.fsencode(folder).decode("utf-8", "replace"))
 
 
-def describe_empty_classes(paths: Sequence[Path], listing: Listing) -> str:
+def describe_empty_classes(images: Iterable[str], listing: Listing) -> str:
     """Name the sub-folders that hold none of the readable images; empty if there are none."""
-    filled = class_folders(paths, listing)
+    filled = class_folders(images)
     empty = [name for name in listing.sub_folders if name not in filled]
     return f"sub-folders without readable images are no classes and have no number: {quoted(empty)}" if empty else ""
 
 
 def describe_ignored_images(listing: Listing) -> str:
     """Name the ignored files that look like images; empty if there are none."""
-    images = [path for path in listing.ignored if path.suffix.lower() in _OTHER_IMAGE_ENDINGS or is_picture(path)]
+    paths = [listing.folder / name for name in listing.ignored]
+    images = [path for path in paths if path.suffix.lower() in _OTHER_IMAGE_ENDINGS or is_picture(path)]
     if not images:
         return ""
     return (
@@ -120,9 +125,9 @@ def describe_ignored_images(listing: Listing) -> str:
     )
 
 
-def count_endings(paths: Iterable[Path]) -> str:
+def count_endings(paths: Iterable[str | Path]) -> str:
     """Number of files of each ending, most frequent first: ``"12 .txt, 1 without ending"``."""
-    endings = Counter(path.suffix.lower() or "without ending" for path in paths)
+    endings = Counter(Path(path).suffix.lower() or "without ending" for path in paths)
     return ", ".join(f"{count} {ending}" for ending, count in endings.most_common())
 
 
@@ -131,5 +136,6 @@ def _leads_back(folder: Path) -> bool:
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden, or made by an operating system."""
     return name.startswith(".") or name in _SYSTEM_FILES

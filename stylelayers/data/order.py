@@ -5,35 +5,50 @@ they are the same with and without loading processes, and after a resume.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 from torch.utils.data import Dataset, DistributedSampler
 
 from .._random_state import derive_seed, preserve_random_state, seed_cpu_generators
 from .._ranks import rank_count
+from .source import UnreadableImageError
+
+_DRAWS = 100  # in place of one unreadable image
 
 
 class ImageOrder(DistributedSampler[Any]):
     """Pairs ``(place, index)`` of an endless sequence of shuffled epochs, as one rank of a process group reads them.
 
     An epoch is the data set once in random order, and then as many images drawn again as complete its last batch.
-    A batch of the group is cut into consecutive parts, one per rank.
+    A batch of the group is cut into consecutive parts, one per rank. Balanced, an epoch has as many images of each
+    class (up to one), all images of a class equally often (up to one).
 
     Args:
         length: images of the data set.
         batch_size: images per batch and process.
         seed: of the order.
         images_seen: returns how many images the group has used when an epoch starts; if None, the sampler counts.
+        classes: the class of each image, ``(length,)``, for balanced epochs.
     """
 
-    def __init__(self, length: int, batch_size: int, *, seed: int, images_seen: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        *,
+        seed: int,
+        images_seen: Callable[[], int | None],
+        classes: Tensor | None = None,
+    ) -> None:
         processes = rank_count()
         rank = distributed.get_rank() if processes > 1 else 0
         super().__init__(range(length), num_replicas=processes, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.length, self.batch_size, self.images_seen = length, batch_size, images_seen
+        self.members = None if classes is None else [(classes == each).nonzero()[:, 0] for each in classes.unique()]
         self.num_samples = math.ceil(length / (processes * batch_size)) * batch_size
         self.total_size = self.num_samples * processes
         self._next = 0
@@ -50,31 +65,56 @@ class ImageOrder(DistributedSampler[Any]):
         group, start = self.num_replicas * self.batch_size, epoch * self.total_size
         order = self._shuffle(epoch)
         if (self.total_size - first) % group:
-            order += self._shuffle(epoch + 1)
+            order = torch.cat([order, self._shuffle(epoch + 1)])
         for batch in range(first + self.rank * self.batch_size, self.total_size + self.rank * self.batch_size, group):
-            for place in range(batch, batch + self.batch_size):
-                yield start + place, order[place]
+            yield from enumerate(order[batch : batch + self.batch_size].tolist(), start + batch)
 
-    def _shuffle(self, epoch: int) -> list[int]:
+    def _shuffle(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
-        passes = [torch.randperm(self.length, generator=generator) for _ in range(-(-self.total_size // self.length))]
-        return torch.cat(passes)[: self.total_size].tolist()
+        if self.members is None:
+            return _shuffled_passes(self.length, self.total_size, generator)
+        share = -(-self.total_size // len(self.members))
+        rows = [each[_shuffled_passes(len(each), share, generator)] for each in self.members]
+        balanced = torch.stack(rows, dim=1).flatten()[: self.total_size]
+        return balanced[torch.randperm(self.total_size, generator=generator)]
 
 
 class SeededImages(Dataset[Any]):
-    """A data set read by ``(place, index)``: its random numbers for an image depend on the place alone."""
+    """A data set read by ``(place, index)``: its random numbers for an image depend on the place alone.
 
-    def __init__(self, dataset: Dataset[Any], seed: int) -> None:
-        self.dataset, self.seed = dataset, seed
+    Args:
+        dataset: the images.
+        seed: of the random numbers.
+        unreadable: a bool for each image, set for those that cannot be read; another image, drawn from seed and place,
+            stands in for such a one. If None, an unreadable image is an error.
+    """
+
+    def __init__(self, dataset: Dataset[Any], seed: int, unreadable: Tensor | None = None) -> None:
+        self.dataset, self.seed, self.unreadable = dataset, seed, unreadable
 
     def __getitem__(self, place_and_index: tuple[int, int]) -> Any:
         return self.__getitems__([place_and_index])[0]
 
     def __getitems__(self, places_and_indices: list[tuple[int, int]]) -> list[Any]:
         """A batch: a loader asks for all of it at once, so that the random states are saved once."""
-        items = []
         with preserve_random_state():
-            for place, index in places_and_indices:
-                seed_cpu_generators(derive_seed(self.seed, place))
-                items.append(self.dataset[index])
-        return items
+            return [self._read(place, index) for place, index in places_and_indices]
+
+    def _read(self, place: int, index: int) -> Any:
+        for draw in range(_DRAWS):
+            seed_cpu_generators(derive_seed(self.seed, place))
+            try:
+                return self.dataset[index]
+            except UnreadableImageError as error:
+                if self.unreadable is None:
+                    raise
+                if not self.unreadable[index]:
+                    warnings.warn(f"skipped: {error}", stacklevel=2)
+                self.unreadable[index] = True
+                index = derive_seed(self.seed, place, draw) % len(self.unreadable)
+        raise UnreadableImageError(f"{_DRAWS} images drawn one after the other cannot be read")
+
+
+def _shuffled_passes(length: int, count: int, generator: torch.Generator) -> Tensor:
+    """The first `count` indices of passes over `length` images, each in random order."""
+    return torch.cat([torch.randperm(length, generator=generator) for _ in range(-(-count // length))])[:count]

@@ -5,8 +5,8 @@ so that transparency, EXIF and 16 bits are read as in :func:`stylelayers.data.im
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from PIL import Image
 from .._checks import check_choice
 from ..images.reading import open_picture
 from .listing import expand_root
-from .module import ImageDataModule, check_loader
-from .transforms import ImageTransform, TransformedImages, check_image_arguments
+from .module import ImageDataModule
+from .options import ImageOptions, takes_image_options
+from .pairs import is_class, paired_source
+from .source import CLASSES, Source
 
 _UNSAFE = ("LSUN", "LSUNClass")  # unpickle a cache in the working folder
 _CLASSES = [name for name in torchvision.datasets.__all__ if inspect.isclass(getattr(torchvision.datasets, name))]
@@ -25,6 +27,7 @@ _CLASS_ATTRIBUTES = ("classes", "categories", "class_to_idx")
 _NUMERALS = ("SEMEION", "SVHN", "USPS")  # sets of digits that list no names of classes
 
 
+@takes_image_options
 def torchvision_dataset(
     name: str = "CIFAR10",
     root: str | Path = "data",
@@ -32,13 +35,7 @@ def torchvision_dataset(
     split: str = "train",
     download: bool = True,
     arguments: Mapping[str, Any] | None = None,
-    resolution: int | Sequence[int] = 32,
-    image_channels: int = 3,
-    labels: bool = False,
-    resize: str = "crop",
-    horizontal_flip: bool = False,
-    batch_size: int = 32,
-    num_workers: int = 0,
+    options: ImageOptions,
 ) -> ImageDataModule:
     """A data set of torchvision, downloaded to ``root`` if it is not there yet.
 
@@ -51,35 +48,19 @@ def torchvision_dataset(
         split: the set's ``split`` or ``image_set``, mostly ``"train"`` or ``"test"``; ``"train"`` for a set without.
         download: fetch missing files; if False, or if the set cannot be downloaded, they must be there.
         arguments: other arguments of the class, such as ``{"split": "letters"}`` for ``EMNIST``.
-        resolution: side in pixels, or ``(height, width)``.
-        image_channels: 1 (grey) or 3 (RGB).
-        labels: return the class of an image as its label, with torchvision's names; if False, training is
-            unconditional. Of a set that lists no classes, all targets are read once here.
-        resize: ``"crop"`` covers the target and keeps the centre, ``"fit"`` adds black bars, ``"stretch"``
-            changes the aspect ratio.
-        horizontal_flip: mirror an image with probability 0.5 whenever it is read.
-        batch_size: images per batch and process.
-        num_workers: processes that load images; 0 loads them in the training process.
+        options: see :class:`ImageOptions`. ``labels="classes"`` takes the class of an image with torchvision's names;
+            of a set that lists no classes, all targets are read once here. ``"vectors"`` takes targets that are rows
+            of numbers, such as the 40 attributes of ``CelebA``.
 
     Raises:
         ValueError: an argument is out of range or none of the class's, the files cannot be downloaded or read, or
-            the targets are no classes (``labels=True``).
+            the targets are of another kind than ``labels``.
     """
-    size = check_image_arguments("torchvision_dataset", resolution, image_channels, resize)
-    check_loader("torchvision_dataset", batch_size, num_workers)
     check_choice("torchvision_dataset", "name", name, sorted({*_CLASSES} - {*_UNSAFE}))
     folder = expand_root("torchvision_dataset", root, "the folder that holds, or will hold, the files of the data set")
     chosen = _constructor_arguments(name, str(folder), split, download, arguments or {})
-    source = _load(name, chosen, f"{'download' if download else 'find'} split {split!r} in {str(folder)!r}")
-    num_labels, names = _find_classes(source, name, split) if labels else (0, ())
-    transform = ImageTransform(size, image_channels, resize=resize, horizontal_flip=horizontal_flip)
-    return ImageDataModule(
-        TransformedImages(source, transform, labels=labels),
-        batch_size=batch_size,
-        num_workers=num_workers,
-        num_labels=num_labels,
-        class_names=names,
-    )
+    dataset = _load(name, chosen, f"{'download' if download else 'find'} split {split!r} in {str(folder)!r}")
+    return options.make_module(_open_set(dataset, name, split, options), "torchvision_dataset")
 
 
 def _constructor_arguments(
@@ -131,22 +112,26 @@ def _load(name: str, arguments: Mapping[str, Any], attempt: str) -> Any:
     return source
 
 
-def _find_classes(source: Any, name: str, split: str) -> tuple[int, Sequence[str]]:
-    """The number of classes, and their names if torchvision knows them.
+def _open_set(dataset: Any, name: str, split: str, options: ImageOptions) -> Source:
+    """The source of a set, whose classes are counted and named as torchvision does.
 
     Raises:
-        ValueError: targets that are not classes numbered from 0.
+        ValueError: targets of another kind than the labels that are asked for.
     """
-    target = source[0][1]
-    if "unlabeled" in split or not isinstance(target, Integral) or target < 0:
+    if options.labels != CLASSES:
+        return paired_source("torchvision_dataset", dataset, (), options)
+    if "unlabeled" in split or not is_class(dataset[0][1]):
         raise ValueError(
-            f"torchvision_dataset: labels must be False for split {split!r} of {name}, whose targets are no classes"
+            f"torchvision_dataset: labels must not be {CLASSES!r} for split {split!r} of {name}, whose targets are no "
+            "classes"
         )
-    listed: Any = next(filter(None, (getattr(source, each, None) for each in _CLASS_ATTRIBUTES)), None)
+    listed: Any = next(filter(None, (getattr(dataset, each, None) for each in _CLASS_ATTRIBUTES)), None)
     if listed is None:
-        count = 1 + max(int(source[index][1]) for index in range(len(source)))
-        return count, [str(number) for number in range(count)] if name in _NUMERALS else ()
+        source = paired_source("torchvision_dataset", dataset, (), options)
+        named = [str(number) for number in range(source.num_labels)] if name in _NUMERALS else ()
+        return replace(source, class_names=named)
     if isinstance(listed, Mapping):
         listed = sorted(listed, key=listed.__getitem__)
     names = [each if isinstance(each, str) else ", ".join(each) for each in listed]
-    return len(names), names if len(set(names)) == len(names) else ()
+    unique = names if len(set(names)) == len(names) else ()
+    return Source(pictures=dataset, paired=True, num_labels=len(names), class_names=unique)

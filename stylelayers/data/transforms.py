@@ -1,11 +1,6 @@
-"""From Pillow images to the float tensors in [-1, 1] that the networks read.
-
-:class:`ImageTransform` applies the steps of :mod:`stylelayers.images.reading` and an optional flip;
-:class:`TransformedImages` applies it to a data set.
-"""
+"""From pictures of any kind to the float tensors in [-1, 1] that the networks read."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,24 +9,26 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .._checks import check_choice, check_ints, check_resolution
-from ..images.reading import convert_image, image_to_tensor, open_picture, resize_image
-
-RESIZE_MODES = ("crop", "fit", "stretch")
+from .._checks import check_choice, check_ints
+from ..images.conversion import CHANNELS, convert_image, image_to_tensor
+from ..images.reading import decode_picture
+from ..images.resizing import make_frame
+from .source import Source, UnreadableImageError
 
 
 class ImageTransform:
-    """Convert an image to grey or RGB, resize it, scale it to [-1, 1] and optionally mirror it at random.
+    """Convert a picture to some number of channels, resize it, scale it to [-1, 1] and mirror it at random.
 
-    Images are paths, Pillow's images, or arrays that ``Image.fromarray`` reads: uint8 or uint16 grey ``(H, W)``,
-    float32 grey that spans 0 to 255, uint8 RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``.
+    Pictures are paths, open files, Pillow's images, or arrays that ``Image.fromarray`` reads: uint8 or uint16 grey
+    ``(H, W)``, float32 grey that spans 0 to 255, uint8 RGB ``(H, W, 3)`` or RGBA ``(H, W, 4)``; or uint8 tensors
+    ``(C, H, W)``.
 
     Args:
         resolution: side in pixels, or ``(height, width)``.
-        image_channels: 1 (grey) or 3 (RGB).
-        resize: ``"crop"``, ``"fit"`` or ``"stretch"``, see :func:`resize_image`.
-        resample: Pillow's filter, antialiased.
-        horizontal_flip: mirror with probability 0.5, drawn from torch's global generator at every call.
+        image_channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+        resize: ``"crop"``, ``"fit"`` or ``"stretch"``, see :class:`stylelayers.images.Frame`.
+        resize_filter: ``"lanczos"``, ``"bicubic"``, ``"bilinear"`` or ``"box"``, antialiased.
+        horizontal_flip, vertical_flip: mirror with probability 0.5 each, drawn from torch's global generator.
 
     Raises:
         ValueError: an argument is out of range.
@@ -43,58 +40,68 @@ class ImageTransform:
         image_channels: int = 3,
         *,
         resize: str = "crop",
-        resample: Image.Resampling = Image.Resampling.LANCZOS,
+        resize_filter: str = "lanczos",
         horizontal_flip: bool = False,
+        vertical_flip: bool = False,
     ) -> None:
-        self.resolution = check_image_arguments("ImageTransform", resolution, image_channels, resize)
-        self.image_channels = image_channels
-        self.resize = resize
-        self.resample = resample
-        self.horizontal_flip = horizontal_flip
+        self.image_channels = check_channels("ImageTransform", image_channels)
+        self.frame = make_frame("ImageTransform", resolution, resize, resize_filter)
+        self.flips = [axis for axis, wanted in ((-1, horizontal_flip), (-2, vertical_flip)) if wanted]
 
-    def __call__(self, image: str | Path | Image.Image | np.ndarray) -> Tensor:
+    def __call__(self, picture: Any) -> Tensor:
         """Return ``(image_channels, height, width)`` float32 in [-1, 1]."""
-        if isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
-        image = convert_image(image if isinstance(image, Image.Image) else open_picture(image), self.image_channels)
-        image = resize_image(image, self.resolution, self.resize, resample=self.resample)
-        pixels = image_to_tensor(image, self.image_channels)
-        if self.horizontal_flip and torch.rand(()) < 0.5:
-            return pixels.flip(-1)
-        return pixels
+        if isinstance(picture, Tensor):
+            picture = picture.movedim(0, -1).squeeze(-1).numpy()
+        if isinstance(picture, np.ndarray):
+            picture = Image.fromarray(picture)
+        if isinstance(picture, Image.Image):
+            picture = convert_image(picture, self.image_channels)
+        else:
+            picture = decode_picture(picture, self.image_channels, self.frame)
+        pixels = image_to_tensor(self.frame.apply(picture), self.image_channels)
+        axes = [axis for axis in self.flips if torch.rand(()) < 0.5]
+        return pixels.flip(axes) if axes else pixels
 
 
-class TransformedImages(Dataset[tuple[Tensor, int]]):
-    """A data set of ``(image, class)`` pairs as one of ``(tensor, label)`` pairs.
+class TransformedImages(Dataset[tuple[Tensor, Any]]):
+    """The pictures of a source as tensors, with their labels.
 
     Args:
-        source: map-style data set, or a list.
-        transform: applied to an image whenever it is read.
-        labels: return the class as the label; if False, every label is 0.
+        source: the pictures.
+        transform: applied to a picture whenever it is read.
+        indices: of the pictures that are used; None for all.
 
     Attributes:
         resize_filter: description of the resizing, for reports of quality.
+
+    Raises:
+        UnreadableImageError: at reading, for a picture that cannot be decoded; it names the picture.
     """
 
-    def __init__(self, source: Any, transform: ImageTransform, *, labels: bool) -> None:
-        self.source = source
-        self.transform = transform
-        self.labels = labels
-        self.resize_filter = f"{transform.resample.name.capitalize()}, antialiased, {transform.resize}"
+    def __init__(self, source: Source, transform: ImageTransform, indices: Tensor | None = None) -> None:
+        self.source, self.transform, self.indices = source, transform, indices
+        self.resize_filter = transform.frame.describe()
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.source) if self.indices is None else len(self.indices)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        image, label = self.source[index]
-        return self.transform(image), int(label) if self.labels else 0
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        chosen = index if self.indices is None else int(self.indices[index])
+        try:
+            picture, label = self.source.read(chosen)
+            return self.transform(picture), label
+        except (ValueError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise UnreadableImageError(f"{self.source.name(chosen)} cannot be read: {reason}") from error
+
+    def labels(self) -> Tensor:
+        """The labels of all pictures that are used, see :class:`Source`."""
+        labels = self.source.all_labels()
+        return labels if self.indices is None else labels[self.indices]
 
 
-def check_image_arguments(
-    caller: str, resolution: int | Sequence[int], image_channels: int, resize: str = "crop"
-) -> tuple[int, int]:
-    """Return ``(height, width)`` if all arguments are those of an :class:`ImageTransform`."""
+def check_channels(caller: str, image_channels: int) -> int:
+    """Return a number of channels that pictures can have."""
     check_ints(caller, image_channels=image_channels)
-    check_choice(caller, "image_channels", image_channels, (1, 3))
-    check_choice(caller, "resize", resize, RESIZE_MODES)
-    return check_resolution(caller, resolution)
+    check_choice(caller, "image_channels", image_channels, tuple(CHANNELS))
+    return image_channels

@@ -3,26 +3,22 @@
 from .._extras import needs_extra
 
 with needs_extra(__name__, "cli"):
-    from .reading import (
-        convert_image,
-        decode_picture,
-        image_to_tensor,
-        is_picture,
-        open_picture,
-        read_picture,
-        resize_image,
-    )
+    from .conversion import convert_image, image_to_tensor
+    from .reading import decode_picture, is_picture, open_picture, read_header, read_picture, read_pixels
+    from .resizing import Frame
     from .writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
 
 __all__ = [
     "PICTURES",
+    "Frame",
     "convert_image",
     "decode_picture",
     "image_to_tensor",
     "is_picture",
     "open_picture",
+    "read_header",
     "read_picture",
-    "resize_image",
+    "read_pixels",
     "save_each",
     "save_grid",
     "save_picture",

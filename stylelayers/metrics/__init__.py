@@ -1,5 +1,6 @@
 """Quality of generated images: distances to real ones, perceptual path length, classes that a classifier recognises."""
 
+from .._cache_folder import cache_folder
 from .._extras import needs_extra
 
 with needs_extra(__name__, "train"):
@@ -9,7 +10,6 @@ with needs_extra(__name__, "train"):
     from .meter import QualityMeter
     from .perceptual_path_length import perceptual_path_length
     from .random_features import RandomFeatures
-    from .real_features import cache_folder
     from .recognition import CONFIDENCE, Recognition, recognition
     from .registry import DIRECTIONS, METRICS
     from .report import QualityReport

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._cache_folder import cache_folder
 from .._checks import check_choice, check_ints, is_int
 from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
@@ -20,7 +21,7 @@ from ..models.class_names import difference
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
 from .perceptual_path_length import SIMILARITIES, perceptual_path_length
-from .real_features import RealImages, cache_folder, real_features
+from .real_features import RealImages, real_features
 from .recognition import recognition
 from .registry import METRICS, default_metrics, min_images
 from .report import QualityReport

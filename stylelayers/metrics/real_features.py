@@ -1,7 +1,6 @@
 """Real images in a fixed order, and their features, cached on disk under a hash of the images."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
@@ -42,11 +41,11 @@ class RealImages:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         loader = DataLoader(
-            SeededImages(self.data.dataset, seed=0),
+            SeededImages(self.data.dataset, seed=0, unreadable=self.data.unreadable),
             batch_size=self.batch_size,
             sampler=cast(Any, [(index, index) for index in self.indices]),
             generator=torch.Generator(),  # so that the global one is not used
-            num_workers=self.data.num_workers,
+            num_workers=self.data.count_workers(),
         )
         yield from loader
 
@@ -96,13 +95,6 @@ def real_features(
     if path is not None:
         _write_cached(path, features.cpu(), space)
     return features
-
-
-def cache_folder() -> Path:
-    """Default folder of cached features: ``$STYLELAYERS_CACHE``, or ``stylelayers`` in the user's cache folder."""
-    if "STYLELAYERS_CACHE" in os.environ:
-        return Path(os.environ["STYLELAYERS_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylelayers"
 
 
 def _cache_key(digest: str, space: FeatureSpace) -> str:

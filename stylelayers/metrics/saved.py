@@ -14,13 +14,14 @@ from typing import Any, get_type_hints
 
 from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
-from ..data import ImageDataModule, digits, image_folder, torchvision_dataset
+from ..data import ImageDataModule, digits, image_archive, image_folder, torchvision_dataset
 from ..data.listing import class_folders, class_name, list_folder
+from ..data.options import AUTO
 from ..models import StyleGenerator
 from ..models.class_names import quoted
 
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
-    f"stylelayers.data.{build.__name__}": build for build in (digits, image_folder, torchvision_dataset)
+    f"stylelayers.data.{build.__name__}": build for build in (digits, image_archive, image_folder, torchvision_dataset)
 }
 _EARLY_TARGETS = {target.replace(".data.", ".training.data."): target for target in _DATA_SETS}
 _SECTION = "data"
@@ -63,11 +64,11 @@ def data_for(
 def _has_the_classes(folder: Path, generator: StyleGenerator) -> bool:
     """Whether the sub-folders with images are the generator's classes; warn if not."""
     listing = list_folder(folder)
-    found = [class_name(name) for name in class_folders(listing.images, listing)]
-    loose = any(path.parent == listing.folder for path in listing.images)
+    found = [class_name(name) for name in class_folders(listing.images)]
+    loose = any("/" not in name for name in listing.images)
     known = list(generator.class_names)
     fits = not loose and (found == known if known else len(found) == generator.num_labels)
-    if not fits and listing.images:
+    if not fits and len(listing.images):
         named = f" ({quoted(known)})" if known else ""
         warnings.warn(
             f"data: {str(folder)!r} has not one sub-folder of images for each of the generator's "
@@ -109,7 +110,7 @@ def _build_data_of_run(file: Path, sizes: Mapping[str, Any]) -> ImageDataModule:
     build, arguments = _parse_call(section, str(file))
     for name, ours in sizes.items():
         theirs = arguments.get(name, ours)
-        if theirs not in _spellings(ours):
+        if theirs not in _spellings(ours) and not (name == "image_channels" and theirs == AUTO):
             raise ValueError(
                 f"{str(file)!r} is of another generator: {_SECTION}.{name} is {reprlib.repr(theirs)}, "
                 f"the generator has {ours}"

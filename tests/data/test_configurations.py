@@ -22,7 +22,7 @@ LOADER_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"num_workers": False}, "num_workers must be an int of at least 0, got False"),
 ]
 IMAGE_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"image_channels": 2}, "image_channels must be one of 1, 3, got 2"),
+    ({"image_channels": 5}, "image_channels must be one of 1, 2, 3, 4, got 5"),
     ({"image_channels": True}, "image_channels must be an int of at least 1, got True"),
     *(
         ({"resolution": resolution}, f"resolution must be an int or (height, width) in pixels, got {resolution!r}")
@@ -31,9 +31,20 @@ IMAGE_ERRORS: list[tuple[dict[str, Any], str]] = [
 ]
 RESIZE_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"resize": "pad"}, "resize must be one of crop, fit, stretch, got 'pad'"),
+    ({"resize_filter": "hann"}, "resize_filter must be one of lanczos, bicubic, bilinear, box, got 'hann'"),
+]
+OPTION_ERRORS: list[tuple[dict[str, Any], str]] = [
+    *LOADER_ERRORS,
+    *IMAGE_ERRORS,
+    *RESIZE_ERRORS,
+    ({"labels": "class"}, "labels must be one of none, classes, vectors, got 'class'"),
+    ({"max_images": 0}, "max_images must be an int of at least 1, got 0"),
+    ({"subset_seed": -1}, "subset_seed must be an int of at least 0, got -1"),
+    ({"on_error": "ignore"}, "on_error must be one of raise, skip, got 'ignore'"),
+    ({"balance_classes": True}, "balance_classes must go with labels='classes', got labels='none'"),
 ]
 FOLDER_ERRORS: list[tuple[dict[str, Any], str]] = [
-    ({"on_error": "ignore"}, "on_error must be one of raise, skip, got 'ignore'"),
+    ({"verify": "all"}, "verify must be one of header, decode, got 'all'"),
 ]
 SET_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"split": "val"}, "split must be one of train, test, got 'val'"),
@@ -54,7 +65,14 @@ SET_ERRORS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), LOADER_ERRORS + IMAGE_ERRORS)
+DIGITS_ERRORS = [
+    *LOADER_ERRORS,
+    *((given, message.replace("1, 2, 3, 4", "1, 3")) for given, message in IMAGE_ERRORS),
+    ({"labels": "vectors"}, "labels must be one of none, classes, got 'vectors'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), DIGITS_ERRORS)
 def test_digits_rejects(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(f'digits: {message}')}$"):
         digits(**arguments)
@@ -66,13 +84,13 @@ def test_image_transform_rejects(arguments: dict[str, Any], message: str) -> Non
         ImageTransform(**{"resolution": 8, **arguments})
 
 
-@pytest.mark.parametrize(("arguments", "message"), LOADER_ERRORS + IMAGE_ERRORS + RESIZE_ERRORS + FOLDER_ERRORS)
+@pytest.mark.parametrize(("arguments", "message"), OPTION_ERRORS + FOLDER_ERRORS)
 def test_image_folder_rejects(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(f'image_folder: {message}')}$"):
         image_folder("missing", **arguments)
 
 
-@pytest.mark.parametrize(("arguments", "message"), LOADER_ERRORS + IMAGE_ERRORS + RESIZE_ERRORS + SET_ERRORS)
+@pytest.mark.parametrize(("arguments", "message"), OPTION_ERRORS + SET_ERRORS)
 def test_torchvision_dataset_rejects(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(f'torchvision_dataset: {message}')}$"):
         torchvision_dataset(**{"root": "missing", "download": False, **arguments})
@@ -105,4 +123,4 @@ def test_configurations_hold_the_arguments_and_their_defaults(path: Path) -> Non
 
 
 def test_there_is_a_configuration_for_each_data_set() -> None:
-    assert [path.stem for path in CONFIGS] == ["digits", "image_folder", "torchvision"]
+    assert [path.stem for path in CONFIGS] == ["archive", "dataset", "digits", "folder", "torchvision"]

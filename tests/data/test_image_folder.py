@@ -35,7 +35,10 @@ def test_truncated_image_is_named_before_training(tmp_path: Path) -> None:
     stripes().save(tmp_path / "a.png")
     noise_jpeg(tmp_path / "broken.jpg", keep=0.5)
     with pytest.raises(ValueError, match=r"readable images, got .*broken\.jpg \(.*truncated.*set on_error=\"skip\""):
-        image_folder(tmp_path)
+        image_folder(tmp_path, verify="decode")
+    module = image_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"broken\.jpg cannot be read: .*truncated"):
+        pairs(module)
 
 
 def test_unreadable_images_can_be_skipped(tmp_path: Path) -> None:
@@ -46,7 +49,7 @@ def test_unreadable_images_can_be_skipped(tmp_path: Path) -> None:
     (tmp_path / "b" / "whole.jpg").write_bytes(b"not an image")
     told = r"skipped 2 unreadable files of 4; .*cut\.jpg.*; sub-folders without readable images are no classes .*: 'b'$"
     with pytest.warns(UserWarning, match=told) as caught:
-        module = image_folder(tmp_path, labels=True, on_error="skip")
+        module = image_folder(tmp_path, labels=True, on_error="skip", verify="decode")
     assert len(caught) == 1
     assert [label for _, label in pairs(module)] == [0, 1]
     assert (module.num_labels, module.class_names) == (2, ("a", "c"))
@@ -184,7 +187,7 @@ def test_named_pipes_do_not_block(tmp_path: Path, name: str) -> None:
 def test_a_folder_without_readable_images_is_an_error(tmp_path: Path) -> None:
     noise_jpeg(tmp_path / "cut.jpg", keep=0.5)
     with pytest.raises(ValueError, match=r"none of 1 files is readable; the first is .*cut\.jpg"):
-        image_folder(tmp_path, on_error="skip")
+        image_folder(tmp_path, on_error="skip", verify="decode")
 
 
 def test_folder_errors_say_what_to_change(tmp_path: Path) -> None:
@@ -209,5 +212,5 @@ def test_labels_need_two_sub_folders(mixed: Path) -> None:
         (mixed / "b" / "3.jpg").unlink()
         image_folder(mixed / "b", labels=True)
     stripes().save(mixed / "loose.png")
-    with pytest.raises(ValueError, match=r"in the sub-folder of its class for labels=True, got .*loose\.png"):
+    with pytest.raises(ValueError, match=r"in the sub-folder of its class for labels='classes', got .*loose\.png"):
         image_folder(mixed, labels=True)

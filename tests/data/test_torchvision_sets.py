@@ -206,7 +206,7 @@ def test_sets_without_classes_cannot_be_labelled(
 ) -> None:
     replaced(monkeypatch, name, Pairs(target, classes=["a", "b"]))
     assert len(pairs(torchvision_dataset(name, tmp_path, split=split, resolution=4))) == 1
-    message = f"labels must be False for split {split!r} of {name}, whose targets are no classes"
+    message = f"labels must not be 'classes' for split {split!r} of {name}, whose targets are no classes"
     with pytest.raises(ValueError, match=f"^torchvision_dataset: {re.escape(message)}$"):
         torchvision_dataset(name, tmp_path, split=split, labels=True)
 

@@ -20,10 +20,10 @@ from stylelayers.metrics import (
     FeatureSpace,
     QualityMeter,
     QualityReport,
+    cache_folder,
     classifier_of_digits,
     frechet_distance,
     perceptual_path_length,
-    real_features,
     recognition,
     train_classifier,
 )
@@ -267,7 +267,7 @@ def test_a_cache_that_cannot_be_written_is_no_failure(tmp_path: Path, generator:
 def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, generator: StyleGenerator) -> None:
     monkeypatch.delenv("STYLELAYERS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert real_features.cache_folder() == tmp_path / "stylelayers"
+    assert cache_folder() == tmp_path / "stylelayers"
     monkeypatch.setenv("STYLELAYERS_CACHE", str(tmp_path / "mine"))
     measure(generator, cache="auto", metrics=["fid"])
     assert len(list((tmp_path / "mine").iterdir())) == 1

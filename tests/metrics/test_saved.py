@@ -119,7 +119,7 @@ def test_data_sets_are_not_fetched_because_a_file_says_so(tmp_path: Path, monkey
         ({"_target_": DIGITS, "batch_size": "x"}, "the data of .* cannot be read: data.batch_size must be"),
         (
             {"_target_": DIGITS, "labels": "off, please"},
-            "the data of .* cannot be read: data.labels must be true or false",
+            "the data of .* cannot be read: data.labels must be none, classes, vectors, true or",
         ),
         ({"_target_": DIGITS, "depth": 3}, r"is not run.*data\.depth: 3"),
         ({"_target_": SET, "arguments": {"size": {"_target_": "os.getcwd"}}}, r"is not run.*os\.getcwd"),

@@ -73,7 +73,7 @@ def test_a_run_begins_with_the_line(
     folder = image_files(tmp_path / "pictures")
     (folder / "list.csv").write_text("none")
     line = "data: 6 images, 2 classes (class0, class1); other files: 1 .csv"
-    command_line(monkeypatch, tmp_path, *TINY, "data=image_folder", f"data.root={folder}", "data.labels=true")
+    command_line(monkeypatch, tmp_path, *TINY, "data=folder", f"data.root={folder}", "data.labels=true")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == line + HINT
     assert lines[1].startswith("pre-flight: ")

@@ -12,6 +12,7 @@ from lightning import Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 
 from ...data import ImageDataModule
+from ...data.options import AUTO
 from ..gan import GAN
 from .changes import changed_settings
 from .ending import limit_reached
@@ -38,9 +39,12 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """
     _quieten_lightning()
     check_trainer_arguments(cfg.trainer)
+    networks = _follow_data(cfg)
     check_values(cfg)
     seed_everything(cfg.seed, workers=True, verbose=False)
     data = instantiate(cfg.data, _convert_="all")
+    for network in networks:
+        network.image_channels = data.image_channels
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = data.num_labels
     model = _build_model(cfg, data)
     members = {group: _build_members(cfg, group) for group in ("callbacks", "logger")}
@@ -80,6 +84,15 @@ def _build_model(cfg: DictConfig, data: ImageDataModule) -> GAN:
     elif cfg.resume is not None and not is_follower():
         print(f"resume=auto: {cfg.output} holds no checkpoint yet, a new run begins there")
     return model
+
+
+def _follow_data(cfg: DictConfig) -> list[DictConfig]:
+    """The networks whose channels are as many as the images turn out to have; any number stands there until then."""
+    networks = [cfg.model.generator, cfg.model.discriminator]
+    followers = [network for network in networks if network.get("image_channels") == AUTO]
+    for network in followers:
+        network.image_channels = 3
+    return followers
 
 
 def _build_members(cfg: DictConfig, group: str) -> list[Any]:

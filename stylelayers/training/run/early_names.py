@@ -1,7 +1,7 @@
 """Configurations of runs from before names changed: the same values under the names of today."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _KEYS = {
@@ -11,7 +11,8 @@ _KEYS = {
     "model.initialize_strict": "initialize_strict",
     "objective": "optimized_metric",
 }
-_VALUES = {
+_VALUES: dict[str, dict[Any, Any]] = {
+    "data.labels": {True: "classes", False: "none"},
     "callbacks.quality.meter.metrics": {"path_length": "perceptual_path_length"},
     "callbacks.quality.best": {"path_length": "ppl"},
     "callbacks.checkpoint.monitor": {
@@ -26,9 +27,30 @@ _TARGETS = (
 )
 
 
+_ADDED_TO_DATA = {  # keys that early runs lack, with what they did
+    "resize_filter": "lanczos",
+    "vertical_flip": False,
+    "balance_classes": False,
+    "max_images": None,
+    "subset_seed": 0,
+    "on_error": "raise",
+    "verify": "header",
+}
+
+
+_OPTIONS = {"data=image_folder": "data=folder"}
+
+
+def arguments_of_today(arguments: Sequence[str]) -> list[str]:
+    """A command line with the options of groups under today's names."""
+    return [_OPTIONS.get(argument, argument) for argument in arguments]
+
+
 def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
     """The dotted keys and values of a configuration, renamed and completed where it is of an earlier version."""
     named = {_KEYS.get(key, key): _with_value_of_today(key, value) for key, value in values.items()}
+    if str(named.get("data._target_")).endswith((".image_folder", ".torchvision_dataset")):
+        named = {f"data.{key}": value for key, value in _ADDED_TO_DATA.items()} | named
     exact = {key.replace("r1_gamma", "r1_form"): "exact" for key in named if key.endswith("loss.r1_gamma")}
     return exact | named  # before there was a choice, R1 was exact
 

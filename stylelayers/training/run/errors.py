@@ -83,7 +83,7 @@ def _message(error: BaseException) -> str:
 
 def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
     if known_keys.get(key):
-        return f"{key} is a key of {' and of '.join(known_keys[key])} alone; choose {known_keys[key][0]}"
+        return f"{key} is a key of {' and of '.join(known_keys[key])} alone; choose {' or '.join(known_keys[key])}"
     group, _, name = key.partition(".")
     if group == "trainer" and name in REFUSED:
         return f"{key} {REFUSED[name]}"

@@ -23,6 +23,7 @@ from ..guard import DivergedError
 from .building import build, fit
 from .checks import check_optimized_metric, check_run
 from .command_line import at_home, check_preset, one_line, refusal, typed_overrides
+from .early_names import arguments_of_today
 from .ending import closing_lines, existing_files, resume_line
 from .errors import CONFIGURATION_ERRORS, explain, explain_process
 from .folders import discard, discard_made, is_follower
@@ -39,7 +40,7 @@ def start(run: Callable[[], object], configs: str) -> None:
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     warnings.formatwarning = one_line
-    sys.argv[1:] = at_home(sys.argv[1:])
+    sys.argv[1:] = arguments_of_today(at_home(sys.argv[1:]))
     if is_follower() and not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
         sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]  # no dated folder of its own
     try:

@@ -14,7 +14,7 @@ REFUSED = {
     "gradient_clip_algorithm": f"{_BY_HAND}; set model.max_grad_norm, which clips every step by its norm",
     "accumulate_grad_batches": f"{_BY_HAND}; set model.micro_batches, which cuts data.batch_size into so many parts",
     "overfit_batches": "would read the images in an order of its own; train on a folder of a few images: "
-    "data=image_folder data.root=...",
+    "data=folder data.root=...",
     **dict.fromkeys(("limit_val_batches", "limit_test_batches", "limit_predict_batches"), _NO_VALIDATION),
     **dict.fromkeys(("val_check_interval", "check_val_every_n_epoch", "num_sanity_val_steps"), _NO_VALIDATION),
     "inference_mode": _NO_VALIDATION,

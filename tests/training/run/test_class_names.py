@@ -114,7 +114,7 @@ def test_a_class_folders_name_goes_all_the_way(
 ) -> None:
     folder = image_files(tmp_path / "pictures")
     (folder / "class1").rename(folder / "${oc.env:HOME}, ???")
-    start = (*TINY, "data=image_folder", f"data.root={folder}", "data.labels=true", "hydra.run.dir=run")
+    start = (*TINY, "data=folder", f"data.root={folder}", "data.labels=true", "hydra.run.dir=run")
     command_line(monkeypatch, tmp_path, *start)
 
     def shown(*arguments: str) -> str:

@@ -45,7 +45,7 @@ REFUSED = {
     "trainer.precision=17": "^trainer.precision must be .*16-mixed.*, got 17$",
     "trainer.max_steps=null": "^trainer.max_steps must be an integer, got None$",
     "model.compile=no": "^model.compile must be true or false, got 'no'$",
-    "data.labels=1": "^data.labels must be true or false, got 1$",
+    "data.labels=1": "^data.labels must be none, classes, vectors, true or false, got 1$",
     "data.batch_size=four": "^data.batch_size must be an integer, got 'four'$",
     "data.resolution=8x8": "^data.resolution must be an integer or a list .*, got '8x8'$",
     "model.generator=null": r"^model.generator must be what a _target_ makes \(Generator\), got None$",
@@ -99,7 +99,7 @@ def test_a_value_of_another_kind_is_refused_by_its_key(override: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("overrides", [(), ("augment=ada", "callbacks=metrics"), ("data=image_folder", "loss=r3gan")])
+@pytest.mark.parametrize("overrides", [(), ("augment=ada", "callbacks=metrics"), ("data=folder", "loss=r3gan")])
 def test_what_the_presets_say_is_left_as_it_is(overrides: tuple[str, ...]) -> None:
     config = compose(OUTPUT, *overrides)
     before = OmegaConf.to_container(config)
