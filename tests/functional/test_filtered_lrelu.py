@@ -132,7 +132,7 @@ def test_orders_are_those_of_the_composition(settings: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("_parts")
 def test_layouts_and_tensor_taps(options: dict[str, Any], layout: Callable[[Tensor], Tensor]) -> None:
     x, bias = randn(3, 4, 8, 9), randn(4)
-    taps = {
+    taps: dict[str, Any] = {
         key: torch.as_tensor(options[key], dtype=torch.float64)
         for key in ("up_filter", "down_filter")
         if key in options
