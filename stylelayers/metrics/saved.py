@@ -15,8 +15,10 @@ from typing import Any, get_type_hints
 from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
 from ..data import ImageDataModule, digits, image_archive, image_folder, torchvision_dataset
+from ..data.archive_labels import LABELS
 from ..data.listing import class_folders, class_name, list_folder
 from ..data.options import AUTO
+from ..data.source import CLASSES, NONE
 from ..models import StyleGenerator
 from ..models.class_names import quoted
 
@@ -36,8 +38,9 @@ def data_for(
 
     Args:
         path: of the generator.
-        data: ``"digits"``, or a folder of images; None for the data that the run at `path` was trained on. Images have
-            labels if the sub-folders are the generator's classes, by name or, if it knows no names, by number.
+        data: ``"digits"``, or a folder or zip archive of images; None for the data that the run at `path` was trained
+            on. Images have labels if the sub-folders are the generator's classes, by name or, if it knows no names, by
+            number, or if the archive has labels.
         generator: gives size and channels.
         trust: build whatever the run's ``config.yaml`` names as its data, as ``train.py`` does; also accept the file
             in the folder above a generator file.
@@ -56,8 +59,13 @@ def data_for(
     if str(data) == "digits":
         return digits(**sizes)
     folder = Path(os.path.expanduser(data))
-    if not str(data).strip() or not folder.is_dir():
-        raise ValueError(f"data_for: data must be digits or a folder of images, got {str(data)!r}, which is no folder")
+    if not str(data).strip() or not folder.exists():
+        raise ValueError(
+            f"data_for: data must be digits, or a folder or zip archive of images, got {str(data)!r}, which does not "
+            "exist"
+        )
+    if folder.is_file() or (folder / LABELS).is_file():
+        return image_archive(folder, labels=CLASSES if generator.num_labels else NONE, **sizes)
     return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
 
 
@@ -86,7 +94,8 @@ def _find_configuration(path: Path, trust: bool) -> Path:
         return folder / CONFIGURATION
     if path.is_dir() or not above.is_file():
         raise ValueError(
-            f"data_for: data must be digits or a folder of images, since {str(path)!r} is not in the folder of a run"
+            f"data_for: data must be digits, or a folder or zip archive of images, since {str(path)!r} is not in the "
+            "folder of a run"
         )
     if folder.name != "checkpoints" and not trust:
         raise ValueError(f"{str(above)!r} lies a folder above {str(path)!r} and may be of anything; {_WAY_OUT}")

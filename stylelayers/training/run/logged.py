@@ -10,13 +10,14 @@ from ...augment import AdaptiveAugment
 from ...data import ImageDataModule
 from ...metrics.names import numbers_of
 from ...metrics.registry import DIRECTIONS
-from ..callbacks import Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
+from ..callbacks import DataSummary, Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
 from ..gan import GAN
 from .keys import did_you_mean
 
 _ALWAYS = ("samples/diversity", "progress/images")
 _DIRECTIONS = {f"quality/{name}": better for name, better in DIRECTIONS.items() if better is not None}
 _OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] = {
+    DataSummary: lambda callback, data: iter(() if data.unreadable is None else ("data/unreadable",)),
     Throughput: lambda callback, data: iter(("speed/images_per_second",)),
     Health: lambda callback, data: iter(("steps/skipped",)),
     Schedules: lambda callback, data: (f"schedule/{name}" for name in callback.points),
