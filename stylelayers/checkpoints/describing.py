@@ -12,7 +12,7 @@ from ..models import StyleGenerator
 from ._building import arguments_of, build_on_meta, network_name
 from .generator_file import read_header
 from .loading import kind_of, load_networks, network_file, read_torch_file, with_file_name
-from .training_checkpoint import CLASS_NAMES, stored_arguments, stored_class, training_summary
+from .training_checkpoint import CLASS_NAMES, LABEL_KIND, stored_arguments, stored_class, training_summary
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Description:
         arguments: of its constructor.
         parameters: number of parameters in ``mapping``, ``synthesis`` and the whole ``generator``.
         class_names: in class order; empty if they are not known.
+        label_kind: ``"classes"`` or ``"vectors"``; empty without labels.
         summary: of the training, such as ``images_seen``.
         notes: what is not understood or would not be kept, in sentences.
     """
@@ -40,6 +41,7 @@ class Description:
     arguments: Mapping[str, Any]
     parameters: Mapping[str, int]
     class_names: tuple[str, ...] = ()
+    label_kind: str = ""
     summary: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -61,13 +63,13 @@ def describe(path: str | os.PathLike[str]) -> Description:
         if kind == "generator file":
             header = read_header(file)
             generator: StyleGenerator = build_on_meta(header.network, header.arguments, len(header.tensors))
-            generator.class_names = header.class_names
+            generator.class_names, generator.label_kind = header.class_names, header.label_kind
             return _description(file, kind, generator, header.summary, version=header.version, writer=header.writer)
         contents = read_torch_file(file, device="meta") if kind == "torch file" else {}
         if "state_dict" in contents:
             arguments = stored_arguments(contents, file)["generator"]
             generator = build_on_meta(stored_class(contents), arguments, len(contents["state_dict"]))
-            generator.class_names = contents.get(CLASS_NAMES, ())
+            generator.class_names, generator.label_kind = contents.get(CLASS_NAMES, ()), contents.get(LABEL_KIND)
             return _description(file, "training checkpoint", generator, training_summary(contents))
     except ValueError as error:
         raise ValueError(f"describe: {with_file_name(file, str(error))}") from error
@@ -80,7 +82,8 @@ def _description(
 ) -> Description:
     parameters = {"mapping": _count(generator.mapping), "synthesis": _count(generator.synthesis)}
     parameters["generator"] = sum(parameters.values())
-    options = {"version": None, "writer": "", "class_names": generator.class_names, **rest}
+    labels = {"class_names": generator.class_names, "label_kind": generator.label_kind if generator.num_labels else ""}
+    options = {"version": None, "writer": "", **labels, **rest}
     options |= {"network": network_name(generator), "arguments": arguments_of(generator)}
     return Description(file, kind, parameters=parameters, summary=summary, **options)
 

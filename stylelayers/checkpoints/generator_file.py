@@ -1,11 +1,12 @@
 """A trained generator as one safetensors file with the constructor's arguments in its metadata: no code, no pickle.
 
 Metadata, all text, the last four as JSON: ``format``, ``version``, ``writer`` (this package and its version),
-``network`` (name of the generator's class), ``arguments`` (of its constructor), ``class_names`` (a list, empty if they
-are not known), ``resolution`` (height and width), ``summary`` (of the training). Every version stays readable;
-arguments newer than a file have their defaults.
+``network`` (name of the generator's class), ``label_kind`` (``none``, ``classes`` or ``vectors``), ``arguments`` (of
+the constructor), ``class_names`` (a list, empty if they are not known), ``resolution`` (height and width), ``summary``
+(of the training). Every version stays readable; arguments newer than a file have their defaults.
 
-- Version 4: no ``network`` before, when all were of the class ``Generator``.
+- Version 4: no ``network`` before, when all were of the class ``Generator``, and no ``label_kind``, when labels were
+  classes.
 - Version 3: ``z_dim`` and ``w_dim`` were ``latent_dim`` and ``style_dim`` before.
 - Version 2: early files lack ``class_names`` and have scalar noise strengths rather than ``(1,)``.
 - Version 1: no ``writer`` and no ``resolution``.
@@ -16,8 +17,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from safetensors import SafetensorError, safe_open
 
 from .._version import __version__
 from .._whole_files import save_tensors
@@ -41,6 +40,7 @@ class Header(NamedTuple):
         arguments: of the constructor.
         summary: of the training.
         class_names: in class order; empty if they are not known.
+        label_kind: of the generator's labels; None if the file does not say.
         tensors: names of the tensors.
     """
 
@@ -50,6 +50,7 @@ class Header(NamedTuple):
     arguments: dict[str, Any]
     summary: dict[str, Any]
     class_names: list[str]
+    label_kind: str | None
     tensors: list[str]
 
 
@@ -59,7 +60,7 @@ def save_generator(
     """Write `generator` to one file, atomically.
 
     Args:
-        generator: its constructor's arguments, its state and the names of its classes are stored.
+        generator: its constructor's arguments, its state, the kind of its labels and their names are stored.
         path: the file; missing folders are created, an existing file is replaced at the end.
         summary: any JSON values to store with it, such as the images seen in training.
 
@@ -71,6 +72,7 @@ def save_generator(
         "version": str(_VERSION),
         "writer": f"stylelayers {__version__}",
         "network": network_name(generator),
+        "label_kind": generator.label_kind,
         "arguments": json.dumps(arguments_of(generator)),
         "class_names": json.dumps(generator.class_names),
         "resolution": json.dumps(generator.resolution),
@@ -85,12 +87,14 @@ def read_generator_file(path: Path) -> Networks:
     Raises:
         ValueError: another kind of file, a newer format, or tensors that do not fit.
     """
+    from safetensors import safe_open
+
     header = read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in header.tensors}
     try:
         generator = build_network(header.network, header.arguments, tensors)
-        generator.class_names = header.class_names
+        generator.class_names, generator.label_kind = header.class_names, header.label_kind
     except ValueError as error:
         raise ValueError(f"tensors of {str(path)!r} do not fit its arguments: {error}") from None
     return Networks("generator file", generator, summary=header.summary)
@@ -102,6 +106,8 @@ def read_header(path: Path) -> Header:
     Raises:
         ValueError: another kind of file, or a newer format.
     """
+    from safetensors import SafetensorError, safe_open  # so that the layers need torch alone
+
     try:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, list(file.keys())
@@ -119,7 +125,8 @@ def read_header(path: Path) -> Header:
     except ValueError as error:
         raise ValueError(f"{str(path)!r}: {error}") from None
     version, writer = int(metadata["version"]), metadata.get("writer", "")
-    return Header(version, writer, network, with_current_names(arguments), summary, class_names, tensors)
+    kind = metadata.get("label_kind")
+    return Header(version, writer, network, with_current_names(arguments), summary, class_names, kind, tensors)
 
 
 def _json(path: Path, name: str, text: str, kind: type, what: str) -> Any:

@@ -39,7 +39,7 @@ class _Published(StyleGenerator):
             raise ValueError(f"{cls.__name__}: a generator of class {network_name(generator)} needs {other}")
         published = cls(**arguments_of(generator))
         published.load_state_dict(generator.state_dict())
-        published.class_names = generator.class_names
+        published.class_names, published.label_kind = generator.class_names, generator.label_kind
         published.summary = dict(summary or {})
         return published.train(generator.training)
 

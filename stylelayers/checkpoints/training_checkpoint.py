@@ -14,6 +14,7 @@ from .run_configuration import CONFIGURATION, read_configuration
 ARGUMENTS = "arguments"  # checkpoint entry with the constructors' arguments
 NETWORKS = "networks"  # checkpoint entry with the names of the networks' classes, which early versions lack
 CLASS_NAMES = "class_names"  # checkpoint entry with the class names, which early versions lack
+LABEL_KIND = "label_kind"  # checkpoint entry; early versions lack it, and knew classes only
 _PREFIXES = {"generator": "average.module.", "discriminator": "discriminator."}
 _COUNTERS = ("images_seen", "iterations", "skipped_steps")
 
@@ -27,7 +28,7 @@ def read_training_checkpoint(contents: Mapping[str, Any], path: Path) -> Network
     arguments = stored_arguments(contents, path)
     tensors = {name: _without_prefix(contents["state_dict"], prefix) for name, prefix in _PREFIXES.items()}
     generator: StyleGenerator = build_network(stored_class(contents), arguments["generator"], tensors["generator"])
-    generator.class_names = contents.get(CLASS_NAMES, ())
+    generator.class_names, generator.label_kind = contents.get(CLASS_NAMES, ()), contents.get(LABEL_KIND)
     discriminator = build_network(Discriminator, arguments["discriminator"], tensors["discriminator"])
     notes = ("not kept: optimizers, counters and the rest of the training state",)
     return Networks("training checkpoint", generator, discriminator, training_summary(contents), notes)

@@ -29,7 +29,11 @@ Folder = Annotated[
 ]
 Seeds = Annotated[str, typer.Option(help="Numbers and ranges: 0-63 or 0,5,7-9.")]
 Labels = Annotated[
-    str | None, typer.Option(help="Classes, repeated along the seeds: dogs,cats or 0-9. [default: all in turn]")
+    list[str] | None,
+    typer.Option(
+        help="Classes, repeated along the seeds: dogs,cats or 0-9; or a label vector: 0.2,0.8 or smile+young=0.5. "
+        "Repeat for more. [default: all classes in turn]"
+    ),
 ]
 Psi = Annotated[
     float, typer.Option("--truncation-psi", "--psi", help="Pulls styles towards their mean: 1 not at all, 0 fully.")

@@ -1,7 +1,7 @@
 """Helpers of all commands: parse numbers, load a generator, show progress."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from ..checkpoints import load_generator
-from ..explore import parse_classes
+from ..explore import parse_classes, parse_vectors
+from ..explore.conditions import expected_vectors, is_vector
 from ..models import StyleGenerator
 
 _MAX_NUMBERS, _MAX_PIXELS = 10_000_000, 1 << 28
@@ -44,9 +45,24 @@ def parse_numbers(option: str, text: str) -> list[int]:
     return found
 
 
-def parse_labels(generator: StyleGenerator, labels: str | None) -> list[int] | None:
-    """Class numbers of the option ``--labels``, see :func:`parse_classes`."""
-    return None if labels is None else parse_classes(generator, labels)
+def parse_labels(generator: StyleGenerator, labels: Sequence[str] | None) -> list[int | list[float]] | None:
+    """Class numbers of the option ``--labels``, or label vectors; see :func:`parse_classes`, :func:`parse_vectors`.
+
+    Numbers with a decimal point, one for each class, are a vector that mixes classes, such as 0.5,0.5.
+
+    Raises:
+        ValueError: text that is neither, or no vectors for a generator that was trained on them.
+    """
+    takes_vectors = generator.label_kind == "vectors"
+    if takes_vectors and not labels:
+        raise ValueError(f"--labels must be given: {expected_vectors(generator)}")
+    found: list[int | list[float]] = []
+    for text in labels or ():
+        if takes_vectors or (text not in generator.class_names and is_vector(generator, text)):
+            found += parse_vectors(generator, text).tolist()
+        else:
+            found += parse_classes(generator, text)
+    return found or None
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> str:

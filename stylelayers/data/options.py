@@ -74,6 +74,7 @@ class ImageOptions:
             num_workers=self.num_workers,
             num_labels=source.num_labels,
             class_names=source.class_names,
+            label_kind=source.label_kind,
             balance_classes=self.balance_classes,
             on_error=self.on_error,
             remarks=source.remarks,

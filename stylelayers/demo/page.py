@@ -1,7 +1,7 @@
 """The page: controls and the picture of their settings. Pictures stay in memory; nothing is fetched or sent."""
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from io import BytesIO
 from random import randrange
@@ -32,6 +32,7 @@ LAUNCH_OPTIONS: dict[str, Any] = {"css": _STYLE, "theme": gr.themes.Default(prim
 _NUM_SEEDS = 2**32
 _MAX_PIXELATED_SIDE = 256
 _MAX_MOVE, _SLIDERS_PER_ROW = 6, 4
+_MAX_OPEN_SLIDERS = 8
 _SAVE_SCRIPT = "this.href = this.parentElement.querySelector('img').src"  # the picture is not sent twice
 
 
@@ -53,7 +54,7 @@ def build_page(explorer: Explorer, *, title: str = "stylelayers") -> gr.Blocks:
         controls: dict[str, Component] = {**first, **second, "mixed_layers": layers, "moved_layers": moved}
 
         def parse_settings(values: Sequence[Any]) -> Settings:
-            named = dict(zip(controls, values, strict=False))
+            named = _with_vectors(dict(zip(controls, values, strict=False)))
             seeds = {name: named[name] or 0 for name in ("seed", "mixed_seed")}  # None is an empty field
             return Settings(**{**named, **seeds}, amounts=values[len(controls) :])
 
@@ -70,17 +71,19 @@ def build_page(explorer: Explorer, *, title: str = "stylelayers") -> gr.Blocks:
 
 def _build_first_controls(explorer: Explorer) -> dict[str, Component]:
     with gr.Column(min_width=240), gr.Group():
-        seed, label = _build_seed_and_label(explorer, "Seed", 0, "Class")
+        seed = _build_seed("Seed", 0)
+        label = _build_label(explorer, "label", "Class", "Condition")
         psi = gr.Slider(0, 1.5, 1, step=0.01, label="Truncation ψ", visible=explorer.can_truncate)
         noise = gr.Checkbox(True, label="Noise", visible=explorer.has_noise)
-    return {"seed": seed, "label": label, "truncation_psi": psi, "noise": noise}
+    return {"seed": seed, **label, "truncation_psi": psi, "noise": noise}
 
 
 def _build_second_controls(explorer: Explorer) -> tuple[dict[str, Component], gr.HTML]:
     with gr.Column(min_width=240), gr.Group():
-        seed, label = _build_seed_and_label(explorer, "Second picture's seed", 1, "Its class")
+        seed = _build_seed("Second picture's seed", 1)
+        label = _build_label(explorer, "mixed_label", "Its class", "Its condition")
         thumbnail = gr.HTML(elem_classes="thumbnail", padding=True)
-    return {"mixed_seed": seed, "mixed_label": label}, thumbnail
+    return {"mixed_seed": seed, **label}, thumbnail
 
 
 def _build_direction_controls(explorer: Explorer) -> tuple[gr.CheckboxGroup, list[gr.Slider]]:
@@ -103,15 +106,33 @@ def _build_slider(label: str) -> gr.Slider:
     return gr.Slider(-_MAX_MOVE, _MAX_MOVE, 0, step=0.1, label=label, min_width=120, buttons=[])
 
 
-def _build_seed_and_label(
-    explorer: Explorer, seed_name: str, seed: int, label_name: str
-) -> tuple[gr.Number, gr.Dropdown]:
+def _build_seed(name: str, seed: int) -> gr.Number:
     another = gr.Button("Another", render=False)
-    number = gr.Number(seed, label=seed_name, minimum=0, maximum=_NUM_SEEDS - 1, precision=0, buttons=[another])
+    number = gr.Number(seed, label=name, minimum=0, maximum=_NUM_SEEDS - 1, precision=0, buttons=[another])
     another.click(lambda: randrange(_NUM_SEEDS), None, number, queue=False, show_progress="hidden")
-    classes = [(title, label) for label, title in enumerate(class_titles(explorer.generator))]
-    labels = gr.Dropdown(classes, value=0 if classes else None, label=label_name, visible=bool(classes))
-    return number, labels
+    return number
+
+
+def _build_label(explorer: Explorer, key: str, of_classes: str, of_vectors: str) -> dict[str, Component]:
+    """A list of the classes, or a slider for each number of a label vector, under keys for :func:`_with_vectors`."""
+    titles = class_titles(explorer.generator)
+    if explorer.generator.label_kind != "vectors":
+        classes = [(title, label) for label, title in enumerate(titles)]
+        return {key: gr.Dropdown(classes, value=0 if classes else None, label=of_classes, visible=bool(classes))}
+    with gr.Accordion(of_vectors, open=len(titles) <= _MAX_OPEN_SLIDERS, elem_classes="sliders"):
+        return {f"{key}.{title}": gr.Slider(-1, 1, 0, step=0.01, label=title, buttons=[]) for title in titles}
+
+
+def _with_vectors(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Join the values under ``label.<name>`` to the vector ``label``, and so for all keys with a point."""
+    joined: dict[str, Any] = {}
+    for name, value in named.items():
+        key, point, _ = name.partition(".")
+        if point:
+            joined.setdefault(key, []).append(value)
+        else:
+            joined[key] = value
+    return joined
 
 
 def _layer_choices(explorer: Explorer) -> list[tuple[str, int]]:

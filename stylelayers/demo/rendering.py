@@ -26,7 +26,8 @@ class Settings:
     """Settings of a picture.
 
     Attributes:
-        seed, label: of the picture; the label is a class number, None for a generator without classes.
+        seed, label: of the picture; the label is a class number, or the numbers of a label vector, None for a generator
+            without labels.
         truncation_psi: pulls styles towards their mean: 1 not at all, 0 completely.
         noise: use the stored noise maps, if there are any.
         mixed_seed, mixed_label: of the second picture, whose styles are mixed in.
@@ -36,11 +37,11 @@ class Settings:
     """
 
     seed: int = 0
-    label: int | None = None
+    label: int | Sequence[float] | None = None
     truncation_psi: float = 1.0
     noise: bool = True
     mixed_seed: int = 1
-    mixed_label: int | None = None
+    mixed_label: int | Sequence[float] | None = None
     mixed_layers: Sequence[int] = ()
     amounts: Sequence[float] = ()
     moved_layers: Sequence[int] | None = None
@@ -61,13 +62,17 @@ class Explorer:
 
     Attributes:
         num_directions: number of directions.
-        deviation: standard deviation of a component of w, the unit of moves.
+        deviation: standard deviation of a component of w, the unit of moves: over all classes, or over the vectors of
+            one label and of none.
     """
 
     def __init__(self, generator: StyleGenerator, *, directions: int = 8) -> None:
         self.generator = generator
         self.num_directions = min(directions, generator.w_dim)
-        self.deviation = float(style_statistics(generator)[1]) / sqrt(generator.w_dim)
+        labels = None
+        if generator.label_kind == "vectors":
+            labels = torch.eye(generator.num_labels + 1)[:, 1:]
+        self.deviation = float(style_statistics(generator, labels=labels)[1]) / sqrt(generator.w_dim)
         self._directions: dict[tuple[int, ...], Directions] = {}
 
     @property

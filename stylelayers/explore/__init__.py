@@ -6,6 +6,7 @@ with needs_extra(__name__, "cli"):
     from ..images.reading import read_picture
     from ..images.writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
     from .classes import class_numbers, class_titles, parse_classes
+    from .conditions import label_tensor, parse_vectors
     from .directions import Directions, factorize, load_directions, save_directions, strips
     from .distances import FeatureDistance, load_distance, pixel_distance
     from .latents import latents_of_seeds, slerp
@@ -24,6 +25,7 @@ __all__ = [
     "class_numbers",
     "class_titles",
     "factorize",
+    "label_tensor",
     "latents_of_seeds",
     "linear_walk",
     "load_directions",
@@ -31,6 +33,7 @@ __all__ = [
     "mixed_styles_grid",
     "mixing_table",
     "parse_classes",
+    "parse_vectors",
     "pixel_distance",
     "project",
     "read_picture",

@@ -16,19 +16,21 @@ def class_numbers(
     """The number of each class; ints are numbers, strings are names. Errors name the `caller`.
 
     Raises:
-        ValueError: a generator without classes, no labels, or a class that it does not have.
+        ValueError: a generator without classes or of label vectors, no labels, or a class that it does not have.
     """
     count = generator.num_labels
+    if generator.label_kind == "vectors":
+        raise ValueError(f"{caller}: labels of the generator are vectors, not classes")
     if not count:
         raise ValueError(f"{caller}: labels were given, but the generator has no classes")
-    numbers = [_number_of_name(generator, label, caller) if isinstance(label, str) else label for label in labels]
+    numbers = [number_of_name(generator, label, caller) if isinstance(label, str) else label for label in labels]
     if not numbers or not all(0 <= number < count for number in numbers):
         raise ValueError(f"{caller}: labels must be in [0, {count}), at least one, got {numbers}")
     return numbers
 
 
 def class_titles(generator: StyleGenerator) -> list[str]:
-    """The name of each class, or its number if the generator knows no names."""
+    """The name of each class, or entry of label vectors, or its number if the generator knows no names."""
     return list(generator.class_names) or [str(number) for number in range(generator.num_labels)]
 
 
@@ -55,7 +57,7 @@ def parse_classes(generator: StyleGenerator, text: str) -> list[int]:
 
 def _split(generator: StyleGenerator, text: str) -> Iterator[str]:
     """Split at commas, except for those of names."""
-    pieces, names = text.split(","), set(_normalized_names(generator))
+    pieces, names = text.split(","), set(known_names(generator))
     longest = 1 + max((name.count(",") for name in names), default=0)
     while pieces:
         lengths = range(min(longest, len(pieces)), 1, -1)
@@ -66,11 +68,11 @@ def _split(generator: StyleGenerator, text: str) -> Iterator[str]:
 
 def _parse_part(generator: StyleGenerator, part: str) -> Sequence[int]:
     """Class numbers of a name, a number or a range."""
-    if part in _normalized_names(generator):
+    if part in known_names(generator):
         return [_unambiguous_number(generator, part)]
     match = re.fullmatch(r"(\d+)\s*(?:-\s*(\d+))?", part)
     if match is None:
-        return [_number_of_name(generator, part, "parse_classes")]
+        return [number_of_name(generator, part, "parse_classes")]
     first, last = int(match[1]), int(match[2] or match[1])
     if first > last or last >= generator.num_labels:
         raise ValueError(f"parse_classes: labels must be in [0, {generator.num_labels}), at least one, got [{part}]")
@@ -79,7 +81,7 @@ def _parse_part(generator: StyleGenerator, part: str) -> Sequence[int]:
 
 def _unambiguous_number(generator: StyleGenerator, name: str) -> int:
     """The number of the class of a name, unless the name is the number of another class."""
-    number = _number_of_name(generator, name, "parse_classes")
+    number = number_of_name(generator, name, "parse_classes")
     other = int(name) if name.isdecimal() else number
     if other != number and other < generator.num_labels:
         raise ValueError(
@@ -89,8 +91,9 @@ def _unambiguous_number(generator: StyleGenerator, name: str) -> int:
     return number
 
 
-def _number_of_name(generator: StyleGenerator, name: str, caller: str) -> int:
-    names, name = _normalized_names(generator), _normalize(name)
+def number_of_name(generator: StyleGenerator, name: str, caller: str) -> int:
+    """The place of the label of a name; a ValueError for a name that none or several have."""
+    names, name = known_names(generator), _normalize(name)
     if not names:
         raise ValueError(
             f"{caller}: labels must be numbers and ranges such as 3 or 0-9, since the names of the classes are not "
@@ -101,7 +104,8 @@ def _number_of_name(generator: StyleGenerator, name: str, caller: str) -> int:
         more = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
         hint = f"; did you mean {near[0]!r}?" if near else ""
         known = ", ".join(names[:_MAX_LISTED_NAMES]) + more
-        raise ValueError(f"{caller}: labels must be among the classes {known}, got {name!r}{hint}")
+        what = "names" if generator.label_kind == "vectors" else "classes"
+        raise ValueError(f"{caller}: labels must be among the {what} {known}, got {name!r}{hint}")
     if (count := names.count(name)) > 1:
         raise ValueError(
             f"{caller}: labels: {name!r} is the name of {count} classes, but for spaces around it; give their numbers"
@@ -109,7 +113,8 @@ def _number_of_name(generator: StyleGenerator, name: str, caller: str) -> int:
     return names.index(name)
 
 
-def _normalized_names(generator: StyleGenerator) -> list[str]:
+def known_names(generator: StyleGenerator) -> list[str]:
+    """Names of the labels as :func:`number_of_name` compares them."""
     return [_normalize(name) for name in generator.class_names]
 
 

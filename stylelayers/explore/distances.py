@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..images.transparency import over_white
+
 Distance = Callable[[Tensor, Tensor], Tensor]
 _VGG_LAYERS = (3, 8, 15, 22, 29)  # the last activation of each of its five stages
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -51,7 +53,8 @@ def load_distance(distance: str, *, device: torch.device | str = "cpu") -> Dista
     """Load a distance by its name.
 
     Args:
-        distance: ``"pixels"``; ``"vgg16"`` of torchvision, whose weights are fetched once; a TorchScript file; or
+        distance: ``"pixels"``; ``"vgg16"`` of torchvision, whose weights are fetched once, on
+            images composited over white if they have an alpha channel; a TorchScript file; or
             ``"module:factory"``, a function without arguments that returns a network. The last two run foreign code.
         device: of the network.
 
@@ -101,7 +104,7 @@ class _VGG(nn.Module):
         self.register_buffer("deviation", torch.tensor(_IMAGENET_DEVIATION).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        x = (images.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.deviation
+        x = (over_white(images).expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.deviation
         stages = []
         for index, layer in enumerate(self.layers[: _VGG_LAYERS[-1] + 1]):
             x = layer(x)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import cos, inf, pi
 from pathlib import Path
@@ -17,6 +17,7 @@ from .._checks import check_choice, check_ints
 from .._whole_files import save_tensors
 from ..layers import NoiseInjection
 from ..models import StyleGenerator
+from .conditions import Labels
 from .distances import Distance, pixel_distance
 from .latents import latents_of_seeds
 from .sampling import check_eval_mode, cycled_labels
@@ -57,7 +58,7 @@ def project(
     learning_rate: float = 0.1,
     fit_noise: bool = False,
     noise_weight: float = 1e5,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     seed: int = 0,
     on_step: Callable[[int, float], object] | None = None,
 ) -> Projection:
@@ -75,7 +76,7 @@ def project(
         distance: of two images, which are halved until no side exceeds 256 pixels.
         learning_rate: its largest value.
         fit_noise: fit the noise maps too; `noise_weight` times their autocorrelation keeps signal out of them.
-        labels: numbers or names of the classes for the mean of w; None for all.
+        labels: of the mean of w: numbers or names of classes, None for all; or label vectors, which must be given.
         seed: of the mean of w, the noise on w, and the initial noise maps.
         on_step: called after each step with its number, from 1, and the distance.
 
@@ -112,8 +113,8 @@ def project(
         maps = {name: each.detach() for name, each in maps.items()}
         image = _synthesize(generator, ws, maps)
         distances.append(float(distance(_shrink(image), small_target)))
-    classes = None if labels is None else list(labels)
-    settings: dict[str, Any] = {"seed": seed, "labels": classes, "space": space, "steps": steps}
+    kept = None if labels is None else [label.tolist() if hasattr(label, "tolist") else label for label in labels]
+    settings: dict[str, Any] = {"seed": seed, "labels": kept, "space": space, "steps": steps}
     settings |= {"learning_rate": learning_rate, "fit_noise": fit_noise, "noise_weight": noise_weight}
     return Projection(ws, image, maps, distances, settings)
 
@@ -141,7 +142,7 @@ def fingerprint(generator: StyleGenerator) -> str:
 
 
 def style_statistics(
-    generator: StyleGenerator, *, labels: Sequence[int | str] | None = None, samples: int = 10_000, seed: int = 0
+    generator: StyleGenerator, *, labels: Labels | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Mean ``(w_dim,)`` and root mean square distance from it (scalar) of w, over random z."""
     parameter = next(generator.mapping.parameters())

@@ -11,7 +11,7 @@ from .._checks import check_choice, check_ints
 from ..layers.noise import Noise
 from ..models import StyleGenerator
 from ..models.style_generator import device_and_dtype
-from .classes import class_numbers
+from .conditions import Labels, label_tensor
 from .latents import latents_of_seeds, source_of_seed
 
 _MAX_IMAGES, _MAX_PIXELS = 64, 1 << 21  # of a batch
@@ -21,7 +21,7 @@ def sample(
     generator: StyleGenerator,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
     noise: str | None = None,
@@ -32,7 +32,8 @@ def sample(
     Args:
         generator: in evaluation mode.
         seeds: one per image; a seed determines the latent and, with ``noise="random"``, the noise.
-        labels: numbers or names of classes, repeated along the seeds; None for all classes in turn.
+        labels: numbers or names of classes, or label vectors, repeated along the seeds, see :func:`label_tensor`; None
+            for all classes in turn, and an error for a generator of label vectors.
         truncation_psi, truncation_cutoff: as in :class:`stylelayers.MappingNetwork`.
         noise: ``"random"``, ``"const"`` or ``"none"``; None for ``"const"`` if the generator has noise inputs.
         batch: images per batch, None to suit a small machine; halved when memory runs out.
@@ -65,7 +66,7 @@ def styles_of_seeds(
     generator: StyleGenerator,
     seeds: Sequence[int],
     *,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
@@ -117,18 +118,16 @@ def in_batches(function: Callable[[slice], Tensor], count: int, batch: int) -> I
         yield result
 
 
-def cycled_labels(
-    caller: str, generator: StyleGenerator, count: int, labels: Sequence[int | str] | None
-) -> Tensor | None:
-    """`count` class numbers that repeat the given classes, or all classes; None for a generator without classes.
+def cycled_labels(caller: str, generator: StyleGenerator, count: int, labels: Labels | None) -> Tensor | None:
+    """`count` class numbers or label vectors that repeat the given ones, or all classes; None without labels.
 
     Raises:
-        ValueError: labels for a generator without classes, or a class that it does not have.
+        ValueError: labels for a generator without, or that do not fit, or no vectors for a generator of them.
     """
     if labels is None and not generator.num_labels:
         return None
-    chosen = class_numbers(generator, range(generator.num_labels) if labels is None else labels, caller=caller)
-    return torch.tensor([chosen[index % len(chosen)] for index in range(count)], device=_device(generator))
+    chosen = label_tensor(generator, labels, caller=caller)
+    return chosen[torch.arange(count) % len(chosen)].to(_device(generator))
 
 
 def default_batch(generator: StyleGenerator) -> int:

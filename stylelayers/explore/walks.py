@@ -8,6 +8,7 @@ from torch import Tensor
 from .._checks import check_choice
 from ..models import StyleGenerator
 from ..models._inputs import as_one_hot
+from .conditions import Labels
 from .latents import latents_of_seeds, slerp
 from .sampling import cycled_labels, styles_of_seeds
 
@@ -21,7 +22,7 @@ def walk_styles(
     frames: int = 30,
     space: str = "z",
     loop: bool = False,
-    labels: Sequence[int | str] | None = None,
+    labels: Labels | None = None,
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
@@ -33,7 +34,7 @@ def walk_styles(
         frames, loop: as in :func:`spherical_walk`.
         space: ``"z"`` walks along great circles between latents, ``"w"`` along straight lines between styles.
         labels, truncation_psi, truncation_cutoff: as in :func:`stylelayers.explore.sample`; between classes, one-hot
-            labels are interpolated linearly.
+            labels are interpolated linearly, and so are label vectors.
 
     Raises:
         ValueError: an unknown space, fewer than two seeds, or arguments that do not fit the generator.

@@ -23,8 +23,9 @@ def export_onnx(
 ) -> Exported:
     """Write an ONNX file, unless its images in onnxruntime differ from the generator's.
 
-    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, if the generator tracks the mean of w; ``labels``
-    ``(N,)`` of int64, if it is conditional. Output: ``images``. The batch is dynamic.
+    Inputs: ``z`` ``(N, z_dim)``; ``truncation_psi``, a scalar, if the generator tracks the mean of w; ``labels``,
+    if it is conditional: class numbers ``(N,)`` of int64 or vectors ``(N, num_labels)`` of float32. Output: ``images``.
+    The batch is dynamic.
 
     Args:
         generator: of any architecture; it is not changed.

@@ -53,9 +53,12 @@ class _TracedGenerator(nn.Module):
         self.noise, self.dtype = noise, torch.float16 if half else torch.float32
         self.synthesis.to(self.dtype)
         self.register_buffer("classes", torch.arange(generator.num_labels))
+        self.takes_vectors = generator.label_kind == "vectors"
 
     def forward(self, z: Tensor, truncation_psi: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
-        ws = self.mapping(z, None if labels is None else self._look_up(labels))
+        if labels is not None and not self.takes_vectors:
+            labels = self._look_up(labels)
+        ws = self.mapping(z, labels)
         if truncation_psi is not None:
             ws = self.mapping.w_mean.lerp(ws, truncation_psi)  # type: ignore[union-attr]
         images: Tensor = self.synthesis(ws.to(self.dtype), noise=self.noise)
@@ -90,11 +93,17 @@ def trace(generator: StyleGenerator, *, noise: str, half: bool) -> ExportedProgr
 
 
 def example_inputs(generator: StyleGenerator, batch: int, psi: float = 1.0) -> Inputs:
-    """Seeded latents ``z``, and a scalar ``truncation_psi`` and ``labels`` ``(N,)`` if the generator has them."""
-    inputs = {"z": torch.randn(batch, generator.z_dim, generator=torch.Generator().manual_seed(batch))}
+    """Seeded latents ``z``, and a scalar ``truncation_psi``, and ``labels``, if the generator has them.
+
+    Labels are class numbers ``(N,)`` of int64, or vectors ``(N, num_labels)`` of float32.
+    """
+    source = torch.Generator().manual_seed(batch)
+    inputs = {"z": torch.randn(batch, generator.z_dim, generator=source)}
     if generator.mapping.w_mean is not None:
         inputs["truncation_psi"] = torch.tensor(psi)
-    if generator.num_labels:
+    if generator.label_kind == "vectors":
+        inputs["labels"] = torch.rand(batch, generator.num_labels, generator=source)
+    elif generator.num_labels:
         inputs["labels"] = torch.arange(batch) % generator.num_labels
     return inputs
 

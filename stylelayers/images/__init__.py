@@ -6,6 +6,7 @@ with needs_extra(__name__, "cli"):
     from .conversion import convert_image, image_to_tensor
     from .reading import decode_picture, is_picture, open_picture, read_header, read_picture, read_pixels
     from .resizing import Frame
+    from .transparency import over_white
     from .writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "image_to_tensor",
     "is_picture",
     "open_picture",
+    "over_white",
     "read_header",
     "read_picture",
     "read_pixels",

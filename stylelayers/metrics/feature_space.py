@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .._checks import check_choice
 from ..data import digits
+from ..images.transparency import COLOR_CHANNELS, over_white
 from .classifier import SmallClassifier, train_classifier
 from .random_features import RandomFeatures
 
@@ -26,7 +27,8 @@ class FeatureSpace:
 
     Args:
         name: of the network, for the report.
-        network: images ``(N, C, H, W)`` float32 in [-1, 1] → features ``(N, d)``; set to evaluation mode.
+        network: images ``(N, C, H, W)`` float32 in [-1, 1] → features ``(N, d)``; set to evaluation mode. Images with
+            an alpha channel (2 or 4 channels) are composited over white for it.
         resize_filter: how `network` resizes images to its input size.
         head: features → logits of a classifier, if the network is part of one.
         accuracy: of that classifier.
@@ -47,7 +49,7 @@ class FeatureSpace:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
         """Features ``(N, d)`` float32 of images, which are clamped to [-1, 1] as in files."""
-        features = self.network(images.float().clamp(-1, 1))
+        features = self.network(over_white(images.float().clamp(-1, 1)))
         if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != len(images):
             came = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
             raise ValueError(
@@ -73,7 +75,7 @@ def feature_space(
             which needs no labels of the data; ``"random"``, 128 :class:`RandomFeatures`, which need no download and
             rank generators of the same data; an ``nn.Module``, which receives images without resizing; or a
             :class:`FeatureSpace`.
-        resolution, image_channels: of the images.
+        resolution, image_channels: of the images; those with alpha are composited over white.
         labelled: returns images, labels and the number of classes; called for ``"classifier"`` only.
         resize_filter: of Inception; ``"tensorflow"`` as in publications, or ``"antialias"``.
         seed: of the classifier.
@@ -81,6 +83,7 @@ def feature_space(
     Raises:
         ValueError: an unknown name, no labels, or weights that cannot be fetched.
     """
+    colors = COLOR_CHANNELS.get(image_channels, image_channels)
     if isinstance(features, FeatureSpace):
         return features
     if isinstance(features, nn.Module):
@@ -88,11 +91,11 @@ def feature_space(
     if features == "inception":
         return _inception_space(resize_filter)
     if features == "classifier":
-        return _classifier_space("classifier of the data", train_classifier(*labelled(), seed=seed))
+        return _classifier_space("classifier of the data", _train_on(*labelled(), seed=seed))
     if features == "digits":
-        return _classifier_space("classifier of digits", classifier_of_digits(resolution, image_channels, seed=seed))
+        return _classifier_space("classifier of digits", classifier_of_digits(resolution, colors, seed=seed))
     if features == "random":
-        return FeatureSpace("random filters", RandomFeatures(image_channels))
+        return FeatureSpace("random filters", RandomFeatures(colors))
     raise ValueError(f"feature_space: features must be {', '.join(FEATURES)} or an nn.Module, got {features!r}")
 
 
@@ -116,6 +119,10 @@ def classifier_of_digits(resolution: tuple[int, int], image_channels: int = 1, *
     dataset = digits(resolution=resolution, image_channels=image_channels, labels=True).dataset
     pairs = [dataset[index] for index in range(len(dataset))]  # type: ignore[arg-type]
     return train_classifier(torch.stack([p[0] for p in pairs]), torch.tensor([p[1] for p in pairs]), 10, seed=seed)
+
+
+def _train_on(images: Tensor, labels: Tensor, num_classes: int, *, seed: int) -> SmallClassifier:
+    return train_classifier(over_white(images), labels, num_classes, seed=seed)
 
 
 def _classifier_space(name: str, classifier: SmallClassifier) -> FeatureSpace:

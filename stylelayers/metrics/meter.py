@@ -17,8 +17,8 @@ from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
 from ..data import ImageDataModule
 from ..models import AliasFreeGenerator, StyleGenerator
-from ..models.class_names import difference
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
+from .draws import check_labels, draw_latents, remarks
 from .equivariance import eq_r, eq_t, eq_t_frac
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
 from .perceptual_path_length import SIMILARITIES, perceptual_path_length
@@ -112,16 +112,20 @@ class QualityMeter:
             numbers = self._compute_equivariance(generator)
             if not all(METRICS[name].needs_motion for name in self._metrics):
                 numbers |= self._compare_images(generator, device)
-        return QualityReport(**self._settings(generator), **numbers)
+        return QualityReport(
+            **self._settings(generator),
+            notes=remarks(generator, with_recognition="recognised" in self._metrics),
+            **numbers,
+        )
 
     def _compare_images(self, generator: StyleGenerator, device: torch.device) -> dict[str, Any]:
         """All numbers of features."""
         real = self._compute_real_features(device)
-        z, labels = self._draw_latents(generator, device)
+        z, labels = draw_latents(generator, self._images, self._samples, seed=self.seed, device=device)
         fake = self._compute_fake_features(generator, z, labels)
         numbers = self._compute_distances(real, fake)
         if "recognised" in self._metrics:
-            numbers |= self._compute_recognition(fake, labels, generator.num_labels)
+            numbers |= self._compute_recognition(fake, labels, generator)
         if "perceptual_path_length" in self._metrics:
             numbers |= self._compute_path_length(generator, z, labels)
         return numbers
@@ -133,16 +137,6 @@ class QualityMeter:
             digest, _ = self._images.summary
             self._real_features = real_features(self._images, digest, self._space, device=device, cache=folder)
         return self._real_features.to(device)
-
-    def _draw_latents(self, generator: StyleGenerator, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Latents, and labels as frequent as in the data, or equally frequent if the data have other classes."""
-        source = torch.Generator().manual_seed(self.seed)
-        z = torch.randn(self._samples, generator.z_dim, generator=source).to(device)
-        if not generator.num_labels:
-            return z, None
-        same_classes = self.data.num_labels == generator.num_labels
-        counts = self._images.summary[1] if same_classes else torch.ones(generator.num_labels)
-        return z, torch.multinomial(counts, self._samples, replacement=True, generator=source).to(device)
 
     def _compute_fake_features(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> Tensor:
         label_batches = [None] * len(z) if labels is None else labels.split(self.batch_size)
@@ -165,10 +159,11 @@ class QualityMeter:
             numbers["precision"], numbers["recall"] = precision_recall(real, fake)
         return numbers
 
-    def _compute_recognition(self, fake: Tensor, labels: Tensor | None, num_labels: int) -> dict[str, Any]:
+    def _compute_recognition(self, fake: Tensor, labels: Tensor | None, generator: StyleGenerator) -> dict[str, Any]:
         assert self._space.head is not None  # checked by the constructor
         logits = self._space.head(fake)
-        shares = recognition(logits, labels if logits.shape[1] == num_labels else None)
+        same_classes = generator.label_kind == "classes" and logits.shape[1] == generator.num_labels
+        shares = recognition(logits, labels if same_classes else None)
         return {**vars(shares), "classifier_accuracy": self._space.accuracy}
 
     def _compute_path_length(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
@@ -197,7 +192,7 @@ class QualityMeter:
         return {
             "features": self._space.name,
             "resize_filter": self._space.resize_filter,
-            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown"),
+            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown") + self._images.choice,
             "samples": self._samples,
             "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
@@ -252,12 +247,7 @@ class QualityMeter:
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:
                 raise ValueError(f"QualityMeter: generator and data must have the same {name}, got {ours} and {theirs}")
-        classes, others = generator.class_names, self.data.class_names
-        if len(classes) == len(others) and classes != others:
-            raise ValueError(
-                f"QualityMeter: the generator must have the data's classes, in their order, got one "
-                f"{difference(classes, others)}; compare with data without labels"
-            )
+        check_labels(generator, self.data)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ def numbers_of(make_meter: Callable[[ImageDataModule], QualityMeter], data: Imag
     chosen = settings.get("metrics") or default_metrics(with_classifier=classifies)
     metrics = [METRICS[name] for name in chosen if name in METRICS]
     numbers = [number for m in metrics if classifies or not m.needs_classifier for number in m.numbers]
-    return tuple(number for number in numbers if number != "asked_recognised" or data.num_labels)
+    return tuple(number for number in numbers if number != "asked_recognised" or data.label_kind == "classes")
 
 
 def _has_classifier(features: Any, data: ImageDataModule) -> bool:

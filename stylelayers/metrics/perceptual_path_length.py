@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ..images.transparency import over_white
 from ..models import StyleGenerator
 from .feature_space import FeatureSpace
 
@@ -28,7 +29,7 @@ def perceptual_path_length(
         generator: in evaluation mode.
         space: features whose squared distance is the similarity ``"features"``.
         z: latents ``(N, z_dim)`` of both ends.
-        labels: ``(N,)``, or None.
+        labels: ``(N,)`` or ``(N, num_labels)``, or None.
         similarity: ``"features"``, a network of LPIPS (``"vgg"``, ``"alex"``, ``"squeeze"``), or a module that maps two
             batches of images in [-1, 1] to distances ``(N,)``, quadratic in small differences.
         truncation_psi: of the styles.
@@ -74,7 +75,7 @@ class _StylesToImages(nn.Module):
         return ws
 
     def forward(self, ws: Tensor) -> Tensor:
-        images = self.generator.synthesis(ws, noise=self.generator.synthesis.fixed_noise)
+        images = over_white(self.generator.synthesis(ws, noise=self.generator.synthesis.fixed_noise))
         return (images + 1) * 127.5  # torchmetrics expects [0, 255]
 
 

@@ -27,14 +27,20 @@ class RealImages:
 
     Args:
         data: the images.
-        limit: largest number of images; of more, evenly spaced ones are used.
+        limit: largest number of images; of more, evenly spaced ones are used, and the first ones of a stream.
         batch_size: images per batch.
+
+    Attributes:
+        choice: how those of a stream were chosen, for reports.
     """
 
     def __init__(self, data: ImageDataModule, *, limit: int, batch_size: int) -> None:
         self.data, self.batch_size = data, batch_size
         total = len(cast(Any, data.dataset))
-        self.indices = torch.linspace(0, total - 1, min(limit, total), dtype=torch.float64).round().long().tolist()
+        first = getattr(data.dataset, "stream", None) is not None and limit < total
+        last = limit - 1 if first else total - 1
+        self.indices = torch.linspace(0, last, min(limit, total), dtype=torch.float64).round().long().tolist()
+        self.choice = f", first {limit:,} images of a stream" if first else ""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -55,20 +61,24 @@ class RealImages:
         Raises:
             ValueError: data without labels.
         """
-        if not self.data.num_labels:
-            raise ValueError("QualityMeter: features=classifier needs data with labels; choose other features")
+        if self.data.label_kind != "classes":
+            found = "vectors" if self.data.num_labels else "none"
+            raise ValueError(
+                f"QualityMeter: features=classifier needs data with labels that are classes, got {found}; choose other "
+                f"features"
+            )
         images, labels = zip(*self, strict=True)
         return torch.cat(images), torch.cat(labels), self.data.num_labels
 
     @cached_property
     def summary(self) -> tuple[str, Tensor]:
-        """Hash of the number, size and values of the images, and the number ``(num_labels,)`` of images per class."""
+        """Hash of the number, size and values of the images, and their labels, class numbers or vectors."""
         digest = hashlib.sha256(repr((len(self), self.data.image_channels, self.data.resolution)).encode())
-        counts = torch.zeros(self.data.num_labels, dtype=torch.float64)
+        found = []
         for images, labels in self:
             digest.update(_bytes(images))
-            counts += torch.bincount(labels, minlength=len(counts))[: len(counts)]
-        return digest.hexdigest(), counts
+            found.append(labels)
+        return digest.hexdigest(), torch.cat(found)
 
 
 def real_features(

@@ -31,6 +31,7 @@ class QualityReport:
         similarity: distance of images in the perceptual path length.
         recognised, asked_recognised, class_shares: see :class:`Recognition`.
         classifier_accuracy: of the classifier, on held-out real images.
+        notes: what else the numbers depend on, or leave out, because of the images' channels or the kind of labels.
     """
 
     features: str
@@ -57,6 +58,7 @@ class QualityReport:
     eq_t_frac: float | None = None
     eq_r: float | None = None
     equivariance_samples: int | None = None
+    notes: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, float]:
         """The measured numbers by their names in the registry; ``smallest_class`` is the smallest class share."""
@@ -65,16 +67,19 @@ class QualityReport:
 
     def settings(self) -> dict[str, Any]:
         """Settings that comparable numbers have in common."""
-        return {name: getattr(self, name) for name in _SETTINGS}
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        return {**settings, "notes": self.notes} if self.notes else settings
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields that are not None, ready for JSON."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """All fields that are neither None nor empty, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
     def __str__(self) -> str:
         fields = self.as_dict()
         if self.class_shares is not None:
             fields["class_shares"] = " ".join(f"{share:.1%}" for share in self.class_shares)
+        if self.notes:
+            fields["notes"] = "; ".join(self.notes)
         lines = (
             f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}"
             for name, value in fields.items()

@@ -14,16 +14,17 @@ from typing import Any, get_type_hints
 
 from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
-from ..data import ImageDataModule, digits, image_archive, image_folder, torchvision_dataset
+from ..data import ImageDataModule, digits, huggingface_dataset, image_archive, image_folder, torchvision_dataset
 from ..data.archive_labels import LABELS
+from ..data.huggingface_files import names_files
 from ..data.listing import class_folders, class_name, list_folder
 from ..data.options import AUTO
-from ..data.source import CLASSES, NONE
 from ..models import StyleGenerator
 from ..models.class_names import quoted
 
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
-    f"stylelayers.data.{build.__name__}": build for build in (digits, image_archive, image_folder, torchvision_dataset)
+    f"stylelayers.data.{build.__name__}": build
+    for build in (digits, huggingface_dataset, image_archive, image_folder, torchvision_dataset)
 }
 _EARLY_TARGETS = {target.replace(".data.", ".training.data."): target for target in _DATA_SETS}
 _SECTION = "data"
@@ -51,8 +52,8 @@ def data_for(
     """
     if data is None and trust:
         return _build_by_hydra(_find_configuration(Path(path), trust))
-    if generator.image_channels not in (1, 3):
-        raise ValueError(f"data_for: generator must have 1 or 3 image_channels, got {generator.image_channels}")
+    if generator.image_channels > 4:
+        raise ValueError(f"data_for: generator must have 1 to 4 image_channels, got {generator.image_channels}")
     sizes: dict[str, Any] = {"resolution": generator.resolution, "image_channels": generator.image_channels}
     if data is None:
         return _build_data_of_run(_find_configuration(Path(path), trust), sizes)
@@ -65,8 +66,9 @@ def data_for(
             "exist"
         )
     if folder.is_file() or (folder / LABELS).is_file():
-        return image_archive(folder, labels=CLASSES if generator.num_labels else NONE, **sizes)
-    return image_folder(folder, labels=bool(generator.num_labels) and _has_the_classes(folder, generator), **sizes)
+        return image_archive(folder, labels=generator.label_kind, **sizes)
+    labels = generator.label_kind == "classes" and _has_the_classes(folder, generator)
+    return image_folder(folder, labels=labels, **sizes)
 
 
 def _has_the_classes(folder: Path, generator: StyleGenerator) -> bool:
@@ -164,9 +166,24 @@ def _parse_call(section: object, file: str) -> tuple[Callable[..., ImageDataModu
         known = inspect.signature(_DATA_SETS[target]).parameters
         odd = (name for name, value in arguments.items() if name not in known or not _is_plain(value))
         refused = [f"{_SECTION}.{name}: {reprlib.repr(arguments[name])}" for name in odd]
+        refused += [f"{_SECTION}.{name}: {reprlib.repr(arguments[name])}" for name in _elsewhere(target, arguments)]
     if refused:
         raise ValueError(f"{file!r} is not run, as it names more than data of stylelayers ({refused[0]}); {_WAY_OUT}")
     return _DATA_SETS[target], arguments
+
+
+def _elsewhere(target: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The arguments that have data fetched from the Hugging Face hub, or copied to a folder of the file's choice."""
+    if _DATA_SETS[target] is not huggingface_dataset:
+        return []
+    name = arguments.get("name")
+    local = isinstance(name, str) and names_files(name)
+    files = str(arguments.get("data_files"))
+    return [
+        *([] if local else ["name"]),
+        *(["data_files"] if "://" in files else []),
+        *(["cache_dir"] if arguments.get("cache_dir") is not None else []),
+    ]
 
 
 def _find_targets(value: object, key: str) -> Iterator[tuple[str, str]]:

@@ -170,7 +170,7 @@ class AliasFreeGenerator(StyleGenerator):
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``.
         z_dim, w_dim: lengths of z and w.
-        num_labels: classes, 0 for an unconditional generator.
+        num_labels: classes, or numbers in a label vector; 0 for an unconditional generator.
         image_channels, channel_base, channel_max, num_layers, configuration, margin, num_critical, first_cutoff,
             first_stopband, last_stopband_rel, clamp, output_scale, magnitude_half_life: as in
             :class:`AliasFreeSynthesis`.

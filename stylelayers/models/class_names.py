@@ -1,8 +1,11 @@
-"""Names of the classes of a conditional network, in class order."""
+"""What the labels of a conditional network are: class numbers or vectors, and the names of their entries."""
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+LABEL_KINDS = ("none", "classes", "vectors")
+"""No labels; the number of one class; or one number for each entry: several labels at once, continuous conditions."""
 
 
 def checked_class_names(names: Sequence[str] | Any, num_labels: int, caller: str) -> tuple[str, ...]:
@@ -18,6 +21,20 @@ def checked_class_names(names: Sequence[str] | Any, num_labels: int, caller: str
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"{caller}: class_names must differ, got {twice[0]!r} more than once")
     return tuple(names)
+
+
+def checked_label_kind(kind: str | Any, num_labels: int, caller: str) -> str:
+    """Return `kind`, or for None the usual one: ``"classes"`` if there are labels, else ``"none"``.
+
+    Raises:
+        ValueError: an unknown kind, labels of the kind ``"none"``, or another kind without labels.
+    """
+    if kind is None:
+        return "classes" if num_labels else "none"
+    known = LABEL_KINDS[1:] if num_labels else LABEL_KINDS[:1]
+    if not isinstance(kind, str) or kind not in known:
+        raise ValueError(f"{caller}: label_kind must be {' or '.join(known)} for num_labels={num_labels}, got {kind!r}")
+    return kind
 
 
 def difference(theirs: Sequence[str], ours: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ class Discriminator(nn.Module):
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
-        num_labels: classes; 0 for an unconditional discriminator. Labels are projected.
+        num_labels: classes, or numbers in a label vector; 0 for an unconditional discriminator. Labels are projected.
         image_channels: 1 for grey, 3 for RGB, any number.
         channel_base, channel_max: a level of ``r`` pixels has ``channel_base / r`` channels, at most `channel_max`.
         architecture: ``"resnet"`` has residual blocks, ``"skip"`` takes the image at every level, ``"orig"`` neither.

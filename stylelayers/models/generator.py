@@ -18,14 +18,16 @@ class Generator(StyleGenerator):
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         z_dim, w_dim: lengths of z and w.
-        num_labels: classes, 0 for an unconditional generator.
+        num_labels: classes, or numbers in a label vector; 0 for an unconditional generator.
         image_channels, channel_base, channel_max, architecture, activation, padding_mode, resample_method,
             resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
         mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
 
     Attributes:
-        class_names: names of the classes in class order, empty if they are not known. Training takes them from the
-            data; generator files and checkpoints store them.
+        class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
+            known.
+        label_kind: ``"classes"``, ``"vectors"`` or, without labels, ``"none"``: what it was trained on. Training takes
+            both from the data; generator files and checkpoints store them.
 
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,

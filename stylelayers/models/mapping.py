@@ -27,7 +27,8 @@ class MappingNetwork(nn.Module):
         w_dim: length of w.
         num_ws: copies of w to return, one for each layer of the synthesis network.
         num_layers: depth, at least 1.
-        num_labels: classes; 0 for an unconditional network. Labels are embedded and joined to z.
+        num_labels: classes, or numbers in a label vector; 0 for an unconditional network. Labels are embedded and
+            joined to z.
         hidden_dim: width of the hidden layers, default `w_dim`.
         lr_multiplier: learning-rate factor of the layers.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..layers import EqualLinear
 from ..layers.noise import Noise
-from .class_names import checked_class_names
+from .class_names import checked_class_names, checked_label_kind
 from .mapping import MappingNetwork
 
 
@@ -71,11 +71,14 @@ class StyleGenerator(nn.Module):
         mapping: a mapping network for its styles.
 
     Attributes:
-        class_names: names of the classes in class order, empty if they are not known. Training takes them from the
-            data; generator files and checkpoints store them.
+        class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
+            known.
+        label_kind: ``"classes"``, ``"vectors"`` or, without labels, ``"none"``: what it was trained on. Training takes
+            both from the data; generator files and checkpoints store them.
     """
 
     _class_names: tuple[str, ...] = ()
+    _label_kind: str | None = None
 
     def __init__(self, synthesis: StyleSynthesis, mapping: MappingNetwork) -> None:
         super().__init__()
@@ -90,6 +93,14 @@ class StyleGenerator(nn.Module):
     @class_names.setter
     def class_names(self, names: Sequence[str]) -> None:
         self._class_names = checked_class_names(names, self.num_labels, "Generator")
+
+    @property
+    def label_kind(self) -> str:
+        return checked_label_kind(self._label_kind, self.num_labels, "Generator")
+
+    @label_kind.setter
+    def label_kind(self, kind: str | None) -> None:
+        self._label_kind = checked_label_kind(kind, self.num_labels, "Generator")
 
     @property
     def num_ws(self) -> int:

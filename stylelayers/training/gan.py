@@ -119,12 +119,15 @@ class GAN(LightningModule):
         ]
 
     def setup(self, stage: str) -> None:
-        self.name_classes(getattr(getattr(self.trainer, "datamodule", None), "class_names", ()))
+        data = getattr(self.trainer, "datamodule", None)
+        self.name_classes(getattr(data, "class_names", ()), getattr(data, "label_kind", None))
 
-    def name_classes(self, names: Sequence[str]) -> None:
-        """Give the generator and its average, and so their files, the names that the data have for the classes."""
+    def name_classes(self, names: Sequence[str], label_kind: str | None = None) -> None:
+        """Give the generator and its average, and so their files, the names and the kind of the data's labels."""
         if names and len(names) == self.generator.num_labels:
             self.generator.class_names = self.average.module.class_names = tuple(names)
+        if label_kind is not None and (label_kind == "none") == (not self.generator.num_labels):
+            self.generator.label_kind = self.average.module.label_kind = label_kind
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GAN":
         """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""

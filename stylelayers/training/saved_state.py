@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from ..augment import AdaptiveAugment
 from ..checkpoints import arguments_of
 from ..checkpoints._building import has_shape, network_name, with_current_names
-from ..checkpoints.training_checkpoint import CLASS_NAMES, NETWORKS, stored_class
+from ..checkpoints.training_checkpoint import CLASS_NAMES, LABEL_KIND, NETWORKS, stored_class
 from ..models import Discriminator, StyleGenerator
 from ..models.class_names import difference
 
@@ -48,6 +48,7 @@ def identity(model: Trained) -> dict[str, Any]:
         "optimizers": [_class_of(optimizer) for optimizer in model.configure_optimizers()],
         "frozen": sorted(model.frozen),
         CLASS_NAMES: list(model.generator.class_names),
+        LABEL_KIND: model.generator.label_kind,
     }
 
 
@@ -58,6 +59,7 @@ def check_belongs(checkpoint: Mapping[str, Any], model: Trained, path: object) -
     _check_class(stored_class(checkpoint).__name__, network_name(model.generator), path)
     _check_tensors(checkpoint["state_dict"], model.state_dict(), path)
     _check_meaning(there, here, path)
+    _check_label_kind(checkpoint.get(LABEL_KIND, "classes"), model.generator.label_kind, path)
     _check_class_names(checkpoint.get(CLASS_NAMES, ()), model.generator.class_names, path)
     _check_frozen(checkpoint, model, path)
     for network, optimizer, saved in zip(
@@ -83,6 +85,12 @@ def widen_scalars(checkpoint: Mapping[str, Any], model: Trained) -> None:
             if parameter.shape == (1,) and moments:
                 scalars = [name for name, value in moments.items() if name != "step" and isinstance(value, Tensor)]
                 moments.update({name: moments[name].reshape(1) for name in scalars if moments[name].ndim == 0})
+
+
+def _check_label_kind(saved: str, own: str, path: object) -> None:
+    """Raise a ValueError if a network with labels goes on with labels of another kind."""
+    if own != "none" and saved != own:
+        raise ValueError(f"the checkpoint {path} is of a run whose labels are {saved}, and the data's are {own}")
 
 
 def _check_class_names(saved: Sequence[str], own: Sequence[str], path: object) -> None:

@@ -57,6 +57,34 @@ def test_class_names_survive_saving(tmp_path: Path, write: Callable[..., Path], 
     assert describe(path).class_names == names
 
 
+@pytest.mark.parametrize("write", [generator_file, checkpoint, hub_folder, converted])
+def test_the_kind_of_labels_survives_saving(
+    tmp_path: Path, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Generator, "_label_kind", "vectors")
+    path = write(tmp_path, NAMES)
+    monkeypatch.undo()
+    assert Generator(8, num_labels=5, channel_base=32).label_kind == "classes"
+    assert load_generator(path).label_kind == describe(path).label_kind == "vectors"
+
+
+def test_files_without_a_kind_of_labels_have_classes(tmp_path: Path) -> None:
+    with safe_open(generator_file(tmp_path, NAMES), framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert metadata.pop("label_kind") == "classes"
+    save_file(tensors, tmp_path / "x.safetensors", metadata)
+    assert load_generator(tmp_path / "x.safetensors").label_kind == describe(tmp_path / "x.safetensors").label_kind
+    assert load_generator(tmp_path / "x.safetensors").label_kind == "classes"
+    assert load_generator(DATA / "stylegan2_official_32.pkl").label_kind in ("none", "classes")
+    for kind in ("none", "both"):
+        save_file(tensors, tmp_path / "x.safetensors", {**metadata, "label_kind": kind})
+        for call in (load_generator, describe):
+            with pytest.raises(
+                ValueError, match=f"label_kind must be classes or vectors for num_labels=5, got '{kind}'"
+            ):
+                call(tmp_path / "x.safetensors")  # type: ignore[operator]
+
+
 def test_class_names_are_plain_json(tmp_path: Path) -> None:
     with safe_open(generator_file(tmp_path, NAMES), framework="pt") as file:
         assert json.loads(file.metadata()["class_names"]) == list(NAMES)

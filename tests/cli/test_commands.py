@@ -169,10 +169,17 @@ def test_a_generated_picture_is_projected_back() -> None:
 ])  # fmt: skip
 def test_classes_are_numbers_or_names(line: str) -> None:
     made = []
-    for labels in ("pigs,dogs", "2,1", "0"):
-        succeed(*shlex.split(line), "--labels", labels)
+    for labels in ("--labels=pigs,dogs", "--labels=2,1", "--labels=0", "--labels=2 --labels=dogs"):
+        succeed(*shlex.split(line), *labels.split())
         made.append(files())
-    assert made[0] == made[1] != made[2]
+    assert made[0] == made[1] == made[3] != made[2]
+
+
+def test_numbers_with_a_point_mix_classes() -> None:
+    mixed = torch.cat(list(sample(load_generator("runs/RUN"), [0], labels=[[0.5, 0.5, 0.0]])))
+    succeed("generate", "runs/RUN", "x.png", "--seeds=0", "--labels=.5,.5,0")
+    shown = torch.tensor(list(Image.open("x.png").tobytes())).view(8, 8, 3)
+    assert (shown - to_pixels(mixed)[0].long()).abs().max() <= 1
 
 
 def test_info_has_the_names_of_classes() -> None:
@@ -233,6 +240,7 @@ WRONG_ARGUMENTS = {
     "mix runs/RUN x.png --labels 0-3": "labels must be in [0, 3)",
     "project runs/RUN picture.png out --labels ,": "labels must be among the classes cats, dogs, pigs, got ''",
     "directions runs/RUN out --labels 2-1": "labels must be in [0, 3)",
+    "generate runs/RUN x.png --labels 0.5,0.5": "labels must be among the classes cats, dogs, pigs, got '0.5'",
     "generate faces.safetensors x.png --labels cats": "labels were given, but the generator has no classes",
     "generate runs/RUN x.png --psi 0.5 --truncation-cutoff 9": "truncation_cutoff must be in [0, 4], got 9",
     "generate runs/RUN x.png --noise some": "--noise must be one of random, const, none, got 'some'",

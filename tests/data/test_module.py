@@ -4,6 +4,7 @@ import itertools
 import math
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -89,3 +90,38 @@ def test_data_sets_are_checked(images: torch.Tensor, label: int, match: str) -> 
     dataset = TensorDataset(images, torch.full((len(images),), label))
     with pytest.raises(ValueError, match=match):
         ImageDataModule(dataset, num_labels=3)
+
+
+def labelled(label: Any) -> Any:
+    return [(torch.zeros(1, 4, 4), label)] * 3
+
+
+def test_label_vectors_are_read_in_batches() -> None:
+    labels = torch.rand(5, 2)
+    pairs = TensorDataset(torch.zeros(5, 1, 4, 4), labels)
+    module = ImageDataModule(pairs, batch_size=5, num_labels=2, label_kind="vectors", class_names=("a", "b"))
+    ((_, batch),) = list(module.train_dataloader())
+    assert (batch.dtype, batch.shape) == (torch.float32, (5, 2))
+    assert torch.equal(batch[batch[:, 0].argsort()], labels[labels[:, 0].argsort()])
+
+
+@pytest.mark.parametrize(("count", "kind"), [(0, "none"), (2, "classes")])
+def test_labels_are_classes_unless_told(count: int, kind: str) -> None:
+    assert ImageDataModule(labelled(0), num_labels=count).label_kind == kind
+
+
+@pytest.mark.parametrize(("label", "options", "message"), [
+    (0, {}, r"labels must be finite torch\.float32 vectors \(2,\) for label_kind='vectors', got int$"),
+    ([0.0, 1.0], {}, "got list$"),
+    (torch.zeros(3), {}, r"got torch\.float32 \(3,\)$"),
+    (torch.zeros(2, dtype=torch.float64), {}, r"got torch\.float64 \(2,\)$"),
+    (torch.zeros(1, 2), {}, r"got torch\.float32 \(1, 2\)$"),
+    (torch.tensor([0, torch.nan]), {}, r"got \[0\.0, nan\]$"),
+    (torch.zeros(2), {"label_kind": None}, r"class numbers unless .* 'vectors', got torch\.float32 \(2,\)$"),
+    (torch.zeros(2), {"num_labels": 0}, "label_kind must be none for num_labels=0, got 'vectors'$"),
+    (torch.zeros(2), {"label_kind": "rows"}, "label_kind must be classes or vectors for num_labels=2, got 'rows'$"),
+    (torch.zeros(2), {"class_names": ["a"]}, "class_names must be one for each of 2 classes, got 1$"),
+])  # fmt: skip
+def test_label_vectors_are_checked(label: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^ImageDataModule: .*{message}|^ImageDataModule: {message}"):
+        ImageDataModule(labelled(label), **{"num_labels": 2, "label_kind": "vectors", **options})

@@ -75,12 +75,11 @@ def test_early_targets_are_those_of_today(tmp_path: Path, name: str) -> None:
         data_for(run, None, tiny())
 
 
-@pytest.mark.parametrize("channels", [2, 4])
-def test_generators_of_channels_that_pictures_lack_are_named(tmp_path: Path, channels: int) -> None:
-    generator = Generator(8, z_dim=4, w_dim=4, image_channels=channels, channel_base=32).eval()
+def test_generators_of_channels_that_pictures_lack_are_named(tmp_path: Path) -> None:
+    generator = Generator(8, z_dim=4, w_dim=4, image_channels=5, channel_base=32).eval()
     run = run_of(tmp_path / "run", {"_target_": f"{__name__}.own_data"})
     for data in (None, "digits", image_files(tmp_path / "a")):
-        with pytest.raises(ValueError, match=f"generator must have 1 or 3 image_channels, got {channels}"):
+        with pytest.raises(ValueError, match="generator must have 1 to 4 image_channels, got 5"):
             data_for(run, data, generator)
     assert data_for(run, None, generator, trust=True).num_labels == 0
 

@@ -21,6 +21,25 @@ def test_class_names_are_a_tuple_and_copied() -> None:
     assert make(0).class_names == generator.class_names == ()
 
 
+def test_labels_are_of_a_kind() -> None:
+    generator = make()
+    assert (generator.label_kind, make(0).label_kind) == ("classes", "none")
+    generator.label_kind = "vectors"
+    assert deepcopy(generator).label_kind == "vectors"
+    generator.label_kind = None
+    assert generator.label_kind == "classes"
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "known"),
+    [(3, "none", "classes or vectors"), (3, 1, "classes or vectors"), (0, "classes", "none")],
+)
+def test_bad_kinds_raise(labels: int, kind: Any, known: str) -> None:
+    message = f"^Generator: label_kind must be {known} for num_labels={labels}, got {kind!r}"
+    with pytest.raises(ValueError, match=message):
+        make(labels).label_kind = kind
+
+
 @pytest.mark.parametrize(
     ("labels", "names", "message"),
     [

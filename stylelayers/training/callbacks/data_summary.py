@@ -1,4 +1,4 @@
-"""The first line of a run: images and classes of its data."""
+"""The first line of a run: images and labels of its data."""
 
 from collections.abc import Sequence, Sized
 from typing import Any, cast
@@ -11,14 +11,14 @@ from ..gan import GAN
 
 
 class DataSummary(Callback):
-    """Print the number of images and of classes, with their names, when training starts.
+    """Print the number of images, and of classes or of numbers in a label vector with their names, at the start.
 
     Logs ``data/unreadable``, the number of images that could not be read so far, once there is one and training goes on
     without it.
 
     Args:
         few: recommend an augmentation for fewer images, at least 0.
-        names: at most so many classes are named, at least 2.
+        names: at most so many classes, or entries of vectors, are named, at least 2.
     """
 
     def __init__(self, *, few: int = 50_000, names: int = 20) -> None:
@@ -45,7 +45,10 @@ class DataSummary(Callback):
     def _summary(self, data: Any, *, augmented: bool) -> str:
         count, classes = len(cast(Sized, data.dataset)), getattr(data, "num_labels", 0)
         names = self._listed(getattr(data, "class_names", ()))
-        parts = [f"{_counted(count, 'image')}, {_counted(classes, 'class') if classes else 'no classes'}{names}"]
+        labels = _counted(classes, "class") if classes else "no classes"
+        if getattr(data, "label_kind", "") == "vectors":
+            labels = f"vectors of {classes}"
+        parts = [f"{_counted(count, 'image')}, {labels}{names}"]
         parts += getattr(data, "remarks", ())
         if count < self.few and not augmented:
             parts.append(

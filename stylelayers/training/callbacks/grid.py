@@ -6,17 +6,21 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
+from torch import Tensor
 
 from ..._checks import check_ints
+from ...data import ImageDataModule
 from ...explore.sampling import sample
 from ...images.writing import save_grid
+from ...models import StyleGenerator
 from ..gan import GAN
 
 
 class ImageGrid(Callback):
     """Save grids of the averaged generator's images as ``samples/<images seen>.png``, and the last as ``last.png``.
 
-    Latents and noise are the same in every grid; classes, if there are any, run along the columns.
+    Latents and noise are the same in every grid. Classes, if there are any, run along the columns; so do label vectors,
+    which are those of real images that `seed` draws.
 
     Args:
         folder: the run's folder.
@@ -24,6 +28,9 @@ class ImageGrid(Callback):
         rows, columns: of the grid, at least 1.
         truncation_psi: of the styles, 1 for none.
         seed: of the latents, at least 0; grids of different seeds have no latent in common.
+
+    Raises:
+        ValueError: an argument out of range, or label vectors without an :class:`ImageDataModule` to draw them from.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class ImageGrid(Callback):
         self.folder = Path(folder) / "samples"
         self.every_images, self.rows, self.columns = every_images, rows, columns
         self.truncation_psi, self.seed = truncation_psi, seed
+        self._vectors: Tensor | None = None
         self._next = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
@@ -60,6 +68,20 @@ class ImageGrid(Callback):
             return
         generator, count = model.average.module, self.rows * self.columns
         seeds = range(self.seed * count, (self.seed + 1) * count)
-        labels = [column % generator.num_labels for column in range(self.columns)] if generator.num_labels else None
-        images = sample(generator, seeds, labels=labels, truncation_psi=self.truncation_psi)
+        images = sample(generator, seeds, labels=self._labels(trainer, generator), truncation_psi=self.truncation_psi)
         save_grid(torch.cat(list(images)), self.folder / name, columns=self.columns)
+
+    def _labels(self, trainer: Trainer, generator: StyleGenerator) -> list[int] | Tensor | None:
+        """The label of each column."""
+        if generator.label_kind != "vectors":
+            count = generator.num_labels
+            return [column % count for column in range(self.columns)] if count else None
+        if self._vectors is None:
+            data = getattr(trainer, "datamodule", None)
+            if not isinstance(data, ImageDataModule):
+                raise ValueError(
+                    f"ImageGrid: label vectors are drawn from an ImageDataModule, got {type(data).__name__}; leave the "
+                    f"callback out"
+                )
+            self._vectors = data.draw_label_vectors(self.columns, self.seed)
+        return self._vectors

@@ -32,7 +32,7 @@ _IRRELEVANT_WARNINGS = (
 def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     """Build the trainer, the model and the data of a configuration; nothing is trained or written.
 
-    `cfg` gets the classes of the data as ``num_labels`` of the networks, and the checkpoint's path as ``resume``.
+    `cfg` gets the data's number of labels as ``num_labels`` of the networks, and the checkpoint's path as ``resume``.
 
     Raises:
         ValueError, TypeError, HydraException, OmegaConfBaseException: a configuration that cannot be trained.
@@ -76,8 +76,14 @@ def _build_model(cfg: DictConfig, data: ImageDataModule) -> GAN:
     checkpoint = None if cfg.resume is None else find_checkpoint(cfg.resume, cfg.output)
     model: GAN = instantiate(cfg.model, _convert_="all")
     if checkpoint is None and cfg.initialize_from is not None:
-        initialize(model, cfg.initialize_from, strict=cfg.initialize_strict, class_names=data.class_names)
-    model.name_classes(data.class_names)
+        initialize(
+            model,
+            cfg.initialize_from,
+            strict=cfg.initialize_strict,
+            class_names=data.class_names,
+            label_kind=data.label_kind,
+        )
+    model.name_classes(data.class_names, data.label_kind)
     if checkpoint is not None:
         check_resumable(checkpoint, model)
         cfg.resume = str(checkpoint)

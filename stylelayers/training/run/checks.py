@@ -67,7 +67,8 @@ def _check_images(model: GAN, data: ImageDataModule) -> None:
         ("data.labels", "num_labels", data.num_labels, networks.num_labels),
     ):
         if ours != theirs:
-            what = f"{key} gives {ours} classes" if key == "data.labels" else f"{key} is {ours}"
+            gives = f"vectors of {ours}" if data.label_kind == "vectors" else f"{ours} classes"
+            what = f"{key} gives {gives}" if key == "data.labels" else f"{key} is {ours}"
             raise ValueError(
                 f"{what}, but the networks are made for {theirs}; change it, or set model.generator.{argument} and "
                 f"model.discriminator.{argument} alike"

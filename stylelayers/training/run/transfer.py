@@ -26,7 +26,12 @@ Tensors = Mapping[str, Tensor]
 
 
 def initialize(
-    model: GAN, path: str | os.PathLike[str], *, strict: bool = True, class_names: Sequence[str] = ()
+    model: GAN,
+    path: str | os.PathLike[str],
+    *,
+    strict: bool = True,
+    class_names: Sequence[str] = (),
+    label_kind: str | None = None,
 ) -> None:
     """Load the networks of a file into a model, as far as the file has them.
 
@@ -36,13 +41,13 @@ def initialize(
             becomes the averaged generator; an official StyleGAN2 pickle, or a checkpoint of the PyTorch port.
         strict: every tensor must fit. Otherwise the others stay as they are, and a warning counts them by part of the
             networks; blocks of a discriminator are matched from the smallest resolution up.
-        class_names: of the data; a warning tells if the file's are different.
+        class_names, label_kind: of the data; a warning tells if the file's are different.
 
     Raises:
         ValueError: no such file, one of another kind, or tensors that do not fit.
     """
     if model.generator.num_labels:
-        _warn_of_other_classes(_class_names_of(path), class_names)
+        _warn_of_other_labels(path, class_names, label_kind)
     source = _networks(Path(path))
     if strict:
         _check_class(path, source.generator, network_name(model.generator))
@@ -59,22 +64,26 @@ def initialize(
     model.average.given = frozenset(taken & {name for name, _ in model.average.module.named_parameters()})
 
 
-def _warn_of_other_classes(initial: Sequence[str], own: Sequence[str]) -> None:
-    """Warn if the networks were trained on other classes than the data's."""
-    if initial and own and list(initial) != list(own):
+def _warn_of_other_labels(path: str | os.PathLike[str], names: Sequence[str], kind: str | None) -> None:
+    """Warn if the networks were trained on labels of another kind than the data's, or on other classes."""
+    try:
+        initial = describe(path)
+    except ValueError:
+        return
+    theirs = initial.class_names
+    if kind is not None and initial.label_kind and initial.label_kind != kind:
+        warnings.warn(
+            f"initialize_from: the labels of its networks are {initial.label_kind}, and the data's are {kind}; what a "
+            f"label means is learned anew",
+            stacklevel=3,
+        )
+    elif theirs and names and list(theirs) != list(names):
+        what = "a number of a label vector" if kind == "vectors" else "a class number"
         warnings.warn(
             f"initialize_from: its networks were trained on other classes than the data's, "
-            f"{difference(initial, own)}; a class number does not mean what they learned",
-            stacklevel=2,
+            f"{difference(theirs, names)}; {what} does not mean what they learned",
+            stacklevel=3,
         )
-
-
-def _class_names_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Names of the classes of a file or run; empty if they are not known."""
-    try:
-        return describe(path).class_names
-    except ValueError:
-        return ()
 
 
 @dataclass(frozen=True)
