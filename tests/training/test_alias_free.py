@@ -152,7 +152,7 @@ def test_a_file_of_another_class_of_generators_is_named(tmp_path: Path) -> None:
         initialize(tiny_gan(labels=LABELS), tmp_path)
 
 
-@pytest.mark.parametrize(("key", "value"), [("margin", 2), ("first_cutoff", 1.5), ("output_scale", 0.5)])
+@pytest.mark.parametrize(("key", "value"), [("margin", 2), ("first_stopband", 4.0), ("output_scale", 0.5)])
 def test_a_resume_with_another_meaning_of_the_weights_is_refused(key: str, value: float, tmp_path: Path) -> None:
     fit(gan(), 1, LatestCheckpoint(tmp_path))
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
