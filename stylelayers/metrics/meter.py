@@ -19,6 +19,7 @@ from ..data import ImageDataModule
 from ..models import StyleGenerator
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
 from .draws import check_labels, draw_latents, remarks
+from .equivariance_metrics import check_movable, check_settings, measure_equivariance
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
 from .perceptual_path_length import SIMILARITIES, perceptual_path_length
 from .real_features import RealImages, real_features
@@ -39,8 +40,9 @@ class QualityMeter:
         data: real images of the generators' size and channels.
         features: the feature space, see :func:`feature_space`. ``"auto"`` is ``"digits"`` for scikit-learn's digits
             and ``"inception"`` for other data, or ``"random"``, with a warning, if Inception is not available.
-        metrics: some of ``fid``, ``kid``, ``precision_recall``, ``perceptual_path_length`` and, in the feature space
-            of a classifier, ``recognised``; None for all but ``perceptual_path_length``.
+        metrics: some of ``fid``, ``kid``, ``precision_recall``, ``perceptual_path_length``, in the feature space of a
+            classifier ``recognised``, and of alias-free generators ``eq_t``, ``eq_t_frac``, ``eq_r``; None for the
+            first three and ``recognised``.
         samples: number of generated images; None for as many as there are real ones, at most 10,000.
         max_real: largest number of real images.
         truncation_psi: of the styles.
@@ -104,19 +106,28 @@ class QualityMeter:
         self._check_generator(generator)
         device = next(generator.parameters()).device
         with _evaluation_mode(generator), _seeded_random_state(self.seed, device):
-            real = self._compute_real_features(device)
-            z, labels = draw_latents(generator, self._images, self._samples, seed=self.seed, device=device)
-            fake = self._compute_fake_features(generator, z, labels)
-            numbers = self._compute_distances(real, fake)
-            if "recognised" in self._metrics:
-                numbers |= self._compute_recognition(fake, labels, generator)
-            if "perceptual_path_length" in self._metrics:
-                numbers |= self._compute_path_length(generator, z, labels)
+            numbers = measure_equivariance(
+                generator, self._metrics, samples=self._samples, seed=self.seed, batch_size=self.batch_size
+            )
+            if not all(METRICS[name].needs_motion for name in self._metrics):
+                numbers |= self._compare_images(generator, device)
         return QualityReport(
             **self._settings(generator),
             notes=remarks(generator, with_recognition="recognised" in self._metrics),
             **numbers,
         )
+
+    def _compare_images(self, generator: StyleGenerator, device: torch.device) -> dict[str, Any]:
+        """All numbers of features."""
+        real = self._compute_real_features(device)
+        z, labels = draw_latents(generator, self._images, self._samples, seed=self.seed, device=device)
+        fake = self._compute_fake_features(generator, z, labels)
+        numbers = self._compute_distances(real, fake)
+        if "recognised" in self._metrics:
+            numbers |= self._compute_recognition(fake, labels, generator)
+        if "perceptual_path_length" in self._metrics:
+            numbers |= self._compute_path_length(generator, z, labels)
+        return numbers
 
     def _compute_real_features(self, device: torch.device) -> Tensor:
         self._space.to(device)
@@ -191,6 +202,7 @@ class QualityMeter:
         check_ints("QualityMeter", batch_size=self.batch_size)
         if not isfinite(self.truncation_psi):
             raise ValueError(f"QualityMeter: truncation_psi must be a finite number, got {self.truncation_psi}")
+        check_settings(self.metrics or (), self.data.resolution, self.truncation_psi)
         check_choice("QualityMeter", "resize_filter", self.resize_filter, RESIZE_FILTERS)
         if isinstance(self.similarity, str) and self.similarity not in SIMILARITIES:
             known = f"one of {', '.join(SIMILARITIES)} or an nn.Module"
@@ -205,6 +217,7 @@ class QualityMeter:
             raise ValueError(f"QualityMeter: {argument} must {expected}, got {count!r}; images needed: {needed}")
 
     def _check_generator(self, generator: StyleGenerator) -> None:
+        check_movable(generator, self._metrics)
         for name in ("resolution", "image_channels"):
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:

@@ -1,6 +1,6 @@
 """The names that a run will log, known before it starts, and checks of settings that refer to them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lightning import Trainer
@@ -9,7 +9,8 @@ from lightning.pytorch.callbacks import Timer
 from ...augment import AdaptiveAugment
 from ...data import ImageDataModule
 from ...metrics.names import numbers_of
-from ...metrics.registry import DIRECTIONS
+from ...metrics.registry import DIRECTIONS, METRICS
+from ...models import AliasFreeGenerator
 from ..callbacks import DataSummary, Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
 from ..gan import GAN
 from .keys import did_you_mean
@@ -32,6 +33,8 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
             key = "callbacks.checkpoint.monitor"
             check_name(key, callback.monitor, trainer, logged_names(trainer, model, data))
             check_direction("callbacks.checkpoint.mode", key, callback.monitor, callback.mode)
+        if isinstance(callback, QualityMetrics):
+            _check_motion(getattr(callback.make_meter, "keywords", {}).get("metrics"), model)
         if isinstance(callback, QualityMetrics) and callback.best is not None:
             measured = numbers_of(callback.make_meter, data)
             if measured and callback.best not in measured:
@@ -39,6 +42,15 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
                     f"callbacks.quality.best must be one of what is measured, {', '.join(measured)}, or null, got "
                     f"{callback.best}; see callbacks.quality.meter.metrics"
                 )
+
+
+def _check_motion(metrics: Sequence[str] | None, model: GAN) -> None:
+    moved = [name for name in metrics or () if name in METRICS and METRICS[name].needs_motion]
+    if moved and not isinstance(model.generator, AliasFreeGenerator):
+        raise ValueError(
+            f"callbacks.quality.meter.metrics: {moved[0]} needs an alias-free generator, whose input can be moved, "
+            f"such as model=stylegan3, got {type(model.generator).__name__}"
+        )
 
 
 def check_direction(key: str, choice: str, name: str, direction: str) -> None:
@@ -65,6 +77,8 @@ def logged_names(trainer: Trainer, model: GAN, data: ImageDataModule) -> set[str
     names = {*_ALWAYS, *(name for step in model.loss.steps for term in step.losses for name in term.logs)}
     if isinstance(model.augment, AdaptiveAugment):
         names |= {"augment/p", "augment/sign"}
+    if model.blur is not None:
+        names |= {"blur/sigma"}
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for kind, names_of in _OF_CALLBACKS.items():
             if isinstance(callback, kind):
