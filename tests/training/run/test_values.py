@@ -55,7 +55,7 @@ REFUSED = {
     "model.discriminator_optimizer.betas=[0.0,1.0]": "^model.discriminator_optimizer: Invalid beta parameter",
     "callbacks.grid=5": r"^callbacks.grid must be what a _target_ makes \(Callback\) or null, got 5$",
     "logger.csv=5": r"^logger.csv must be what a _target_ makes \(Logger\) or null, got 5$",
-    "model.generator={_target_:torch.nn.Identity}": r"^model.generator must be .*\(StyleGenerator\), got _target_=torch",
+    "model.generator={_target_:torch.nn.Identity}": r"^model.generator must be .*\(StyleGenerator\), got _target_=",
     "data={_target_:torch.nn.Identity}": r"^data must be what a _target_ makes \(ImageDataModule\), got _target_=torch",
     "data={_target_:stylelayers.checkpoints.load_generator}": r"^data must be .*\(ImageDataModule\)",
     "callbacks.grid={_target_:builtins.dict}": r"^callbacks.grid must be .*\(Callback\) or null, got _target_=builtins",
