@@ -16,10 +16,25 @@ import torch
 from torch import Tensor, nn
 
 from stylelayers import ModulatedConv2d
-from stylelayers.functional import bias_act, blur2d, downsample2d, modulated_conv2d, upsample2d
+from stylelayers.functional import (
+    bias_act,
+    blur2d,
+    downsample2d,
+    filtered_lrelu,
+    lowpass_filter,
+    modulated_conv2d,
+    upsample2d,
+)
 
 from .peers import Official, Rosinality
-from .plain import PlainModulatedConv2d, plain_bias_act, plain_blur, plain_downsample, plain_upsample
+from .plain import (
+    PlainModulatedConv2d,
+    plain_bias_act,
+    plain_blur,
+    plain_downsample,
+    plain_filtered_lrelu,
+    plain_upsample,
+)
 from .timing import arguments, interleaved, print_table
 
 SHAPE = (8, 64, 64, 64)
@@ -70,6 +85,19 @@ def operator_rows(official: Official | None, port: Rosinality | None) -> list[Ro
             "bias_act lrelu", partial(bias_act, activation="lrelu"), plain_bias_act, _official_act(official), (x, bias)
         ),
     ]
+    layer: dict[str, Any] = {"up": 2, "down": 2, "padding": (11, 10, 11, 10), "clamp": 256.0}
+    taps = lowpass_filter(12, 1.0, 1.0, 4.0)
+    filters: dict[str, Any] = {"up_filter": taps.to(x.device), "down_filter": taps.to(x.device)}
+    numbers: dict[str, Any] = dict.fromkeys(filters, tuple(taps.tolist()))
+    rows.append(
+        Row(
+            "filtered lrelu",
+            partial(filtered_lrelu, **numbers, **layer),
+            partial(plain_filtered_lrelu, **filters, **layer),
+            _official_filtered(official, layer, taps.to(x.device)),
+            (x, bias),
+        )
+    )
     weight, style = torch.randn(64, 64, 3, 3), torch.randn(8, 64)
     for resample, up, down in ((None, 1, 1), ("up", 2, 1), ("down", 1, 2)):
         zeros = partial(modulated_conv2d, up=up, down=down, padding=1, kernel=(1, 3, 3, 1))
@@ -162,6 +190,13 @@ def _official_fir(official: Official | None, name: str, taps: int) -> Operator |
         return None
     kernel = official.upfirdn2d.setup_filter([1, 2, 1] if taps == 3 else [1, 3, 3, 1]).to(torch.get_default_device())
     return partial(getattr(official.upfirdn2d, name), f=kernel)
+
+
+def _official_filtered(official: Official | None, layer: dict[str, Any], taps: Tensor) -> Operator | None:
+    if official is None:
+        return None
+    options = {**layer, "padding": list(layer["padding"])}
+    return lambda x, bias: official.filtered_lrelu.filtered_lrelu(x, taps, taps, bias, **options)
 
 
 def _official_act(official: Official | None) -> Operator | None:

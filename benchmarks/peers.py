@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -27,10 +28,13 @@ class Official:
     def __init__(self, folder: Path) -> None:
         _on_path(folder / "stylegan3")
         sys.modules.setdefault("pkg_resources", _pkg_resources())
+        if find_spec("requests") is None:  # which downloads files, and is not called here
+            sys.modules.setdefault("requests", ModuleType("requests"))
         self.networks = import_module("training.networks_stylegan2")
         self.loss = import_module("training.loss")
         self.upfirdn2d: Any = import_module("torch_utils.ops.upfirdn2d")
         self.bias_act: Any = import_module("torch_utils.ops.bias_act")
+        self.filtered_lrelu: Any = import_module("torch_utils.ops.filtered_lrelu")
 
     @staticmethod
     def found(folder: Path | None) -> Official | None:
@@ -62,9 +66,11 @@ class Official:
         try:
             self.upfirdn2d.filter2d(x, taps)
             self.bias_act.bias_act(x, act="lrelu")
+            self.filtered_lrelu.filtered_lrelu(x, taps[0], taps[0])
         except Exception as error:  # whatever a missing or broken compiler raises
             self.upfirdn2d.upfirdn2d = _by_reference(self.upfirdn2d.upfirdn2d)
             self.bias_act.bias_act = _by_reference(self.bias_act.bias_act)
+            self.filtered_lrelu.filtered_lrelu = _by_reference(self.filtered_lrelu.filtered_lrelu)
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             return f"reference operators, because the CUDA ones do not compile: {reason}"
         return "compiled CUDA operators" if torch.device(device).type == "cuda" else "reference operators"

@@ -12,7 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["PlainModulatedConv2d", "plain_bias_act", "plain_blur", "plain_downsample", "plain_upsample", "sliced_blur"]
+__all__ = [
+    "PlainModulatedConv2d",
+    "plain_bias_act",
+    "plain_blur",
+    "plain_downsample",
+    "plain_filtered_lrelu",
+    "plain_upsample",
+    "sliced_blur",
+]
 
 
 def plain_blur(x: Tensor, taps: tuple[int, ...] = (1, 2, 1)) -> Tensor:
@@ -43,6 +51,26 @@ def plain_bias_act(x: Tensor, bias: Tensor) -> Tensor:
     return F.leaky_relu(x + bias.view(1, -1, 1, 1), 0.2) * sqrt(2)
 
 
+def plain_filtered_lrelu(
+    x: Tensor,
+    bias: Tensor,
+    *,
+    up_filter: Tensor,
+    down_filter: Tensor,
+    up: int,
+    down: int,
+    padding: tuple[int, ...],
+    clamp: float | None = None,
+) -> Tensor:
+    n, c, h, w = x.shape
+    spread = x.new_zeros(n, c, h, up, w, up)
+    spread[:, :, :, 0, :, 0] = x + bias.view(1, -1, 1, 1)
+    x = F.pad(spread.reshape(n, c, h * up, w * up), padding)
+    x = F.leaky_relu(_along_axes(x, up_filter * up), 0.2) * sqrt(2)
+    x = x if clamp is None else x.clamp(-clamp, clamp)
+    return _along_axes(x, down_filter)[:, :, ::down, ::down]
+
+
 class PlainModulatedConv2d(nn.Module):
     """The same output as ``ModulatedConv2d(..., padding_mode="reflect", bias=False)`` with the same parameters."""
 
@@ -65,6 +93,15 @@ class PlainModulatedConv2d(nn.Module):
         if self.resample == "up":
             return plain_blur(x)
         return F.avg_pool2d(x, 2) if self.resample == "down" else x
+
+
+def _along_axes(x: Tensor, kernel: Tensor) -> Tensor:
+    """A symmetric filter, 2-D or separable."""
+    channels = x.shape[1]
+    if kernel.ndim == 2:
+        return F.conv2d(x, kernel.expand(channels, 1, -1, -1), groups=channels)
+    x = F.conv2d(x, kernel.expand(channels, 1, 1, -1), groups=channels)
+    return F.conv2d(x, kernel[:, None].expand(channels, 1, -1, 1), groups=channels)
 
 
 def _fir(x: Tensor, taps: tuple[int, ...]) -> Tensor:

@@ -51,6 +51,36 @@ def upfirdn2d(
     return each_plane(x, resampled)
 
 
+def filtered_act(
+    x: Tensor,
+    bias: Tensor | None = None,
+    *,
+    activation: str = "lrelu",
+    up_filter: Taps | None = None,
+    down_filter: Taps | None = None,
+    up: int | tuple[int, int] = 1,
+    down: int | tuple[int, int] = 1,
+    padding: int | tuple[int, ...] = 0,
+    **constants: Any,
+) -> Tensor:
+    gain = up**2 if isinstance(up, int) else up[0] * up[1]
+    up_taps, down_taps = ([1.0] if taps is None else taps for taps in (up_filter, down_filter))
+    x = upfirdn2d(bias_act(x, bias), up_taps, up=up, padding=padding, gain=gain)
+    return upfirdn2d(bias_act(x, None, activation=activation, **constants), down_taps, down=down)
+
+
+def filtered_signal(
+    x: Array, activation: Callable[[Array], Array], up_taps: Array, down_taps: Array, up: int, down: int, padding: Any
+) -> Array:
+    """Of one channel `x`, by scipy."""
+    longer = np.zeros(len(x) * up)
+    longer[::up] = x
+    longer = np.pad(longer, [max(side, 0) for side in padding])
+    longer = longer[max(-padding[0], 0) : len(longer) - max(-padding[1], 0)]
+    enlarged = activation(up * np.convolve(longer, up_taps, mode="valid"))
+    return np.convolve(enlarged, down_taps, mode="valid")[::down]
+
+
 def blur2d(x: Tensor, kernel: Taps, *, padding_mode: str = "zeros") -> Tensor:
     taps = taps_2d(kernel)
     height, width = taps.shape

@@ -12,6 +12,7 @@ import torch
 from benchmarks import (
     calls,
     compat,
+    filtered_lrelu,
     filters,
     finite_difference,
     generate,
@@ -65,6 +66,18 @@ def test_filters_are_timed_in_every_size_and_layout(
     assert {row[0] for row in rows} >= {"conv2d", "Blur"}
 
 
+def test_the_filtered_lrelu_is_timed_and_saves_less(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(filtered_lrelu, "SHAPE", (2, 3, 16, 16))
+    rows = table(filtered_lrelu.main, monkeypatch, capsys, "--rounds=1")
+    assert len([row for row in rows if row[2] in filtered_lrelu.PHASES and float(row[3]) > 0]) == 18
+    memory = [row for row in rows if row[0] in filtered_lrelu.LAYERS and len(row) == 5]
+    saved = {row[0]: [float(cell) for cell in row[1:4]] for row in memory}
+    assert [*saved] == [*filtered_lrelu.LAYERS]
+    assert all(ours < 0.25 * operators <= plain for ours, operators, plain in saved.values())
+
+
 def test_networks_and_iterations(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row[0]: row[1] for row in table(networks.main, monkeypatch, capsys, *TINY, *SMALL)}
     assert all(float(rows[step]) > 0 for step in networks.STEPS)
@@ -103,7 +116,7 @@ def test_all_tables_of_the_gpu_are_printed_and_compiled_rows_left_out_for_want_o
     words = [cell for row in rows for cell in row if cell == "no time left"]
     assert len(words) == 2 * len(gpu.STEPS) + 2
     operators_timed = {(row[0], row[2]) for row in rows if row[2:3] and row[2] in gpu.PHASES and float(row[3]) > 0}
-    assert len(operators_timed) == 10 * len(gpu.PHASES)
+    assert len(operators_timed) == 11 * len(gpu.PHASES)
     steps = [row for row in rows if row[0] in gpu.STEPS and row[3] != "no time left"]
     assert {row[2] for row in steps if float(row[3]) > 0} == {"float32", "tf32", "bf16"}
     timed = {row[1] for row in rows if row[0] == "ours" and row[2] != "no time left" and float(row[2]) > 0}

@@ -22,7 +22,7 @@ ROOMS = {  # room → the rooms that it imports, besides the files at the root t
     "checkpoints": "functional models",
     "images": "",
     "data": "images models",
-    "metrics": "checkpoints data images models",
+    "metrics": "checkpoints data images layers models",
     "explore": "images layers models",
     "export": "models",
     "demo": "explore images models",

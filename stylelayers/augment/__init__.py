@@ -3,6 +3,7 @@
 from .adaptive import AdaptiveAugment
 from .bands import amplify_bands
 from .diffaugment import DiffAugment
+from .fading_blur import FadingBlur
 from .operations import (
     adjust_brightness,
     adjust_contrast,
@@ -21,6 +22,7 @@ __all__ = [
     "AdaptiveAugment",
     "AugmentPipeline",
     "DiffAugment",
+    "FadingBlur",
     "adjust_brightness",
     "adjust_contrast",
     "adjust_saturation",

@@ -11,7 +11,7 @@ images stay in the cache: of a larger batch, the enlarged image never exists. Un
 more than it costs to change the layout of the small images at its ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any, cast
@@ -30,7 +30,7 @@ _PART = 1 << 20  # numbers of the enlarged images of a part of the batch
 
 
 class FilteredAct:
-    """``shrink(clamp(act(enlarge(x + bias))))`` of images ``(N, C, H, W)``, with a bias ``(1, C, 1, 1)`` or None.
+    """``shrink(clamp(act(enlarge(x + bias))))`` of images ``(N, C, H, W)``, with a bias ``(C, 1, 1)`` or None.
 
     Args:
         enlarge: filters that are applied one after the other.
@@ -81,7 +81,7 @@ class FilteredAct:
         enlarge, shrink = self._adjoint(x.shape)
         return _run(shrink, _scale(_run(enlarge, grad), _run(self.enlarge, _biased(x, bias)), self.settings))
 
-    def _adjoint(self, in_size: torch.Size) -> tuple[Filters, Filters]:
+    def _adjoint(self, in_size: Sequence[int]) -> tuple[Filters, Filters]:
         """The filters that enlarge and shrink the gradient of the output."""
         filters, size = [], in_size
         for fir in (*self.enlarge, *self.shrink):
@@ -104,15 +104,16 @@ class FilteredAct:
         """The function of images, in the dtype and layout of the first; on a processor, of one part after the other."""
         if x.device.type != "cpu" or _is_mapped(x, *others):
             return function(x, *others)
-        size = x.shape
+        size: Sequence[int] = x.shape
         for fir in self.enlarge:
             size = fir.size_after(size)
-        length = max(1, _PART // max(1, size[1:].numel()))
-        images, y = (x, *others), None
+        length, layout, y = max(1, _PART // max(1, prod(size[1:]))), _layout_of(x), None
         for start in range(0, max(1, len(x)), length):
-            part = function(*(_for_processor(image[start : start + length]) for image in images))
+            part = function(*(_for_processor(image[start : start + length]) for image in (x, *others)))
+            if length >= len(x):
+                return part.to(x.dtype, memory_format=layout)
             if y is None:
-                y = x.new_empty((len(x), *part.shape[1:])).to(memory_format=_layout_of(x))
+                y = torch.empty((len(x), *part.shape[1:]), dtype=x.dtype, memory_format=layout)
             y[start : start + length] = part
         return cast(Tensor, y)
 
@@ -192,7 +193,7 @@ class _FilteredAct(FastFunction):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None, None]:
         x, bias = ctx.saved_tensors
         grad = ctx.operator.gradient(grads[0], x, bias)
-        return grad, grad.sum((0, 2, 3), keepdim=True) if ctx.needs_input_grad[1] else None, None
+        return grad, grad.sum((0, 2, 3))[:, None, None] if ctx.needs_input_grad[1] else None, None
 
 
 class _Jacobian(FastFunction):

@@ -7,6 +7,7 @@ An image is filtered in its own memory layout. Depthwise convolutions are faster
 and back took longer than that saves, at every size and on both processors that were measured (docs/performance.md).
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from operator import index
@@ -99,7 +100,7 @@ class FIRFilter:
             found = self._weights[key] = _kept_weight(cast(Rows, self._taps), *key), x.device.type
         return found
 
-    def adjoint(self, in_size: torch.Size, out_size: torch.Size) -> "FIRFilter":
+    def adjoint(self, in_size: Sequence[int], out_size: Sequence[int]) -> "FIRFilter":
         """The filter that maps gradients of an output ``(..., H', W')`` to gradients of its input, of these sizes."""
         find = _kept_adjoint if self._keeps_weights else FIRFilter._make_adjoint
         return find(self, in_size[2:], out_size[2:])
@@ -109,14 +110,14 @@ class FIRFilter:
         """The largest factor by which the largest magnitude of an image may grow, or more; of taps that are numbers."""
         return sum(abs(tap) for row in cast(Rows, self.taps) for tap in row)
 
-    def size_after(self, size: torch.Size) -> torch.Size:
+    def size_after(self, size: Sequence[int]) -> tuple[int, ...]:
         """The size of the output for an input ``(N, C, H, W)`` of this size."""
         left, right, top, bottom = self.padding
         height = (size[2] * self.up[1] + top + bottom - self.size[0]) // self.down[1] + 1
         width = (size[3] * self.up[0] + left + right - self.size[1]) // self.down[0] + 1
-        return torch.Size((*size[:2], height, width))
+        return (*size[:2], height, width)
 
-    def _make_adjoint(self, in_size: torch.Size, out_size: torch.Size) -> "FIRFilter":
+    def _make_adjoint(self, in_size: Sequence[int], out_size: Sequence[int]) -> "FIRFilter":
         padding = []
         for axis, taps in enumerate(self.size[::-1]):
             near, up, down = self.padding[2 * axis], self.up[axis], self.down[axis]

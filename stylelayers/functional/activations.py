@@ -110,11 +110,13 @@ def _selu_backward(grad: Tensor, y: Tensor) -> Tensor:
 
 
 def _snake(x: Tensor, alpha: float) -> Tensor:
-    return torch.add(x, torch.sin(x * alpha).square(), alpha=1 / alpha)
+    wave = torch.sin(x * alpha)
+    return torch.addcmul(x, wave, wave, value=1 / alpha)
 
 
 def _snake_(x: Tensor, alpha: float) -> Tensor:
-    return x.add_((x * alpha).sin_().square_(), alpha=1 / alpha)
+    wave = torch.sin(x * alpha)
+    return x.add_(wave.mul_(wave), alpha=1 / alpha)
 
 
 def _snake_derivative(x: Tensor, alpha: float) -> Tensor:

@@ -17,6 +17,8 @@ from ._autocast import in_dtype
 from ._function import FastFunction, needs_plain_operators, records_gradients
 from .activations import Activation, get_activation
 
+_aten = torch.ops.aten
+
 
 def bias_act(
     x: Tensor,
@@ -39,8 +41,8 @@ def bias_act(
         dim: dimension that `bias` runs along.
         activation: linear, relu, lrelu, tanh, sigmoid, elu, selu, softplus, swish, snake (x + sin²(alpha x) / alpha,
             arXiv:2006.08195) or a registered name.
-        alpha: slope of lrelu (0.2, at least 0) scale of elu (1.0, above 0) or frequency of snake
-            (1.0, above 0); the other built-in ones have none.
+        alpha: slope of lrelu (0.2, at least 0), scale of elu (1.0, above 0) or frequency of snake (1.0, above 0); the
+            other built-in ones have none.
         gain: factor on the result, above 0; default sqrt(2) for relu, lrelu and swish, else 1.
         clamp: the result's largest magnitude, above 0; None for no limit. The derivative is 0 beyond it.
 
@@ -121,6 +123,7 @@ def check_activation(
 
 @dataclass(frozen=True)  # a tuple would be a pytree, which the transforms of torch.func take apart
 class Settings:
+    name: str
     activation: Activation
     alpha: tuple[float, ...]  # empty for activations without one
     gain: float
@@ -129,7 +132,7 @@ class Settings:
     def scale_by_derivative(self, grad: Tensor, y: Tensor, biased: Tensor | None) -> Tensor:
         """`grad` times d output / d input, from the output `y` or from the `biased` input."""
         if self.clamp is not None:
-            grad = grad * (y.abs() < self.clamp)
+            grad = _aten.hardtanh_backward(grad, y, -self.clamp, self.clamp)  # not by a mask, which is slow
         backward = cast(Any, self.activation.backward)
         if biased is None:
             biased = y if self.gain == 1 or self.activation.homogeneous else y / self.gain
@@ -147,7 +150,7 @@ def make_settings(caller: str, name: str, alpha: float | None, gain: float | Non
         check_number(caller, least=activation.least_alpha, alpha=alpha)
     if not gain > 0 or (clamp is not None and not clamp > 0):
         check_number(caller, above=0, gain=gain, clamp=1 if clamp is None else clamp)
-    return Settings(activation, () if alpha is None else (alpha,), gain, clamp)
+    return Settings(name, activation, () if alpha is None else (alpha,), gain, clamp)
 
 
 class _BiasAct(FastFunction):

@@ -11,13 +11,13 @@ from torch.optim import Optimizer
 from .._checks import check_ints, check_number
 from .._random_state import gather_random_states, resume_random_state
 from .._ranks import average_over_ranks
-from ..augment import AdaptiveAugment
-from ..models import Discriminator, MappingNetwork, StyleGenerator
+from ..augment import AdaptiveAugment, FadingBlur
+from ..models import AliasFreeGenerator, Discriminator, MappingNetwork, StyleGenerator
 from .averaging import AveragedGenerator
 from .distributed import without_reducer
 from .guard import NonFiniteGuard
 from .iteration import Iteration
-from .loss import StyleGAN2Loss
+from .loss import ALIAS_FREE_GAMMA_PER_PIXEL, GAMMA_PER_PIXEL, StyleGAN2Loss
 from .network_calls import NetworkCalls
 from .optimizers import OptimizerFactory, freeze_parameters, keep_own_settings, lazy_optimizer
 from .precision import at_least_float32_in
@@ -50,6 +50,9 @@ class GAN(LightningModule):
             ``gradients/<network>_penalties`` for steps of penalties alone.
         augment: augments all images that the discriminator sees, real or generated, in its own steps, in the
             generator's and in penalties, which differentiate through it; see :mod:`stylelayers.augment`.
+        blur_sigma: standard deviation in pixels of a Gaussian blur of the same images, before they are augmented, at
+            the beginning of training; 0 for none.
+        blur_images: images after which the blur has faded to nothing; see :class:`stylelayers.augment.FadingBlur`.
 
     Attributes:
         images_seen: real images that training has used, over all ranks.
@@ -76,6 +79,8 @@ class GAN(LightningModule):
         max_skipped_steps: int = 20,
         max_grad_norm: float | None = None,
         augment: nn.Module | None = None,
+        blur_sigma: float = 0.0,
+        blur_images: float = 200_000,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -85,7 +90,9 @@ class GAN(LightningModule):
         given = {name: value for name, value in optional.items() if value is not None}
         check_number("GAN", above=0, average_half_life=average_half_life, **given)
         self.generator, self.discriminator, self.loss, self.augment = generator, discriminator, loss, augment
-        self.calls = NetworkCalls(generator, discriminator, augment)
+        blur = FadingBlur(blur_sigma, images=blur_images)
+        self.blur = blur if blur_sigma else None
+        self.calls = self._make_calls()
         loss.divide_decay(micro_batches)
         self.generator_optimizer, self.discriminator_optimizer = (
             lazy_optimizer(optimizer, mean_lazy_interval(loss.steps, network))
@@ -125,14 +132,20 @@ class GAN(LightningModule):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "GAN":
         """Move or convert all parts, of which some stay in float32 at least; see :mod:`.precision`."""
         mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
-        wide = (*mappings, *self.generator.synthesis.float32_parts(), self.average, self.loss, self.augment)
+        kept = (self.average, self.loss, self.augment, self.blur)
+        wide = (*mappings, *self.generator.synthesis.float32_parts(), *kept)
         return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))
 
     def on_fit_start(self) -> None:
         if self.compiles:
-            self.calls = NetworkCalls(self.generator, self.discriminator, self.augment, compile_for=self.device)
+            self.calls = self._make_calls(compile_for=self.device)
         batch = getattr(getattr(self.trainer, "datamodule", None), "batch_size", None)
-        self.loss.set_automatic_gammas(self.generator.resolution, batch and batch * self.trainer.world_size)
+        is_alias_free = isinstance(self.generator, AliasFreeGenerator)
+        self.loss.set_automatic_gammas(
+            self.generator.resolution,
+            batch and batch * self.trainer.world_size,
+            per_pixel=ALIAS_FREE_GAMMA_PER_PIXEL if is_alias_free else GAMMA_PER_PIXEL,
+        )
 
     def on_train_start(self) -> None:
         resume_random_state(self._random_states, self.global_rank, self.trainer.world_size, self.iterations)
@@ -154,6 +167,9 @@ class GAN(LightningModule):
     ) -> list[MicroBatch]:
         """Take the steps that are due at ``self.iterations``; counters, average and log are left to the caller."""
         networks = ("generator", "discriminator")
+        if self.blur is not None:
+            self.blur.fade(self.images_seen)
+            self.logged["blur/sigma"] = self.blur.sigma.clone()
         iteration = Iteration(
             self.iterations,
             self.calls,
@@ -187,6 +203,12 @@ class GAN(LightningModule):
         self._random_states = checkpoint.get("random_states", [])
         self.loss.restore_automatic_gammas(checkpoint.get("automatic", {}))
         self.average.given = frozenset(checkpoint.get("average_given", ()))
+
+    def _make_calls(self, **options: Any) -> NetworkCalls:
+        """Calls of the networks, whose discriminator sees images that are blurred and then augmented."""
+        changes = [change for change in (self.blur, self.augment) if change is not None]
+        seen = nn.Sequential(*changes) if len(changes) > 1 else next(iter(changes), None)
+        return NetworkCalls(self.generator, self.discriminator, seen, **options)
 
     def _trained(self, network: str) -> list[tuple[str, nn.Parameter]]:
         named = getattr(self, network).named_parameters(prefix=network)

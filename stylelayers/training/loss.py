@@ -29,6 +29,7 @@ ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]
 }
 R1_FORMS = ("exact", "finite_difference")
 GAMMA_PER_PIXEL = 0.0002  # of "auto", times pixels / batch
+ALIAS_FREE_GAMMA_PER_PIXEL = 1 / 1024  # 0.5 at 128x128, 2 at 256x256, 8 at 512x512, 32 at 1024x1024 for a batch of 32
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -44,7 +45,8 @@ class StyleGAN2Loss(nn.Module):
             generated image with a real one (arXiv:2501.05441).
         style_mixing: probability that a sample takes its later styles from a second latent.
         r1_gamma: weight of R1, on real images, which enters as ``gamma / 2``; 0 for none. ``"auto"`` is
-            0.0002 * pixels / images per batch over all ranks, set by :meth:`set_automatic_gammas`.
+            0.0002 * pixels / images per batch over all ranks, or pixels / 1024 / images beside an alias-free generator,
+            set by :meth:`set_automatic_gammas`.
         r2_gamma: the same for R2, on generated images.
         r1_interval: iterations from one step of R1 and R2 to the next.
         r1_form: how R1 and R2 are computed: ``"exact"``, by second derivatives, or ``"finite_difference"``, see
@@ -100,19 +102,22 @@ class StyleGAN2Loss(nn.Module):
         """Let each of the micro-batches of a batch move the running mean of lengths, together as one batch would."""
         self.path_length_penalty.decay = 1 - (1 - self.path_length_decay) ** (1 / micro_batches)
 
-    def set_automatic_gammas(self, resolution: tuple[int, int], batch_size: int | None) -> None:
+    def set_automatic_gammas(
+        self, resolution: tuple[int, int], batch_size: int | None, *, per_pixel: float = GAMMA_PER_PIXEL
+    ) -> None:
         """Give the gammas that are ``"auto"`` their value, unless they have one.
 
         Args:
             resolution: of the images.
             batch_size: images per iteration, over all ranks; None if it is not known.
+            per_pixel: gamma for one pixel and one image per iteration.
         """
         unknown = [name for name, value in self.automatic.items() if value is None]
         if batch_size is None:
             if unknown:
                 raise ValueError(f"StyleGAN2Loss: {unknown[0]}='auto' needs a data module with a batch_size")
             return
-        gamma = GAMMA_PER_PIXEL * resolution[0] * resolution[1] / batch_size
+        gamma = per_pixel * resolution[0] * resolution[1] / batch_size
         self.restore_automatic_gammas(dict.fromkeys(unknown, gamma))
         for name, value in self.automatic.items():
             if value is not None and not math.isclose(value, gamma):

@@ -34,7 +34,8 @@ NetworkArguments = Mapping[str, Mapping[str, Any]]  # of the constructors of ``g
 
 MEANING = (  # arguments that change what the weights mean, whatever their shapes
     *("architecture", "activation", "padding_mode", "resample_method", "resample_filter", "normalize_style"),
-    "mapping_lr_multiplier",
+    *("mapping_lr_multiplier", "configuration", "margin", "num_critical", "first_cutoff", "first_stopband"),
+    *("last_stopband_rel", "output_scale"),
 )
 _NETWORKS = ("generator", "discriminator")
 

@@ -104,7 +104,7 @@ def test_finite_at_large_inputs(activation: str, dtype: torch.dtype, value: floa
     assert_same(y.double(), reference.bias_act(x.double(), activation=activation, gain=1.0), 1e-6)
     assert first.isfinite().all()
     assert second.isfinite().all()
-    assert value == 0 or second.abs().max() < 1e-30
+    assert value == 0 or activation == "snake" or second.abs().max() < 1e-30  # the others are straight far from 0
 
 
 def test_saturated_values_are_exact() -> None:

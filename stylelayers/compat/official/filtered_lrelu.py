@@ -1,13 +1,12 @@
-"""Leaky ReLU at a higher sampling rate under the official signature: an alias-free nonlinearity (arXiv:2106.12423).
-
-It is composed of filters and pointwise operators, and so needs the memory of the enlarged images.
-"""
+"""Leaky ReLU at a higher sampling rate under the official signature: an alias-free nonlinearity (arXiv:2106.12423)."""
 
 from math import sqrt
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ... import functional
 from .bias_act import bias_act
 from .upfirdn2d import _get_filter_size as _get_filter_size
 from .upfirdn2d import _init as _init
@@ -52,10 +51,31 @@ def filtered_lrelu(
         >>> filtered_lrelu(torch.randn(1, 3, 8, 8), fu, fd, up=2, down=2, padding=11).shape
         torch.Size([1, 3, 8, 8])
     """
+    if gain > 0 and slope >= 0 and clamp != 0:
+        x = x if b is None else x.to(torch.promote_types(x.dtype, b.dtype))
+        return functional.filtered_lrelu(
+            x,
+            b,
+            up_filter=_taps(fu, flip_filter),
+            down_filter=_taps(fd, flip_filter),
+            up=up,
+            down=down,
+            padding=_parse_padding(padding),
+            gain=gain,
+            slope=slope,
+            clamp=None if clamp is None or clamp < 0 else clamp,
+        )
     x = bias_act(x, b)
     x = upfirdn2d(x, fu, up=up, padding=_parse_padding(padding), gain=up**2, flip_filter=flip_filter)
     x = bias_act(x, act="lrelu", alpha=slope, gain=gain, clamp=clamp)
     return upfirdn2d(x, fd, down=down, flip_filter=flip_filter)
+
+
+def _taps(f: Tensor | None, flip: bool) -> Tensor | None:
+    """The taps of a filter that convolves."""
+    if f is None:
+        return None
+    return f.detach().flip(tuple(range(f.ndim))) if flip else f.detach()
 
 
 _filtered_lrelu_ref = filtered_lrelu

@@ -36,7 +36,7 @@ _ADDED_TO_DATA = {  # keys that early runs lack, with what they did
     "on_error": "raise",
     "verify": "header",
 }
-
+_ADDED_TO_MODEL = {"model.blur_sigma": 0.0, "model.blur_images": 200_000}
 
 _OPTIONS = {"data=image_folder": "data=folder"}
 
@@ -52,7 +52,8 @@ def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
     if str(named.get("data._target_")).endswith((".image_folder", ".torchvision_dataset")):
         named = {f"data.{key}": value for key, value in _ADDED_TO_DATA.items()} | named
     exact = {key.replace("r1_gamma", "r1_form"): "exact" for key in named if key.endswith("loss.r1_gamma")}
-    return exact | named  # before there was a choice, R1 was exact
+    sharp = _ADDED_TO_MODEL if "model.average_half_life" in named else {}
+    return exact | sharp | named  # before there was a choice, R1 was exact
 
 
 def _with_value_of_today(key: str, value: Any) -> Any:

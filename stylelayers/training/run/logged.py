@@ -64,6 +64,8 @@ def logged_names(trainer: Trainer, model: GAN, data: ImageDataModule) -> set[str
     names = {*_ALWAYS, *(name for step in model.loss.steps for term in step.losses for name in term.logs)}
     if isinstance(model.augment, AdaptiveAugment):
         names |= {"augment/p", "augment/sign"}
+    if model.blur is not None:
+        names |= {"blur/sigma"}
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for kind, names_of in _OF_CALLBACKS.items():
             if isinstance(callback, kind):

@@ -4,29 +4,46 @@ What is no resolution, batch or number of devices counts as 1 here: it is refuse
 """
 
 import os
+import pydoc
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from omegaconf import OmegaConf
 
+from ...models import AliasFreeGenerator
+
 _HALF_LIFE = 10_000 / 32  # images per image of a batch
 _PIXELS, _LEAST_BATCH, _LARGEST_BATCH = 4096, 4, 32  # a process trains on 4096 / side images per step
 
 
-def published(name: str, resolution: int | Sequence[int]) -> float:
-    """A value of the automatic configuration published with StyleGAN2-ADA (arXiv:2006.06676).
+def published(name: str, resolution: int | Sequence[int], generator: Any = None) -> float:
+    """A value of the automatic configuration of StyleGAN2-ADA (arXiv:2006.06676), or of StyleGAN3 (arXiv:2106.12423).
 
     Args:
-        name: ``batch_size`` (of a process), ``channel_base`` or ``lr``.
+        name: ``batch_size`` (of a process), ``channel_base``, ``lr``, ``path_length_weight`` or ``style_mixing``.
         resolution: side in pixels, or ``(height, width)``, of which the larger one counts.
+        generator: name of the generator's class; one of alias-free generators has the values of StyleGAN3.
     """
     side = max(map(_count, resolution if isinstance(resolution, Sequence) else [resolution]), default=1)
+    alias_free = _is_alias_free(generator)
     return {
         "batch_size": max(min(_PIXELS // side, _LARGEST_BATCH), _LEAST_BATCH),
-        "channel_base": 32768 if side >= 512 else 16384,
-        "lr": 0.002 if side >= 1024 else 0.0025,
+        "channel_base": 32768 if alias_free or side >= 512 else 16384,
+        "lr": 0.002 if side >= 1024 and not alias_free else 0.0025,
+        "path_length_weight": 0.0 if alias_free else 2.0,
+        "style_mixing": 0.0 if alias_free else 0.9,
     }[name]
+
+
+def times(value: Any, factor: float) -> Any:
+    """The product, an int for an int; what is no number stays, and is refused by its own key later."""
+    return type(value)(value * factor) if isinstance(value, int | float) else value
+
+
+def in_configuration(configuration: Any, translation: Any, rotation: Any) -> Any:
+    """The one value for configuration T of an alias-free generator, the other one for R."""
+    return rotation if configuration == "R" else translation
 
 
 def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: int = 1) -> float:
@@ -44,9 +61,17 @@ def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: in
 
 
 def register_resolvers() -> None:
-    """Make ``${published:name,resolution}`` and ``${half_life:batch_size,devices,num_nodes}`` known to OmegaConf."""
-    for resolver in (published, half_life):
+    """Make the functions above known to OmegaConf: ``${published:name,resolution,generator}`` and so on."""
+    for resolver in (published, times, in_configuration, half_life):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+
+
+def _is_alias_free(generator: Any) -> bool:
+    try:
+        kind = pydoc.locate(str(generator))
+    except pydoc.ErrorDuringImport:  # refused later, with its reason
+        return False
+    return isinstance(kind, type) and issubclass(kind, AliasFreeGenerator)
 
 
 def _count(value: Any) -> int:
