@@ -1,15 +1,18 @@
 """Time the filtered leaky ReLU of StyleGAN3 against compositions of filters, and count what they save for backward.
 
-    python -m benchmarks.filtered_lrelu [--peers FOLDER] [--device cuda]
+    python -m benchmarks.filtered_lrelu [--peers FOLDER] [--device cuda] [--thread-time]
 
 "Operators" composes `upfirdn2d` and `bias_act` of this package; "plain" is plain torch: zeros inserted, one depthwise
 convolution an axis; "official" is its own path in plain torch on CPUs. All get the same tensors, contiguous or
-channels-last, and their results are compared before they are timed.
+channels-last, and their results are compared before they are timed. ``--thread-time`` times one thread of the
+processor, for a machine that does other work too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from time import thread_time
 from typing import Any
 
 import torch
@@ -33,7 +36,10 @@ LAYERS: dict[str, dict[str, Any]] = {  # of configurations T and R, and one that
 
 
 def main() -> None:
-    options = arguments(__doc__ or "")
+    options = arguments(__doc__ or "", thread_time=False)
+    if options.thread_time:
+        torch.set_num_threads(1)
+    clock = thread_time if options.thread_time else None
     torch.manual_seed(0)
     official = Official.found(options.peers)
     table, memory = [], []
@@ -45,7 +51,7 @@ def main() -> None:
             inputs = (x.contiguous(memory_format=memory_format), bias)
             for form in forms.values():
                 torch.testing.assert_close(form(*inputs), forms["ours"](*inputs), rtol=1e-4, atol=1e-4)
-            table += [[name, layout, phase, *times(forms, inputs, phase, options.rounds)] for phase in PHASES]
+            table += [[name, layout, phase, *times(forms, inputs, phase, options.rounds, clock)] for phase in PHASES]
     columns = [f"ours / {form}" for form in FORMS]
     header = ("layer", "layout", "pass", "ours ms", *(f"{form} ms" for form in FORMS), *columns)
     print_table(f"filtered_lrelu on {SHAPE}, float32", header, table, options.device)
@@ -87,8 +93,11 @@ def composed(
     return upfirdn2d(bias_act(x, activation="lrelu", clamp=clamp), down_filter, down=down)
 
 
-def times(forms: dict[str, Operator], inputs: tuple[Tensor, ...], phase: str, rounds: int) -> list[object]:
-    found = interleaved({name: PHASES[phase](form, inputs) for name, form in forms.items()}, rounds=rounds, seconds=0.1)
+def times(
+    forms: dict[str, Operator], inputs: tuple[Tensor, ...], phase: str, rounds: int, clock: Callable[[], float] | None
+) -> list[object]:
+    runs = {name: PHASES[phase](form, inputs) for name, form in forms.items()}
+    found = interleaved(runs, rounds=rounds, seconds=0.02, clock=clock)
     ratios = [found["ours"] / found[form] if form in found else "" for form in FORMS]
     return [found["ours"], *(found.get(form, "") for form in FORMS), *ratios]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors.torch import save
 from torch import Tensor
 
 
@@ -18,6 +17,8 @@ def save_tensors(
     The library writes metadata in an order that changes from call to call, and files that only their owner can read.
     Here the header is sorted and the file has the usual permissions.
     """
+    from safetensors.torch import save  # so that the layers need torch alone
+
     path = Path(path)
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as unfinished:

@@ -19,6 +19,7 @@ from benchmarks import (
     gpu,
     growth,
     iteration,
+    loading,
     memory,
     networks,
     operators,
@@ -188,3 +189,16 @@ def test_other_code_is_left_out_where_there_is_none(tmp_path: Path) -> None:
     for folder in (None, tmp_path):
         assert Official.found(folder) is None
         assert Rosinality.found(folder) is None
+
+
+def test_loading_is_timed_for_every_source(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(loading, "SIDE", 8)
+    monkeypatch.setattr(loading, "SOURCE", 32)
+    monkeypatch.setattr(loading, "BATCH", 2)
+    monkeypatch.setenv("STYLELAYERS_CACHE", "restored after the test")
+    options = ("--rounds=1", "--images=4", "--start=6", "--names=2000", "--workers=0")
+    rows = {row[0]: row[1:] for row in table(loading.main, monkeypatch, capsys, *options)}
+    assert len(rows["0"]) == len(loading.LOADERS)
+    assert all(float(rate) > 0 for rate in rows["0"])
+    assert float(rows["first start"][0]) >= 0
+    assert float(rows["process and 4 workers"][0]) > 0

@@ -12,6 +12,8 @@ import pytest
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
+from stylelayers.training import StyleGAN2Loss
+from stylelayers.training.loss import ALIAS_FREE_GAMMA_PER_PIXEL
 from tests.training.tiny import REPOSITORY, compose
 
 CONFIGS = REPOSITORY / "configs"
@@ -156,10 +158,36 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
         (("experiment=reflect",), "model.generator.z_dim", 64),
         (("data=folder", "data.root=images", "preset=digits"), "model.generator.z_dim", 64),
         (("~preset",), "model.generator.z_dim", 512),
+        (("model=stylegan3",), "model.generator.channel_max", 64),  # the digits' preset
+        (("model=stylegan3",), "model.generator_optimizer.lr", 0.003),
+        (("model=stylegan3", "model.generator.channel_base=64"), "model.discriminator.channel_base", 64),
+        (("model=stylegan3", "preset.lr=0.001"), "model.discriminator_optimizer.lr", 0.0008),
+        (("model=stylegan3", "loss=hinge", "data=torchvision"), "loss.style_mixing", 0.0),
+        (("model=stylegan3", "loss.style_mixing=0.5"), "loss.style_mixing", 0.5),
+        (("model.generator._target_=tests.training.tiny.Nothing", "data=torchvision"), "loss.style_mixing", 0.9),
     ],
 )
 def test_who_wins_over_a_preset(overrides: tuple[str, ...], key: str, value: object) -> None:
     assert OmegaConf.select(OmegaConf.create(resolved("trainer.devices=1", *overrides)), key) == value
+
+
+@pytest.mark.parametrize("resolution", [128, 256, 512, 1024])
+@pytest.mark.parametrize("configuration", ["T", "R"])
+def test_stylegan3_has_its_published_settings(configuration: str, resolution: int) -> None:
+    alone = ("data=torchvision", f"data.resolution={resolution}", "trainer.devices=1")
+    config = resolved("model=stylegan3", f"model.generator.configuration={configuration}", *alone)
+    model, loss = config["model"], config["loss"]
+    generator, discriminator = model["generator"], model["discriminator"]
+    twice = 2 if configuration == "R" else 1
+    assert (generator["channel_base"], generator["channel_max"]) == (twice * 32768, twice * 512)
+    assert (discriminator["channel_base"], discriminator["channel_max"]) == (32768, 512)
+    assert (generator["num_layers"], generator["mapping_layers"], generator["margin"]) == (14, 2, 10)
+    assert (model["generator_optimizer"]["lr"], model["discriminator_optimizer"]["lr"]) == (0.0025, 0.002)
+    assert (loss["path_length_weight"], loss["style_mixing"], loss["r1_gamma"]) == (0.0, 0.0, "auto")
+    assert (model["blur_sigma"], model["blur_images"]) == (10.0 if configuration == "R" else 0.0, 200_000)
+    gamma = StyleGAN2Loss(r1_gamma="auto")
+    gamma.set_automatic_gammas((resolution, resolution), 32, per_pixel=ALIAS_FREE_GAMMA_PER_PIXEL)
+    assert gamma.r1_gamma == {128: 0.5, 256: 2, 512: 8, 1024: 32}[resolution]
 
 
 def test_under_torchrun_the_half_life_is_for_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ HEAVY = [
     "PIL",
     "gradio",
     "matplotlib",
+    "safetensors",
     "huggingface_hub",
     "onnx",
     "onnxscript",

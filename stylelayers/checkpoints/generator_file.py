@@ -18,8 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError, safe_open
-
 from .._version import __version__
 from .._whole_files import save_tensors
 from ..models import AliasFreeGenerator, Generator, StyleGenerator
@@ -89,6 +87,8 @@ def read_generator_file(path: Path) -> Networks:
     Raises:
         ValueError: another kind of file, a newer format, or tensors that do not fit.
     """
+    from safetensors import safe_open
+
     header = read_header(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in header.tensors}
@@ -106,6 +106,8 @@ def read_header(path: Path) -> Header:
     Raises:
         ValueError: another kind of file, or a newer format.
     """
+    from safetensors import SafetensorError, safe_open  # so that the layers need torch alone
+
     try:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, list(file.keys())

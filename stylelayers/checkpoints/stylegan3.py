@@ -17,7 +17,7 @@ from torch import Tensor
 from ..models import AliasFreeGenerator, AliasFreePlan, Discriminator
 from ..models.alias_free_plan import FILTER_TAPS, OVERSAMPLING
 from ._building import Layout, build_network, build_on_meta, join_names
-from ._official import OfficialNetwork, official_networks
+from ._official import OfficialNetwork, is_stylegan3, official_networks
 from ._records import Record
 from .stylegan2 import discriminator_of
 
@@ -75,6 +75,8 @@ def generator_of(record: Record) -> AliasFreeGenerator:
         ValueError: as :func:`load_stylegan3`.
     """
     source = OfficialNetwork(record)
+    if not is_stylegan3(record) and "synthesis.b4." in source.records:
+        raise ValueError("it is a network of StyleGAN2: use load_stylegan2 or load_generator")
     names = _layer_names(source)
     if (activation := source.option(r"mapping\.fc\d+\.", "activation", "lrelu", str)) != "lrelu":
         raise ValueError(f"the mapping network's activation must be lrelu, got {activation!r}")
@@ -95,7 +97,7 @@ def _layer_names(source: OfficialNetwork) -> list[str]:
     """The layers ``L0_36_512`` … in order."""
     found = sorted((int(match[2]), match[1]) for name in source.records if (match := _LAYER.fullmatch(name)))
     if len(found) < 2 or [number for number, _ in found] != list(range(len(found))):
-        raise ValueError(f"expected the layers L0, L1 … of StyleGAN3, got {join_names(name for _, name in found)}")
+        raise ValueError(f"expected the layers L0, L1 … of StyleGAN3, got {join_names([name for _, name in found])}")
     return [name for _, name in found]
 
 
@@ -122,7 +124,9 @@ def _options(source: OfficialNetwork) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ValueError(f"_init_kwargs of the synthesis network must be a dict, got {type(given).__name__}")
     if unknown := given.keys() - _OPTIONS.keys() - _FIXED.keys() - _OTHERS:
-        raise ValueError(f"the synthesis network has options that are not understood: {join_names(map(str, unknown))}")
+        raise ValueError(
+            f"the synthesis network has options that are not understood: {join_names([*map(str, unknown)])}"
+        )
     for name, fixed in _FIXED.items():
         if given.get(name, fixed) != fixed:
             raise ValueError(f"the synthesis network's {name} must be {fixed}, got {given[name]!r}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .archive import image_archive
     from .digits_set import digits
     from .folder import image_folder
+    from .huggingface import huggingface_dataset
     from .module import ImageDataModule
     from .options import ImageOptions
     from .pairs import dataset_images
@@ -26,6 +27,7 @@ _IMPORTED_AT_FIRST_USE = {
     "ImageOptions": "options",
     "dataset_images": "pairs",
     "digits": "digits_set",
+    "huggingface_dataset": "huggingface",
     "image_archive": "archive",
     "image_folder": "folder",
     "torchvision_dataset": "torchvision_sets",
@@ -39,6 +41,7 @@ __all__ = [
     "TransformedImages",
     "dataset_images",
     "digits",
+    "huggingface_dataset",
     "image_archive",
     "image_folder",
     "torchvision_dataset",

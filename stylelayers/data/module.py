@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from .._checks import check_choice, check_ints
 from ..models.class_names import checked_class_names, checked_label_kind
 from .order import ImageOrder, SeededImages
+from .stream_order import Layout, StreamOrder
 
 ON_ERROR = ("raise", "skip")
 
@@ -85,27 +86,25 @@ class ImageDataModule(LightningDataModule):
         count = len(cast(Sized, dataset))
         self.unreadable = torch.zeros(count, dtype=torch.bool).share_memory_() if on_error == "skip" else None
         self.seed = torch.initial_seed() % 2**63
+        self._order: ImageOrder | None = None
+        self._resumed: Layout | None = None
+        self._readers: int | None = None
         self.image_channels, *size = self._first_image().shape
         self.resolution: tuple[int, int] = (size[0], size[1])
 
     def setup(self, stage: str) -> None:
-        """Use the seed of rank 0 on all ranks."""
+        """Use the seed of rank 0 on all ranks, and divide a stream for as many loading processes as it has."""
         if self.trainer is not None:
-            self.seed = self.trainer.strategy.broadcast(self.seed)
+            self.seed, self._readers = self.trainer.strategy.broadcast((self.seed, self.count_workers()))
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return a loader of images ``(batch_size, C, H, W)`` and int64 labels ``(batch_size,)`` or float32 vectors."""
         workers = self.count_workers()
+        self._order = self._make_order(workers if self._readers is None else self._readers)
         return DataLoader(
             SeededImages(self.dataset, self.seed, self.unreadable),
             batch_size=self.batch_size,
-            sampler=ImageOrder(
-                len(cast(Sized, self.dataset)),
-                self.batch_size,
-                seed=self.seed,
-                images_seen=self._images_seen,
-                classes=cast(Any, self.dataset).labels() if self.balance_classes else None,
-            ),
+            sampler=self._order,
             generator=torch.Generator().manual_seed(self.seed),  # leaves the global one to training
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -120,18 +119,40 @@ class ImageDataModule(LightningDataModule):
         return max(count_cores() // processes - 1, 0)
 
     def draw_label_vectors(self, count: int, seed: int) -> Tensor:
-        """The label vectors ``(count, num_labels)`` of images drawn by `seed`, such as for pictures of the training."""
-        source = torch.Generator().manual_seed(seed)
-        drawn = torch.randint(len(cast(Sized, self.dataset)), (count,), generator=source).tolist()
+        """The label vectors ``(count, num_labels)`` of images drawn by `seed`, such as for pictures of the training.
+
+        Of a stream they are those of its first images, whatever the seed.
+        """
+        source, total = torch.Generator().manual_seed(seed), len(cast(Sized, self.dataset))
+        drawn = torch.randint(total, (count,), generator=source).tolist()
+        if getattr(self.dataset, "stream", None) is not None:
+            drawn = [number % total for number in range(count)]
         images = SeededImages(self.dataset, 0, self.unreadable)  # leaves the global random states alone
         return torch.stack([label for _, label in images.__getitems__([(index, index) for index in drawn])])
 
     def state_dict(self) -> dict[str, Any]:
-        """The seed of the order; the place in it is the model's ``images_seen``."""
-        return {"seed": self.seed}
+        """The seed of the order, and how a stream is divided; the place in it is the model's ``images_seen``."""
+        layout = self._order.current if isinstance(self._order, StreamOrder) else self._resumed
+        return {"seed": self.seed, **({} if layout is None else {"layout": [*layout]})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seed = state_dict["seed"]
+        self._resumed = Layout(*state_dict["layout"]) if "layout" in state_dict else None
+
+    def _make_order(self, workers: int) -> ImageOrder:
+        seed, stream = self.seed, getattr(self.dataset, "stream", None)
+        if stream is not None:
+            return StreamOrder(
+                stream,
+                self.batch_size,
+                seed=seed,
+                images_seen=self._images_seen,
+                workers=max(workers, 1),
+                resumed=self._resumed,
+            )
+        classes = cast(Any, self.dataset).labels() if self.balance_classes else None
+        count = len(cast(Sized, self.dataset))
+        return ImageOrder(count, self.batch_size, seed=seed, images_seen=self._images_seen, classes=classes)
 
     def _images_seen(self) -> int | None:
         return None if self.trainer is None else getattr(self.trainer.lightning_module, "images_seen", None)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..images.conversion import own_channels
 from ..images.reading import open_picture
+from .stream import Stream
 
 NONE, CLASSES, VECTORS = LABEL_KINDS = ("none", "classes", "vectors")
 Labels = Literal["none", "classes", "vectors"] | bool
@@ -25,6 +26,10 @@ def label_kind(labels: Labels) -> str:
 
 class UnreadableImageError(ValueError):
     """A picture that cannot be decoded; the message names it."""
+
+
+class UnreadableShardError(ValueError):
+    """A file of many pictures that cannot be read further; other than a single picture, it is not skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +48,7 @@ class Source:
         paired: pictures come in pairs with their labels.
         vectors: labels are vectors of `num_labels` numbers, not classes.
         remarks: for the first line of a run.
+        stream: the shards that hold the pictures, if these are to be asked for in about the order of the shards.
     """
 
     pictures: Any
@@ -55,6 +61,7 @@ class Source:
     paired: bool = False
     vectors: bool = False
     remarks: Sequence[str] = ()
+    stream: Stream | None = None
 
     @property
     def label_kind(self) -> str:

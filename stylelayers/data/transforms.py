@@ -13,7 +13,7 @@ from .._checks import check_choice, check_ints
 from ..images.conversion import CHANNELS, convert_image, image_to_tensor
 from ..images.reading import decode_picture
 from ..images.resizing import make_frame
-from .source import Source, UnreadableImageError
+from .source import Source, UnreadableImageError, UnreadableShardError
 
 
 class ImageTransform:
@@ -73,14 +73,17 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
 
     Attributes:
         resize_filter: description of the resizing, for reports of quality.
+        stream: the shards that hold the pictures, see :class:`Source`.
 
     Raises:
         UnreadableImageError: at reading, for a picture that cannot be decoded; it names the picture.
+        UnreadableShardError: likewise, for the file that holds it and others.
     """
 
     def __init__(self, source: Source, transform: ImageTransform, indices: Tensor | None = None) -> None:
         self.source, self.transform, self.indices = source, transform, indices
         self.resize_filter = transform.frame.describe()
+        self.stream = source.stream
 
     def __len__(self) -> int:
         return len(self.source) if self.indices is None else len(self.indices)
@@ -90,6 +93,8 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
         try:
             picture, label = self.source.read(chosen)
             return self.transform(picture), label
+        except UnreadableShardError:
+            raise
         except (ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise UnreadableImageError(f"{self.source.name(chosen)} cannot be read: {reason}") from error

@@ -3,11 +3,14 @@
 The first frame of a file is decoded, rotated as its EXIF orientation says, composited over white where transparent
 (unless alpha is asked for) and converted to grey or RGB (:mod:`.conversion`); then resized (:mod:`.resizing`) and
 scaled to [-1, 1]. A large JPEG file is decoded at 1/2, 1/4 or 1/8 of its size, by libjpeg, as long as that is at least
-twice the size that it is resized to.
+1.5 times the size that it is resized to: 2.4 to 3.3 times as fast, and 0.6 to 0.7 of 255 levels (root mean square) from
+the whole decoding with a Lanczos filter. At 1 times the size, the filter would have no effect where it is 1/2, 1/4 or
+1/8.
 """
 
 import os
 import stat
+from math import ceil
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -21,7 +24,7 @@ ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", "
 """Endings of the files that are read, in lower case."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _GREY_SCALES = {"L;2": 85, "L;4": 17}  # from 2 or 4 bits to 8
-_GAP = 2  # a JPEG file is decoded at least at so many times the size that it is resized to
+_GAP = 1.5  # a JPEG file is decoded at least at so many times the size that it is resized to
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 File = str | os.PathLike[str] | BinaryIO
@@ -140,7 +143,7 @@ def _shrink(image: Image.Image, frame: Frame) -> None:
     turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
     width, height = frame.scaled(*(image.size[::-1] if turned else image.size))
     needed = (height, width) if turned else (width, height)
-    image.draft(None, (_GAP * needed[0], _GAP * needed[1]))  # type: ignore[arg-type]
+    image.draft(None, (ceil(_GAP * needed[0]), ceil(_GAP * needed[1])))  # type: ignore[arg-type]
 
 
 def _match_transparency(image: Image.Image) -> None:

@@ -1,4 +1,4 @@
-"""Quality of generated images: distances to real ones, perceptual path length, classes that a classifier recognises."""
+"""Quality of generated images: distances to real ones, perceptual path length, recognised classes, equivariance."""
 
 from .._cache_folder import cache_folder
 from .._extras import needs_extra
@@ -6,6 +6,7 @@ from .._extras import needs_extra
 with needs_extra(__name__, "train"):
     from .classifier import SmallClassifier, train_classifier
     from .distances import frechet_distance, kernel_distance, precision_recall
+    from .equivariance import eq_r, eq_t, eq_t_frac
     from .feature_space import FEATURES, RESIZE_FILTERS, FeatureSpace, classifier_of_digits, feature_space
     from .meter import QualityMeter
     from .perceptual_path_length import perceptual_path_length
@@ -30,6 +31,9 @@ __all__ = [
     "cache_folder",
     "classifier_of_digits",
     "data_for",
+    "eq_r",
+    "eq_t",
+    "eq_t_frac",
     "feature_space",
     "frechet_distance",
     "kernel_distance",

@@ -1,4 +1,4 @@
-"""How exactly images move and turn with the input of an alias-free generator (arXiv:2106.12423, section 3.3, appendix E).
+"""How exactly images move and turn with the input of an alias-free generator (arXiv:2106.12423, appendix E).
 
 Each measure is a peak signal-to-noise ratio in dB, of images that range over [-1, 1]: higher is better. It compares
 images of a moved input with moved images, over the pixels that both show. StyleGAN2 with Fourier features has 15 to 20

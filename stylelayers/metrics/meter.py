@@ -16,9 +16,10 @@ from .._checks import check_choice, check_ints, is_int
 from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
 from ..data import ImageDataModule
-from ..models import StyleGenerator
+from ..models import AliasFreeGenerator, StyleGenerator
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
 from .draws import check_labels, draw_latents, remarks
+from .equivariance import eq_r, eq_t, eq_t_frac
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
 from .perceptual_path_length import SIMILARITIES, perceptual_path_length
 from .real_features import RealImages, real_features
@@ -27,6 +28,9 @@ from .registry import METRICS, default_metrics, min_images
 from .report import QualityReport
 
 MAX_DEFAULT_SAMPLES = 10_000
+EQUIVARIANCE = {"eq_t": eq_t, "eq_t_frac": eq_t_frac, "eq_r": eq_r}
+LEAST_SIDE = {"eq_t": 1, "eq_t_frac": 24, "eq_r": 24}  # pixels, so that the low-pass filters of both fit in
+EQUIVARIANCE_SAMPLES = 256  # at most so many of the samples, since each is generated twice and moved
 
 
 @dataclass
@@ -39,8 +43,9 @@ class QualityMeter:
         data: real images of the generators' size and channels.
         features: the feature space, see :func:`feature_space`. ``"auto"`` is ``"digits"`` for scikit-learn's digits
             and ``"inception"`` for other data, or ``"random"``, with a warning, if Inception is not available.
-        metrics: some of ``fid``, ``kid``, ``precision_recall``, ``perceptual_path_length`` and, in the feature space
-            of a classifier, ``recognised``; None for all but ``perceptual_path_length``.
+        metrics: some of ``fid``, ``kid``, ``precision_recall``, ``perceptual_path_length``, in the feature space of a
+            classifier ``recognised``, and of alias-free generators ``eq_t``, ``eq_t_frac``, ``eq_r``; None for the
+            first three and ``recognised``.
         samples: number of generated images; None for as many as there are real ones, at most 10,000.
         max_real: largest number of real images.
         truncation_psi: of the styles.
@@ -104,19 +109,26 @@ class QualityMeter:
         self._check_generator(generator)
         device = next(generator.parameters()).device
         with _evaluation_mode(generator), _seeded_random_state(self.seed, device):
-            real = self._compute_real_features(device)
-            z, labels = draw_latents(generator, self._images, self._samples, seed=self.seed, device=device)
-            fake = self._compute_fake_features(generator, z, labels)
-            numbers = self._compute_distances(real, fake)
-            if "recognised" in self._metrics:
-                numbers |= self._compute_recognition(fake, labels, generator)
-            if "perceptual_path_length" in self._metrics:
-                numbers |= self._compute_path_length(generator, z, labels)
+            numbers = self._compute_equivariance(generator)
+            if not all(METRICS[name].needs_motion for name in self._metrics):
+                numbers |= self._compare_images(generator, device)
         return QualityReport(
             **self._settings(generator),
             notes=remarks(generator, with_recognition="recognised" in self._metrics),
             **numbers,
         )
+
+    def _compare_images(self, generator: StyleGenerator, device: torch.device) -> dict[str, Any]:
+        """All numbers of features."""
+        real = self._compute_real_features(device)
+        z, labels = draw_latents(generator, self._images, self._samples, seed=self.seed, device=device)
+        fake = self._compute_fake_features(generator, z, labels)
+        numbers = self._compute_distances(real, fake)
+        if "recognised" in self._metrics:
+            numbers |= self._compute_recognition(fake, labels, generator)
+        if "perceptual_path_length" in self._metrics:
+            numbers |= self._compute_path_length(generator, z, labels)
+        return numbers
 
     def _compute_real_features(self, device: torch.device) -> Tensor:
         self._space.to(device)
@@ -169,11 +181,18 @@ class QualityMeter:
         name = self.similarity if isinstance(self.similarity, str) else type(self.similarity).__name__
         return {"ppl": length, "similarity": name}
 
+    def _compute_equivariance(self, generator: StyleGenerator) -> dict[str, Any]:
+        chosen = [name for name in self._metrics if METRICS[name].needs_motion]
+        count = min(self._samples, EQUIVARIANCE_SAMPLES)
+        settings: dict[str, Any] = {"samples": count, "seed": self.seed, "batch_size": self.batch_size}
+        numbers: dict[str, Any] = {name: EQUIVARIANCE[name](generator, **settings) for name in chosen}
+        return numbers | ({"equivariance_samples": count} if chosen else {})
+
     def _settings(self, generator: StyleGenerator) -> dict[str, Any]:
         return {
             "features": self._space.name,
             "resize_filter": self._space.resize_filter,
-            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown"),
+            "data_filter": getattr(self.data.dataset, "resize_filter", "unknown") + self._images.choice,
             "samples": self._samples,
             "real_images": len(self._images),
             "truncation_psi": self.truncation_psi,
@@ -191,6 +210,7 @@ class QualityMeter:
         check_ints("QualityMeter", batch_size=self.batch_size)
         if not isfinite(self.truncation_psi):
             raise ValueError(f"QualityMeter: truncation_psi must be a finite number, got {self.truncation_psi}")
+        self._check_motion()
         check_choice("QualityMeter", "resize_filter", self.resize_filter, RESIZE_FILTERS)
         if isinstance(self.similarity, str) and self.similarity not in SIMILARITIES:
             known = f"one of {', '.join(SIMILARITIES)} or an nn.Module"
@@ -204,7 +224,25 @@ class QualityMeter:
             needed = ", ".join(f"{name} {metric.min_images}" for name, metric in METRICS.items())
             raise ValueError(f"QualityMeter: {argument} must {expected}, got {count!r}; images needed: {needed}")
 
+    def _check_motion(self) -> None:
+        """Raise a ValueError for measures of equivariance that the other settings or the images do not allow."""
+        moved = [name for name in self.metrics or () if METRICS[name].needs_motion]
+        if moved and self.truncation_psi != 1:
+            raise ValueError(f"QualityMeter: truncation_psi must be 1 for {moved[0]}, got {self.truncation_psi}")
+        least = max((LEAST_SIDE[name] for name in moved), default=1)
+        if min(self.data.resolution) < least:
+            height, width = self.data.resolution
+            raise ValueError(
+                f"QualityMeter: metrics: {moved[-1]} needs images of {least}x{least}, got {height}x{width}"
+            )
+
     def _check_generator(self, generator: StyleGenerator) -> None:
+        moved = [name for name in self._metrics if METRICS[name].needs_motion]
+        if moved and not isinstance(generator, AliasFreeGenerator):
+            raise ValueError(
+                f"QualityMeter: metrics: {moved[0]} needs an alias-free generator, whose input can be moved, got "
+                f"{type(generator).__name__}"
+            )
         for name in ("resolution", "image_channels"):
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:

@@ -27,14 +27,20 @@ class RealImages:
 
     Args:
         data: the images.
-        limit: largest number of images; of more, evenly spaced ones are used.
+        limit: largest number of images; of more, evenly spaced ones are used, and the first ones of a stream.
         batch_size: images per batch.
+
+    Attributes:
+        choice: how those of a stream were chosen, for reports.
     """
 
     def __init__(self, data: ImageDataModule, *, limit: int, batch_size: int) -> None:
         self.data, self.batch_size = data, batch_size
         total = len(cast(Any, data.dataset))
-        self.indices = torch.linspace(0, total - 1, min(limit, total), dtype=torch.float64).round().long().tolist()
+        first = getattr(data.dataset, "stream", None) is not None and limit < total
+        last = limit - 1 if first else total - 1
+        self.indices = torch.linspace(0, last, min(limit, total), dtype=torch.float64).round().long().tolist()
+        self.choice = f", first {limit:,} images of a stream" if first else ""
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -16,12 +16,14 @@ class Metric:
         min_images: smallest number of real and of generated images.
         is_default: measured unless metrics are chosen.
         needs_classifier: measured only in the feature space of a classifier.
+        needs_motion: measured only of alias-free generators, whose input can be moved.
     """
 
     numbers: Mapping[str, str | None]
     min_images: int
     is_default: bool = True
     needs_classifier: bool = False
+    needs_motion: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -32,6 +34,9 @@ METRICS: dict[str, Metric] = {
     "recognised": Metric(
         {"recognised": "max", "asked_recognised": "max", "smallest_class": "max"}, min_images=1, needs_classifier=True
     ),
+    "eq_t": Metric({"eq_t": "max"}, min_images=1, is_default=False, needs_motion=True),
+    "eq_t_frac": Metric({"eq_t_frac": "max"}, min_images=1, is_default=False, needs_motion=True),
+    "eq_r": Metric({"eq_r": "max"}, min_images=1, is_default=False, needs_motion=True),
 }
 DIRECTIONS = {number: better for metric in METRICS.values() for number, better in metric.numbers.items()}
 """All numbers, and the better direction of each."""

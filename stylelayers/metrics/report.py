@@ -25,6 +25,9 @@ class QualityReport:
         kid_subset_size: images of each set in a subset.
         precision, recall: shares of the other set's manifold; 1 is best.
         ppl: perceptual path length in W; low is smooth.
+        eq_t, eq_t_frac, eq_r: equivariance under shifts by whole pixels, by fractions of pixels and under turns, in dB;
+            high is exact.
+        equivariance_samples: pairs of a latent and a motion that these are of.
         similarity: distance of images in the perceptual path length.
         recognised, asked_recognised, class_shares: see :class:`Recognition`.
         classifier_accuracy: of the classifier, on held-out real images.
@@ -51,6 +54,10 @@ class QualityReport:
     asked_recognised: float | None = None
     class_shares: tuple[float, ...] | None = None
     classifier_accuracy: float | None = None
+    eq_t: float | None = None
+    eq_t_frac: float | None = None
+    eq_r: float | None = None
+    equivariance_samples: int | None = None
     notes: tuple[str, ...] = ()
 
     def numbers(self) -> dict[str, float]:

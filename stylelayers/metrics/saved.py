@@ -14,14 +14,17 @@ from typing import Any, get_type_hints
 
 from .._kinds import ConversionError, convert_value, describe_type
 from ..checkpoints.run_configuration import CONFIGURATION, read_configuration
-from ..data import ImageDataModule, digits, image_archive, image_folder, torchvision_dataset
+from ..data import ImageDataModule, digits, huggingface_dataset, image_archive, image_folder, torchvision_dataset
+from ..data.archive_labels import LABELS
+from ..data.huggingface_files import names_files
 from ..data.listing import class_folders, class_name, list_folder
 from ..data.options import AUTO
 from ..models import StyleGenerator
 from ..models.class_names import quoted
 
 _DATA_SETS: dict[str, Callable[..., ImageDataModule]] = {
-    f"stylelayers.data.{build.__name__}": build for build in (digits, image_archive, image_folder, torchvision_dataset)
+    f"stylelayers.data.{build.__name__}": build
+    for build in (digits, huggingface_dataset, image_archive, image_folder, torchvision_dataset)
 }
 _EARLY_TARGETS = {target.replace(".data.", ".training.data."): target for target in _DATA_SETS}
 _SECTION = "data"
@@ -36,8 +39,9 @@ def data_for(
 
     Args:
         path: of the generator.
-        data: ``"digits"``, or a folder of images; None for the data that the run at `path` was trained on. Images have
-            labels if the sub-folders are the generator's classes, by name or, if it knows no names, by number.
+        data: ``"digits"``, or a folder or zip archive of images; None for the data that the run at `path` was trained
+            on. Images have labels if the sub-folders are the generator's classes, by name or, if it knows no names, by
+            number, or if the archive has labels.
         generator: gives size and channels.
         trust: build whatever the run's ``config.yaml`` names as its data, as ``train.py`` does; also accept the file
             in the folder above a generator file.
@@ -56,8 +60,13 @@ def data_for(
     if str(data) == "digits":
         return digits(**sizes)
     folder = Path(os.path.expanduser(data))
-    if not str(data).strip() or not folder.is_dir():
-        raise ValueError(f"data_for: data must be digits or a folder of images, got {str(data)!r}, which is no folder")
+    if not str(data).strip() or not folder.exists():
+        raise ValueError(
+            f"data_for: data must be digits, or a folder or zip archive of images, got {str(data)!r}, which does not "
+            "exist"
+        )
+    if folder.is_file() or (folder / LABELS).is_file():
+        return image_archive(folder, labels=generator.label_kind, **sizes)
     labels = generator.label_kind == "classes" and _has_the_classes(folder, generator)
     return image_folder(folder, labels=labels, **sizes)
 
@@ -87,7 +96,8 @@ def _find_configuration(path: Path, trust: bool) -> Path:
         return folder / CONFIGURATION
     if path.is_dir() or not above.is_file():
         raise ValueError(
-            f"data_for: data must be digits or a folder of images, since {str(path)!r} is not in the folder of a run"
+            f"data_for: data must be digits, or a folder or zip archive of images, since {str(path)!r} is not in the "
+            "folder of a run"
         )
     if folder.name != "checkpoints" and not trust:
         raise ValueError(f"{str(above)!r} lies a folder above {str(path)!r} and may be of anything; {_WAY_OUT}")
@@ -156,9 +166,24 @@ def _parse_call(section: object, file: str) -> tuple[Callable[..., ImageDataModu
         known = inspect.signature(_DATA_SETS[target]).parameters
         odd = (name for name, value in arguments.items() if name not in known or not _is_plain(value))
         refused = [f"{_SECTION}.{name}: {reprlib.repr(arguments[name])}" for name in odd]
+        refused += [f"{_SECTION}.{name}: {reprlib.repr(arguments[name])}" for name in _elsewhere(target, arguments)]
     if refused:
         raise ValueError(f"{file!r} is not run, as it names more than data of stylelayers ({refused[0]}); {_WAY_OUT}")
     return _DATA_SETS[target], arguments
+
+
+def _elsewhere(target: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The arguments that have data fetched from the Hugging Face hub, or copied to a folder of the file's choice."""
+    if _DATA_SETS[target] is not huggingface_dataset:
+        return []
+    name = arguments.get("name")
+    local = isinstance(name, str) and names_files(name)
+    files = str(arguments.get("data_files"))
+    return [
+        *([] if local else ["name"]),
+        *(["data_files"] if "://" in files else []),
+        *(["cache_dir"] if arguments.get("cache_dir") is not None else []),
+    ]
 
 
 def _find_targets(value: object, key: str) -> Iterator[tuple[str, str]]:

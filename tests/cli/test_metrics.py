@@ -113,7 +113,7 @@ def test_loose_images_are_no_class(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_told_with_and_without_classes(tmp_path: Path) -> None:
     for generator in (tiny(), tiny(labels=2)):
-        with pytest.raises(ValueError, match="which is no folder"):
+        with pytest.raises(ValueError, match="which does not exist"):
             data_for(tmp_path / "a.safetensors", tmp_path / "missing", generator)
 
 
@@ -141,9 +141,13 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     file, digits = str(tmp_path / "a.safetensors"), "--data=digits"
     for arguments, code, message in (
         ((str(tmp_path),), 1, "load_generator: path must be"),
-        ((file,), 1, "data must be digits or a folder of images, since "),
-        ((file, "--data=nothing"), 2, "data must be digits or a folder of images, got 'nothing', which is no folder"),
-        ((file, f"--data={file}"), 2, "which is no folder"),
+        ((file,), 1, "data must be digits, or a folder or zip archive of images, since "),
+        (
+            (file, "--data=nothing"),
+            2,
+            "data must be digits, or a folder or zip archive of images, got 'nothing', which does not",
+        ),
+        ((file, f"--data={file}"), 2, "is no zip archive that can be read"),
         ((file, f"--data={tmp_path}"), 2, "holds no .jpg"),
         ((file, digits, "--features=vgg"), 2, "features must be inception, classifier, digits"),
         ((file, digits, "--metrics=fid,ssim"), 2, "metrics must be some of fid, "),

@@ -28,3 +28,16 @@ def mixed(tmp_path: Path) -> Path:
     (tmp_path / "a" / "._1.png").write_bytes(b"not an image")
     (tmp_path / "a" / "notes.txt").write_text("not an image")
     return tmp_path
+
+
+@pytest.fixture
+def hub_is_off(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network, and caches that are empty."""
+    import datasets
+    import huggingface_hub
+
+    caches = tmp_path_factory.mktemp("caches")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", caches / "datasets")
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("STYLELAYERS_CACHE", str(caches / "ours"))

@@ -123,4 +123,4 @@ def test_configurations_hold_the_arguments_and_their_defaults(path: Path) -> Non
 
 
 def test_there_is_a_configuration_for_each_data_set() -> None:
-    assert [path.stem for path in CONFIGS] == ["archive", "dataset", "digits", "folder", "torchvision"]
+    assert [path.stem for path in CONFIGS] == ["archive", "dataset", "digits", "folder", "huggingface", "torchvision"]

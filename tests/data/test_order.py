@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 
 from stylelayers._random_state import derive_seed, resume_random_state
 from stylelayers.data.order import ImageOrder, SeededImages
+from stylelayers.data.source import UnreadableImageError
 
 SEEDS = [
     ((0, 0), 3757552657),
@@ -81,3 +83,43 @@ except ModuleNotFoundError as error:
 def test_only_the_data_module_needs_lightning(missing: str) -> None:
     told = subprocess.run([sys.executable, "-c", WITHOUT, missing], capture_output=True, text=True, check=True).stdout
     assert told == f'stylelayers.data needs {missing}: pip install "stylelayers[train]"\n'
+
+
+def test_balanced_epochs_have_as_many_images_of_each_class() -> None:
+    classes = torch.tensor([0] * 12 + [2] * 3 + [5])
+    order = ImageOrder(16, 4, seed=5, images_seen=lambda: None, classes=classes)
+    for _ in range(2):
+        drawn = torch.tensor([index for _, index in order])
+        counts = torch.bincount(classes[drawn], minlength=6)
+        assert (len(drawn), counts.sum()) == (16, 16)
+        assert counts[[0, 2, 5]].tolist() in ([6, 5, 5], [5, 6, 5], [5, 5, 6])
+        of_rare = torch.bincount(drawn, minlength=16)[12:15]
+        assert of_rare.max() - of_rare.min() <= 1
+
+
+class Damaged(Drawn):
+    """Images of which some cannot be read."""
+
+    def __init__(self, damaged: Iterable[int] = (1, 2)) -> None:
+        self.damaged = set(damaged)
+
+    def __getitem__(self, index: int) -> tuple[float, float, float, int]:
+        if index in self.damaged:
+            raise UnreadableImageError(f"image {index} cannot be read")
+        return super().__getitem__(index)
+
+
+def test_another_draw_stands_in_for_an_unreadable_image() -> None:
+    with pytest.raises(UnreadableImageError, match=r"^image 1 cannot be read$"):
+        SeededImages(Damaged(), 5)[3, 1]
+    unreadable = torch.zeros(6, dtype=torch.bool)
+    images = SeededImages(Damaged(), 5, unreadable)
+    with pytest.warns(UserWarning, match="skipped: image 1 cannot be read"):
+        first = images[3, 1]
+    assert first[3] in (0, 3, 4, 5)
+    assert unreadable[1]
+    assert images[3, 1] == first  # without another warning
+    assert SeededImages(Damaged(), 5, torch.ones(6, dtype=torch.bool))[3, 1] == first
+    assert len({images[place, 1][3] for place in range(40)}) == 4
+    with pytest.raises(UnreadableImageError, match="100 images drawn one after the other"):
+        SeededImages(Damaged(range(6)), 5, torch.ones(6, dtype=torch.bool))[3, 1]

@@ -173,7 +173,7 @@ WRONG = {
     "speed": (lambda path: save_video(pixels(), path / "x.gif", fps=0), r"fps must be in \[0\.01, 1000\], got 0"),
     "zoom": (lambda path: save_picture(pixels()[0], path / "x.png", zoom=0), "zoom must be at least 1, got 0"),
     "columns": (lambda path: tile(pixels(), 0), "a grid needs at least 1 picture and 1 column, got 3 and 0"),
-    "channels": (lambda path: read_picture(path / "x.png", (8, 8), 2), "1 or 3 channels, the generator has 2"),
+    "channels": (lambda path: read_picture(path / "x.png", (8, 8), 5), "1 to 4 channels, the generator has 5"),
 }
 
 

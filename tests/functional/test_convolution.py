@@ -56,7 +56,7 @@ def test_second_and_third_derivatives_are_torchs(options: dict[str, Any]) -> Non
         found.append((y, *first, *second, *third, *torch.autograd.grad(y.sum(), (x, weight, bias))))
     assert "_ConvolutionBackward" in str(found[0][0].grad_fn)
     for ours, theirs in zip(*found, strict=True):
-        assert_same(ours, theirs)
+        assert_same(ours, theirs, 1e-8)  # third derivatives are sums of thousands, in another order
 
 
 @every_option

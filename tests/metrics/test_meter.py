@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stylelayers import Generator
+from stylelayers import AliasFreeGenerator, Generator
 from stylelayers.checkpoints import save_generator
 from stylelayers.data import ImageDataModule, digits
 from stylelayers.metrics import (
@@ -22,6 +22,9 @@ from stylelayers.metrics import (
     QualityReport,
     cache_folder,
     classifier_of_digits,
+    eq_r,
+    eq_t,
+    eq_t_frac,
     frechet_distance,
     perceptual_path_length,
     recognition,
@@ -273,6 +276,26 @@ def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert len(list((tmp_path / "mine").iterdir())) == 1
 
 
+# Equivariance ------------------------------------------------------------------------------------------------------
+
+
+def test_equivariance_is_measured_of_alias_free_generators_alone_and_without_features() -> None:
+    torch.manual_seed(0)
+    plan: dict[str, Any] = {"channel_base": 64, "num_layers": 3, "num_critical": 1, "margin": 4}
+    generator = AliasFreeGenerator(24, z_dim=4, w_dim=4, image_channels=1, **plan).eval()
+    images = torch.rand(6, 1, 24, 24)
+    data = ImageDataModule(torch.utils.data.TensorDataset(images, torch.zeros(6).long()), batch_size=4)
+    features, names = Means(), ["eq_t", "eq_t_frac", "eq_r"]
+    measured = QualityMeter(data, features=features, metrics=names, samples=5, seed=3, cache=None)(generator)
+    settings: dict[str, Any] = {"samples": 5, "seed": 3}
+    assert measured.eq_t == pytest.approx(eq_t(generator, **settings), abs=1e-3)
+    assert measured.eq_t_frac == pytest.approx(eq_t_frac(generator, **settings), abs=1e-3)
+    assert measured.eq_r == pytest.approx(eq_r(generator, **settings), abs=1e-3)
+    assert measured.equivariance_samples == 5
+    assert list(measured.numbers()) == names
+    assert features.images <= 16  # of the constructor's check
+
+
 # Errors ------------------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +314,9 @@ def test_the_folder_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         ({"samples": 1, "metrics": ["fid"]}, "samples must be an int of at least 2, got 1"),
         ({"max_real": 0}, "max_real must be an int of at least 4, got 0"),
         ({"batch_size": 0}, "batch_size must be an int of at least 1, got 0"),
+        ({"metrics": ["fid", "eq_t"]}, "eq_t needs an alias-free generator, whose input can be moved, got Generator$"),
+        ({"metrics": ["eq_t"], "truncation_psi": 0.7}, "truncation_psi must be 1 for eq_t, got 0.7"),
+        ({"metrics": ["eq_t", "eq_r"]}, "eq_r needs images of 24x24, got 8x8"),
         ({"similarity": "l2"}, "similarity must be one of features, vgg, alex, squeeze or an nn.Module, got 'l2'"),
         (
             {"features": "resnet"},

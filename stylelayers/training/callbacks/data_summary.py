@@ -13,6 +13,9 @@ from ..gan import GAN
 class DataSummary(Callback):
     """Print the number of images, and of classes or of numbers in a label vector with their names, at the start.
 
+    Logs ``data/unreadable``, the number of images that could not be read so far, once there is one and training goes on
+    without it.
+
     Args:
         few: recommend an augmentation for fewer images, at least 0.
         names: at most so many classes, or entries of vectors, are named, at least 2.
@@ -30,6 +33,14 @@ class DataSummary(Callback):
             console = Console(soft_wrap=True)
             known = text.encode(console.encoding, "replace").decode(console.encoding)
             console.print(known, highlight=False, markup=False)
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: GAN, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        unreadable = getattr(getattr(trainer, "datamodule", None), "unreadable", None)
+        is_logged = (batch_idx + 1) % max(trainer.log_every_n_steps, 1) == 0  # type: ignore[attr-defined]
+        if is_logged and unreadable is not None and unreadable.any():
+            pl_module.log("data/unreadable", float(unreadable.sum()))
 
     def _summary(self, data: Any, *, augmented: bool) -> str:
         count, classes = len(cast(Sized, data.dataset)), getattr(data, "num_labels", 0)

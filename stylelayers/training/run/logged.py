@@ -1,6 +1,6 @@
 """The names that a run will log, known before it starts, and checks of settings that refer to them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lightning import Trainer
@@ -9,14 +9,16 @@ from lightning.pytorch.callbacks import Timer
 from ...augment import AdaptiveAugment
 from ...data import ImageDataModule
 from ...metrics.names import numbers_of
-from ...metrics.registry import DIRECTIONS
-from ..callbacks import Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
+from ...metrics.registry import DIRECTIONS, METRICS
+from ...models import AliasFreeGenerator
+from ..callbacks import DataSummary, Health, LatestCheckpoint, QualityMetrics, Schedules, Throughput
 from ..gan import GAN
 from .keys import did_you_mean
 
 _ALWAYS = ("samples/diversity", "progress/images")
 _DIRECTIONS = {f"quality/{name}": better for name, better in DIRECTIONS.items() if better is not None}
 _OF_CALLBACKS: dict[type[Any], Callable[[Any, ImageDataModule], Iterator[str]]] = {
+    DataSummary: lambda callback, data: iter(() if data.unreadable is None else ("data/unreadable",)),
     Throughput: lambda callback, data: iter(("speed/images_per_second",)),
     Health: lambda callback, data: iter(("steps/skipped",)),
     Schedules: lambda callback, data: (f"schedule/{name}" for name in callback.points),
@@ -31,6 +33,8 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
             key = "callbacks.checkpoint.monitor"
             check_name(key, callback.monitor, trainer, logged_names(trainer, model, data))
             check_direction("callbacks.checkpoint.mode", key, callback.monitor, callback.mode)
+        if isinstance(callback, QualityMetrics):
+            _check_motion(getattr(callback.make_meter, "keywords", {}).get("metrics"), model)
         if isinstance(callback, QualityMetrics) and callback.best is not None:
             measured = numbers_of(callback.make_meter, data)
             if measured and callback.best not in measured:
@@ -38,6 +42,15 @@ def check_choices(trainer: Trainer, model: GAN, data: ImageDataModule) -> None:
                     f"callbacks.quality.best must be one of what is measured, {', '.join(measured)}, or null, got "
                     f"{callback.best}; see callbacks.quality.meter.metrics"
                 )
+
+
+def _check_motion(metrics: Sequence[str] | None, model: GAN) -> None:
+    moved = [name for name in metrics or () if name in METRICS and METRICS[name].needs_motion]
+    if moved and not isinstance(model.generator, AliasFreeGenerator):
+        raise ValueError(
+            f"callbacks.quality.meter.metrics: {moved[0]} needs an alias-free generator, whose input can be moved, "
+            f"such as model=stylegan3, got {type(model.generator).__name__}"
+        )
 
 
 def check_direction(key: str, choice: str, name: str, direction: str) -> None:

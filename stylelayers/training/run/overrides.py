@@ -25,7 +25,7 @@ def overrides(there: NetworkArguments, here: NetworkArguments) -> str:
         if name == "num_labels":
             of_data = f" (data with {value} classes)" if value else ""
             if bool(value) != bool(own):
-                found[f"data.labels={as_override(bool(value))}"] = None
+                found[f"data.labels={'classes' if value else 'none'}"] = None
         elif network == "generator" or name not in _FOLLOWING or value != there.get("generator", {}).get(name):
             is_square = name == "resolution" and not isinstance(value, int) and value[0] == value[1]
             shown = as_override(value[0] if is_square else value)

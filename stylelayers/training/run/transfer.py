@@ -12,9 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from ...checkpoints import arguments_of, describe, load_networks
-from ...checkpoints._building import has_shape
+from ...checkpoints._building import has_shape, network_name
 from ...checkpoints.loading import kind_of, read_torch_file
-from ...checkpoints.training_checkpoint import stored_arguments
+from ...checkpoints.training_checkpoint import stored_arguments, stored_class
 from ...models.class_names import difference
 from ..gan import GAN
 from ..saved_state import MEANING, NetworkArguments, differing, network_arguments
@@ -49,6 +49,8 @@ def initialize(
     if model.generator.num_labels:
         _warn_of_other_labels(path, class_names, label_kind)
     source = _networks(Path(path))
+    if strict:
+        _check_class(path, source.generator, network_name(model.generator))
     fitting, left, own = dict[str, Tensor](), dict[str, str](), model.state_dict()
     for part, found in source.tensors.items():
         tensors = {f"{part}.{name}": tensor for name, tensor in found.items()}
@@ -86,10 +88,21 @@ def _warn_of_other_labels(path: str | os.PathLike[str], names: Sequence[str], ki
 
 @dataclass(frozen=True)
 class _Source:
-    """Contents of a file: tensors by the parts of a model, and the networks' arguments."""
+    """Contents of a file: tensors by the parts of a model, the networks' arguments, and the generator's class."""
 
     tensors: Mapping[str, Tensors]
     arguments: NetworkArguments
+    generator: str
+
+
+def _check_class(path: str | os.PathLike[str], there: str, here: str) -> None:
+    """Raise a ValueError for another class of generators, none of whose tensors mean the same."""
+    if there != here:
+        models = {"Generator": "stylegan2", "AliasFreeGenerator": "stylegan3"}
+        raise ValueError(
+            f"initialize_from={path} has a generator of class {there}, and here it is {here}; use "
+            f"model={models.get(there, there)}, or take what fits with initialize_strict=false"
+        )
 
 
 def _check(
@@ -148,7 +161,7 @@ def _networks(path: Path) -> _Source:
     if networks.discriminator is not None:
         tensors["discriminator"] = networks.discriminator.state_dict()
         arguments["discriminator"] = arguments_of(networks.discriminator)
-    return _Source(tensors, arguments)
+    return _Source(tensors, arguments, network_name(networks.generator))
 
 
 def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
@@ -164,7 +177,8 @@ def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
         arguments = stored_arguments(contents, path)
     except ValueError:  # written by an earlier version, and without its run
         arguments = {}
-    return _Source({part: tensors for part, tensors in parts.items() if tensors}, arguments)
+    parts = {part: tensors for part, tensors in parts.items() if tensors}
+    return _Source(parts, arguments, stored_class(contents).__name__)
 
 
 def _fits(name: str, there: Tensors, here: Tensors) -> bool:

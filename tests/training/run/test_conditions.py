@@ -300,6 +300,8 @@ def test_an_archives_vectors_go_all_the_way(tmp_path: Path, monkeypatch: pytest.
     assert (generator.label_kind, generator.class_names, generator.image_channels) == ("vectors", NAMES, 4)
     shown = json.loads(succeed(f"metrics {tmp_path / 'run'} --features random --json"))
     assert shown["notes"] == ["images are composited over white", "label vectors are those of real images"]
+    again = json.loads(succeed(f"metrics {tmp_path / 'run'} --data {folder} --features random --json"))
+    assert again == shown
     train.train(tiny_config(tmp_path / "run", *data, "resume=auto", f"callbacks.stop.max_images={3 * BATCH}"))
     result = run("metrics", str(tmp_path / "run"), "--data", str(tmp_path / "run" / "samples"), "--features=random")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)

@@ -35,6 +35,11 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("callbacks=metrics", BEST + "ppl"): "^callbacks.quality.best must be .*, got ppl",
     ("callbacks=metrics", BEST + "recognised", "callbacks.quality.meter.features=inception"): "got recognised",
     ("callbacks=metrics", BEST + "asked_recognised", "data.labels=false"): "got asked_recognised",
+    (
+        "callbacks=metrics",
+        METRICS + "[fid,eq_t]",
+    ): "meter.metrics: eq_t needs an alias-free .* Generator$",
+    (MONITOR + "blur/sigma",): "blur/sigma is not logged",
     ("optimized_metric=quality/fid",): "^optimized_metric=quality/fid is measured by callbacks=metrics",
     ("optimized_metric=nonsense",): "^optimized_metric=nonsense is not logged",
 }
@@ -42,6 +47,7 @@ FINE: list[tuple[str, ...]] = [
     (MONITOR + "loss/generator", "optimized_metric=penalty/r1"),
     (MONITOR + "samples/diversity", "callbacks.checkpoint.mode=max"),
     ("augment=ada", MONITOR + "augment/p"),
+    ("model.blur_sigma=2", MONITOR + "blur/sigma"),
     (MONITOR + "schedule/learning_rate",),
     ("callbacks=metrics", METRICS + "[perceptual_path_length]", BEST + "ppl", MONITOR + "quality/ppl"),
     ("callbacks=metrics", BEST + "asked_recognised", "optimized_metric=quality/fid"),

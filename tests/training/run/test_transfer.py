@@ -184,7 +184,7 @@ def test_an_official_pickle_has_both() -> None:
 @pytest.mark.parametrize(
     ("options", "first", "overrides"),
     [
-        ({"labels": LABELS}, "generator.mapping.embed.weight (absent there, (4, 3) here)", "data.labels=false"),
+        ({"labels": LABELS}, "generator.mapping.embed.weight (absent there, (4, 3) here)", "data.labels=none"),
         (
             {"resolution": 16},
             "generator.synthesis.blocks.2.conv0.conv.weight (absent there, (2, 4, 3, 3) here)",
