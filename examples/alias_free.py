@@ -137,7 +137,7 @@ def main(folder: Path) -> dict[str, float]:
     film_drawn = film_figure(films, rows)
     drawn = {"filters": filters_figure(), "spectrum": spectrum_figure(), "plan": plan_figure(), "film": film_drawn}
     for name, figure in drawn.items():
-        figure.savefig(folder / f"alias_{name}.png", dpi=80)
+        figure.savefig(folder / f"alias_{name}.png", dpi=75)
     return exactness
 
 
@@ -148,13 +148,13 @@ def film_figure(films: dict[str, Tensor], rows: dict[str, Tensor]) -> Figure:
     for row, (name, frames) in enumerate(films.items()):
         for column, frame in enumerate(frames[torch.linspace(0, FRAMES - 1, SHOWN).long()]):
             axes = figure.add_subplot(grid[row, column], xticks=(), yticks=(), ylabel="" if column else name)
-            axes.imshow(frame, cmap="gray")
+            axes.imshow(frame, cmap="gray", interpolation="nearest")
     panels = {"a row of pixels over time": rows["filtered"]}
     panels |= {f"what sticks, x{MAGNIFIED}: {name}": stuck(rows[name], 8) * MAGNIFIED for name in ("plain", "filtered")}
     for column, (title, pixels) in enumerate(panels.items()):
         limit = float(rows["filtered"].abs().max())
         axes = figure.add_subplot(grid[2, 2 * column : 2 * column + 2], xticks=(), yticks=(), title=title)
-        axes.imshow(pixels, cmap="gray", aspect="auto", vmin=-limit, vmax=limit)
+        axes.imshow(pixels, cmap="gray", aspect="auto", interpolation="nearest", vmin=-limit, vmax=limit)
         axes.set(xlabel="x", ylabel="" if column else "time")
     return figure
 

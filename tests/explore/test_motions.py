@@ -73,7 +73,7 @@ def test_all_that_is_computed_inside_is_moved_and_nothing_afterwards() -> None:
     assert torch.equal(next(sample(generator, [3, 4])), before)
     assert_same(inside[0], image(generator, transform=image_motion(generator, **options)[None]), 1e-5)  # type: ignore[arg-type]
     expected = motion(0.25, -0.125, pi / 6) @ motion(turn=-pi / 6)
-    assert_same(twice, expected.float())
+    assert_same(twice, expected.float(), 1e-6)
     with pytest.raises(KeyboardInterrupt), moved(generator, turn=5):
         raise KeyboardInterrupt
     assert torch.equal(generator.synthesis.input.transform, torch.eye(3))

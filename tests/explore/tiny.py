@@ -35,7 +35,8 @@ def tiny_alias_free(
     sizes |= {"configuration": configuration, "magnitude_half_life": 8}
     generator = AliasFreeGenerator(resolution, num_labels=labels, **{**sizes, **options})
     generator.synthesis.input.affine.weight.data.normal_()  # so that latents move and turn images too
-    images = generator(torch.randn(64, 6), torch.arange(64) % labels if labels else None)  # moves all statistics
+    z = torch.randn(16, 6).to(generator.synthesis.input.weight)
+    images = generator(z, torch.arange(16) % labels if labels else None)  # moves all statistics
     last: Any = generator.synthesis.layers[-1]
     last.weight.data.div_(images.detach().abs().max() * 1.2)
     return generator.eval()
