@@ -92,11 +92,11 @@ def _build_motion_controls(explorer: Explorer) -> dict[str, Component]:
     """Sliders that move and turn the image, none for a generator that cannot."""
     if not explorer.can_move:
         return {}
-    with gr.Accordion("Position"), gr.Row(elem_classes="sliders"):
+    with gr.Accordion("Shift (parts of the width and height) and turn (degrees)"), gr.Row(elem_classes="sliders"):
         return {
             "shift.x": gr.Slider(-_MAX_SHIFT, _MAX_SHIFT, 0, step=0.005, label="Shift right", min_width=120),
             "shift.y": gr.Slider(-_MAX_SHIFT, _MAX_SHIFT, 0, step=0.005, label="Shift down", min_width=120),
-            "turn": gr.Slider(-180, 180, 0, step=1, label="Turn (degrees)", min_width=120),
+            "turn": gr.Slider(-180, 180, 0, step=1, label="Turn", min_width=120),
         }
 
 

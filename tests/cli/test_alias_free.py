@@ -8,16 +8,19 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from typer.testing import CliRunner
 
 from stylelayers.checkpoints import load_generator, save_generator
 from stylelayers.cli import app as commands
-from tests.cli.test_commands import ELSEWHERE, EXAMPLES, SHORTER, lines
+from stylelayers.metrics import classifier
+from tests.cli.test_commands import ELSEWHERE, EXAMPLES, GUIDE, SHORTER, lines
 from tests.explore.tiny import tiny_alias_free
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "alias_free.md"
+QUALITY = ROOT / "docs" / "quality.md"
 LINES = sorted({*EXAMPLES, *(line for line in lines(PAGE.read_text()) if line.split()[0] not in ELSEWHERE)})
 LACKING = {
     "--noise random": "sample: noise must be none, as there are no noise inputs, got 'random'",
@@ -86,3 +89,19 @@ def test_what_such_generators_lack_is_one_line(line: str) -> None:
     assert (result.exit_code > 0, result.stdout, result.stderr.count("\n")) == (True, "", 1)
     assert next(message for option, message in LACKING.items() if option in line) in result.stderr
     assert not any(Path(name).exists() for name in ("x.png", "x.gif", "x.onnx", "port.pt", "out"))
+
+
+@pytest.mark.parametrize("line", sorted({
+    line for page in (GUIDE, QUALITY, PAGE) for line in lines(page.read_text()) if line.startswith("metrics ")
+}))  # fmt: skip
+def test_metrics_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("STYLELAYERS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    generator = tiny_alias_free(24, labels=10, image_channels=1)
+    data = {"_target_": "stylelayers.data.digits", "resolution": [24, 24], "labels": "classes"}
+    for folder in (Path("runs/RUN"), Path()):
+        save_generator(generator, folder / "generator.safetensors")
+        OmegaConf.save({"data": data}, folder / "config.yaml")
+    result = run(*shlex.split(line), "--samples=8")
+    assert (result.exit_code, result.stderr) == (0, ""), result.stderr or result.exception
+    assert ("eq_r" if "eq_r" in line else "fid") in result.stdout

@@ -57,7 +57,7 @@ def test_alias_free_generators_have_sliders_of_their_position() -> None:
     page: Any = build_page(explorer, title="tiny")
     shown, thumbnail = (call for call in page.fns.values() if "render" in call.fn.__name__)
     labels = [block.label for block in shown.inputs if isinstance(block, gr.Slider)]
-    assert labels == ["Truncation ψ", "Shift right", "Shift down", "Turn (degrees)", "Direction 1"]
+    assert labels == ["Truncation ψ", "Shift right", "Shift down", "Turn", "Direction 1"]
     assert not [block for block in page.blocks.values() if getattr(block, "label", "") == "Noise" and block.visible]
     values = [block.value for block in shown.inputs]
     values[-4:] = [0.25, -0.1, 30, 2.0]

@@ -31,8 +31,8 @@ def tiny_alias_free(
     resolution: int | tuple[int, int] = 16, *, labels: int = 0, configuration: str = "T", **options: Any
 ) -> AliasFreeGenerator:
     torch.manual_seed(0)
-    sizes = {"z_dim": 6, "w_dim": 5, "channel_base": 64, "num_layers": 4, "margin": 4, "mapping_lr_multiplier": 1.0}
-    sizes |= {"configuration": configuration, "magnitude_half_life": 8}
+    sizes: dict[str, Any] = {"z_dim": 6, "w_dim": 5, "channel_base": 64, "num_layers": 4, "margin": 4}
+    sizes |= {"mapping_lr_multiplier": 1.0, "configuration": configuration, "magnitude_half_life": 8}
     generator = AliasFreeGenerator(resolution, num_labels=labels, **{**sizes, **options})
     generator.synthesis.input.affine.weight.data.normal_()  # so that latents move and turn images too
     z = torch.randn(16, 6).to(generator.synthesis.input.weight)
