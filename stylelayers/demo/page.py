@@ -33,6 +33,7 @@ _NUM_SEEDS = 2**32
 _MAX_PIXELATED_SIDE = 256
 _MAX_MOVE, _SLIDERS_PER_ROW = 6, 4
 _MAX_OPEN_SLIDERS = 8
+_MAX_SHIFT = 0.5  # of the width or height
 _SAVE_SCRIPT = "this.href = this.parentElement.querySelector('img').src"  # the picture is not sent twice
 
 
@@ -50,13 +51,14 @@ def build_page(explorer: Explorer, *, title: str = "stylelayers") -> gr.Blocks:
                 layers = gr.CheckboxGroup(
                     _layer_choices(explorer), value=[], label="Layers taken from the second picture"
                 )
+                motion = _build_motion_controls(explorer)
                 moved, sliders = _build_direction_controls(explorer)
         controls: dict[str, Component] = {**first, **second, "mixed_layers": layers, "moved_layers": moved}
 
         def parse_settings(values: Sequence[Any]) -> Settings:
-            named = _with_vectors(dict(zip(controls, values, strict=False)))
+            named = _with_vectors(dict(zip([*controls, *motion], values, strict=False)))
             seeds = {name: named[name] or 0 for name in ("seed", "mixed_seed")}  # None is an empty field
-            return Settings(**{**named, **seeds}, amounts=values[len(controls) :])
+            return Settings(**{**named, **seeds}, amounts=values[len(controls) + len(motion) :])
 
         def render_picture(*values: Any) -> str:
             return _picture_html(explorer, parse_settings(values))
@@ -64,7 +66,7 @@ def build_page(explorer: Explorer, *, title: str = "stylelayers") -> gr.Blocks:
         def render_thumbnail(*values: Any) -> str:
             return _thumbnail_html(explorer, parse_settings(values).second())
 
-        _update_on_change(page, [*controls.values(), *sliders], shown, render_picture)
+        _update_on_change(page, [*controls.values(), *motion.values(), *sliders], shown, render_picture)
         _update_on_change(page, [*controls.values()], thumbnail, render_thumbnail)
     return page
 
@@ -84,6 +86,18 @@ def _build_second_controls(explorer: Explorer) -> tuple[dict[str, Component], gr
         label = _build_label(explorer, "mixed_label", "Its class", "Its condition")
         thumbnail = gr.HTML(elem_classes="thumbnail", padding=True)
     return {"mixed_seed": seed, **label}, thumbnail
+
+
+def _build_motion_controls(explorer: Explorer) -> dict[str, Component]:
+    """Sliders that move and turn the image, none for a generator that cannot."""
+    if not explorer.can_move:
+        return {}
+    with gr.Accordion("Shift (parts of the width and height) and turn (degrees)"), gr.Row(elem_classes="sliders"):
+        return {
+            "shift.x": gr.Slider(-_MAX_SHIFT, _MAX_SHIFT, 0, step=0.005, label="Shift right", min_width=120),
+            "shift.y": gr.Slider(-_MAX_SHIFT, _MAX_SHIFT, 0, step=0.005, label="Shift down", min_width=120),
+            "turn": gr.Slider(-180, 180, 0, step=1, label="Turn", min_width=120),
+        }
 
 
 def _build_direction_controls(explorer: Explorer) -> tuple[gr.CheckboxGroup, list[gr.Slider]]:

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ..explore import (
     Directions,
+    can_move,
     factorize,
+    image_motion,
     mixed_styles_grid,
     style_statistics,
     styles_of_seeds,
@@ -33,6 +35,8 @@ class Settings:
         mixed_seed, mixed_label: of the second picture, whose styles are mixed in.
         mixed_layers: layers whose styles are those of the second picture, 0 the coarsest.
         amounts: moves of the styles along the first directions, in standard deviations of a component of w.
+        shift, turn: of the image: ``(x, y)`` in parts of its width and height, to the right and down; degrees
+            counter-clockwise. Only for alias-free generators.
         moved_layers: layers that move and that the directions are computed for; None for all, empty for no move.
     """
 
@@ -45,6 +49,8 @@ class Settings:
     mixed_layers: Sequence[int] = ()
     amounts: Sequence[float] = ()
     moved_layers: Sequence[int] | None = None
+    shift: Sequence[float] = (0.0, 0.0)
+    turn: float = 0.0
 
     def second(self) -> "Settings":
         """Settings of the second picture alone."""
@@ -85,6 +91,11 @@ class Explorer:
         """Whether there are stored noise maps."""
         return self.generator.synthesis.fixed_noise != "none"
 
+    @property
+    def can_move(self) -> bool:
+        """Whether the image can be moved and turned."""
+        return can_move(self.generator)
+
     def directions(self, layers: Sequence[int] | None) -> Directions:
         """The strongest directions of some or all layers, see :func:`stylelayers.explore.factorize`."""
         key = tuple(range(self.generator.num_ws) if layers is None else sorted(set(layers)))
@@ -96,17 +107,21 @@ class Explorer:
 def render(explorer: Explorer, settings: Settings) -> Image.Image:
     """Generate the picture of the settings.
 
-    Styles are mixed first, then moved along the directions.
+    Styles are mixed first, then moved along the directions; then the image turns and moves.
 
     Raises:
-        ValueError: labels, layers or amounts that do not fit the generator.
+        ValueError: labels, layers, amounts or motions that do not fit the generator.
     """
     ws = _styles_of_seed(explorer, settings)
     if settings.mixed_layers:
         ws = mixed_styles_grid(ws, _styles_of_seed(explorer, settings.second()), settings.mixed_layers)[0]
     if any(settings.amounts) and (settings.moved_layers is None or settings.moved_layers):
         ws = _move_styles(explorer, settings, ws)
-    image = next(synthesize(explorer.generator, ws, noise=None if settings.noise else "none", batch=1))
+    transform = None
+    if any(settings.shift) or settings.turn:
+        transform = image_motion(explorer.generator, shift=settings.shift, turn=settings.turn, caller="render")[None]
+    noise = None if settings.noise else "none"
+    image = next(synthesize(explorer.generator, ws, noise=noise, batch=1, transform=transform))
     return as_image(to_pixels(image)[0])
 
 

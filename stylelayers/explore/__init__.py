@@ -11,6 +11,7 @@ with needs_extra(__name__, "cli"):
     from .distances import FeatureDistance, load_distance, pixel_distance
     from .latents import latents_of_seeds, slerp
     from .mixing import mixed_styles_grid, mixing_table
+    from .motions import can_move, image_motion, motion_path, moved
     from .projection import Projection, project, save_projection, style_statistics
     from .sampling import sample, styles_of_seeds, synthesize
     from .videos import VIDEOS, save_video
@@ -22,9 +23,11 @@ __all__ = [
     "Directions",
     "FeatureDistance",
     "Projection",
+    "can_move",
     "class_numbers",
     "class_titles",
     "factorize",
+    "image_motion",
     "label_tensor",
     "latents_of_seeds",
     "linear_walk",
@@ -32,6 +35,8 @@ __all__ = [
     "load_distance",
     "mixed_styles_grid",
     "mixing_table",
+    "motion_path",
+    "moved",
     "parse_classes",
     "parse_vectors",
     "pixel_distance",

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_ints
+from .._checks import check_ints
 from ..layers.noise import Noise
 from ..models import StyleGenerator
-from ..models.style_generator import device_and_dtype
+from ..models.style_generator import check_noise_mode, device_and_dtype
 from .conditions import Labels, label_tensor
 from .latents import latents_of_seeds, source_of_seed
 
@@ -84,13 +84,34 @@ def styles_of_seeds(
 
 
 def synthesize(
-    generator: StyleGenerator, ws: Tensor, *, noise: Noise | None = None, batch: int | None = None
+    generator: StyleGenerator,
+    ws: Tensor,
+    *,
+    noise: Noise | None = None,
+    batch: int | None = None,
+    transform: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """Images of styles ``(N, num_ws, w_dim)``, in batches as in :func:`sample`."""
+    """Images of styles, in batches as in :func:`sample`.
+
+    Args:
+        generator: in evaluation mode.
+        ws: styles ``(N, num_ws, w_dim)``.
+        noise: a mode as in :func:`sample`, or one CPU generator per image.
+        batch: images per batch, as in :func:`sample`.
+        transform: ``(N, 3, 3)``, which moves and turns each image, see :func:`stylelayers.explore.motion_path`; for
+            alias-free generators.
+
+    Raises:
+        ValueError: arguments that do not fit the generator.
+    """
     modes = _checked_noise("synthesize", generator, noise, batch)
+    if transform is not None and (generator.synthesis.input_transform is None or transform.shape != (len(ws), 3, 3)):
+        expected = f"({len(ws)}, 3, 3), for an alias-free generator"
+        raise ValueError(f"synthesize: transform must be {expected}, got {tuple(transform.shape)}")
 
     def images(part: slice) -> Tensor:
-        return generator.synthesis(ws[part], noise=modes if isinstance(modes, str) else modes[part])
+        motion = {} if transform is None else {"transform": transform[part]}
+        return generator.synthesis(ws[part], noise=modes if isinstance(modes, str) else modes[part], **motion)
 
     return in_batches(images, len(ws), batch or default_batch(generator))
 
@@ -150,15 +171,8 @@ def _checked_noise(caller: str, generator: StyleGenerator, noise: Noise | None, 
     if noise is None:
         return generator.synthesis.fixed_noise
     if isinstance(noise, str):
-        check_noise_mode(caller, generator, noise)
+        check_noise_mode(caller, generator.synthesis.noise_modes, noise)
     return noise
-
-
-def check_noise_mode(caller: str, generator: StyleGenerator, noise: str) -> None:
-    """Raise a ValueError for a mode that the generator does not have."""
-    modes = generator.synthesis.noise_modes
-    name = "noise" if len(modes) > 1 else "noise (the generator has no noise inputs)"
-    check_choice(caller, name, noise, modes)
 
 
 def _check_truncation(caller: str, generator: StyleGenerator, psi: float, cutoff: int | None) -> None:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from .._checks import check_choice
 from ..models import StyleGenerator
+from ..models.style_generator import check_noise_mode
 
 OUTPUT = "images"
 Inputs = dict[str, Tensor]
@@ -77,7 +77,8 @@ def checked_noise(caller: str, generator: StyleGenerator, noise: str | None) -> 
     if noise is None:
         return generator.synthesis.fixed_noise
     modes = [mode for mode in NOISE_MODES if mode in generator.synthesis.noise_modes]
-    return check_choice(caller, "noise", noise, modes)
+    check_noise_mode(caller, modes, noise)
+    return noise
 
 
 def trace(generator: StyleGenerator, *, noise: str, half: bool) -> ExportedProgram:

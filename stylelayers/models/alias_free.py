@@ -7,7 +7,7 @@ call, for each sample its own.
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_choice, check_ints, check_number
+from .._checks import check_ints, check_number
 from ..functional._autocast import at_least_float32
 from ..layers import AliasFreeConv, EqualLinear, FourierInput
 from ..layers._names import answers_to_other_names
@@ -15,7 +15,7 @@ from ..layers.noise import Noise
 from ._inputs import as_floating
 from .alias_free_plan import FILTER_TAPS, OVERSAMPLING, AliasFreePlan
 from .mapping import MappingNetwork
-from .style_generator import StyleGenerator, StyleSynthesis
+from .style_generator import StyleGenerator, StyleSynthesis, check_noise_mode
 
 
 @answers_to_other_names
@@ -128,6 +128,10 @@ class AliasFreeSynthesis(StyleSynthesis):
     def num_ws(self) -> int:
         return 1 + len(self.layers)
 
+    @property
+    def input_transform(self) -> Tensor:
+        return self.input.transform
+
     def affine_maps(self) -> list[list[EqualLinear]]:
         """The affine maps that read each style: that of the input's motion, then one of each layer."""
         return [[module.affine] for module in (self.input, *self.layers)]  # type: ignore[list-item]
@@ -154,7 +158,7 @@ class AliasFreeSynthesis(StyleSynthesis):
             noise: ``"none"``, since the network has no noise inputs.
             transform: ``(3, 3)``, or one for each sample, in place of the buffer of :class:`FourierInput`.
         """
-        check_choice("AliasFreeSynthesis", "noise (there are no noise inputs)", noise, self.noise_modes)
+        check_noise_mode("AliasFreeSynthesis", self.noise_modes, noise)
         ws = as_floating("AliasFreeSynthesis", "ws", ws, (self.num_ws, self.w_dim), self.input.weight)
         first, *styles = ws.unbind(1)
         x: Tensor = self.input(first, transform=transform)

@@ -40,6 +40,14 @@ class StyleSynthesis(nn.Module):
         """The mode under which equal styles give equal images: the stored maps, or ``"none"`` if there are none."""
         return "const" if "const" in self.noise_modes else "none"
 
+    @property
+    def input_transform(self) -> Tensor | None:
+        """The buffer ``(3, 3)`` that moves and turns all images, see :func:`stylelayers.layers.motion`.
+
+        None for a network whose images cannot be moved; with it, `forward` takes `transform`, for one call.
+        """
+        return None
+
     def affine_maps(self) -> list[list[EqualLinear]]:
         """The affine maps that read each style."""
         raise NotImplementedError
@@ -133,6 +141,13 @@ class StyleGenerator(nn.Module):
         ws = self.mapping(z, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)
         images: Tensor = self.synthesis(ws, **({} if noise is None else {"noise": noise}))
         return images
+
+
+def check_noise_mode(caller: str, modes: Sequence[str], noise: object) -> None:
+    """Raise a ValueError for noise that a synthesis network with these modes does not take."""
+    if noise not in modes:
+        expected = f"one of {', '.join(modes)}" if len(modes) > 1 else "none, as there are no noise inputs"
+        raise ValueError(f"{caller}: noise must be {expected}, got {noise!r}")
 
 
 def device_and_dtype(generator: StyleGenerator) -> tuple[torch.device, torch.dtype]:

@@ -24,7 +24,7 @@ from stylelayers.cli import app as commands
 from stylelayers.cli.support import parse_numbers
 from stylelayers.explore import load_directions, sample, tile, to_pixels
 from stylelayers.explore.projection import fingerprint
-from tests.explore.tiny import tiny_generator
+from tests.explore.tiny import tiny_alias_free, tiny_generator
 
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
 README = Path(__file__).parents[2] / "README.md"
@@ -45,6 +45,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "runs" / "RUN" / "metrics.csv").write_text("step,quality/fid\n1,30.5\n2,20.5\n3,\n")
     unlabelled = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2)
     save_generator(unlabelled, tmp_path / "faces.safetensors")
+    save_generator(tiny_alias_free(), tmp_path / "faces3.safetensors")
     (tmp_path / "official.pkl").write_bytes(OFFICIAL.read_bytes())
     Image.linear_gradient("L").save(tmp_path / "picture.png")
     for name in ("images/cats/1.png", "images/dogs/2.png"):
@@ -65,7 +66,7 @@ def succeed(*arguments: str) -> str:
 
 def files(*but: str) -> dict[str, bytes]:
     """All files by their names, but for those that the fixture made."""
-    made = {"picture.png", "generator.safetensors", "faces.safetensors", "official.pkl", *but}
+    made = {"picture.png", "generator.safetensors", "faces.safetensors", "faces3.safetensors", "official.pkl", *but}
     found = (path for path in Path().rglob("*") if path.is_file() and path.parts[0] not in ("runs", "images"))
     return {str(path): path.read_bytes() for path in found if str(path) not in made}
 
@@ -145,6 +146,19 @@ def test_walks_have_their_frames_and_size() -> None:
         succeed("interpolate", "runs/RUN", "x.gif", "--seeds=0-2", "--frames=3", "--zoom=2", *loop)
         gif = Image.open("x.gif")
         assert (gif.n_frames, gif.size) == (frames, (16, 16))  # type: ignore[attr-defined]
+
+
+def test_films_of_one_seed_move_and_turn() -> None:
+    x = ("interpolate", "faces3.safetensors", "x.gif", "--seeds=3", "--frames=4")
+    for options, frames in ((["--move", "-0.25,0.5"], 5), (["--turn", "-90"], 5), (["--turn=360", "--loop"], 4)):
+        succeed(*x, *options)
+        gif = Image.open("x.gif")
+        assert gif.n_frames == frames  # type: ignore[attr-defined]
+        still = gif.convert("RGB")
+        gif.seek(frames - 1)
+        assert still.tobytes() != gif.convert("RGB").tobytes()
+    succeed(*x, "--move", "0,0")
+    assert Image.open("x.gif").convert("RGB").tobytes() == still.tobytes()
 
 
 def test_tables_of_mixtures_stand_under_each_other() -> None:
@@ -304,6 +318,13 @@ WRONG_ARGUMENTS = {
     "interpolate runs/RUN x.gif --seeds 1": "a walk needs at least 2 points",
     "interpolate runs/RUN x.gif --fps 0": "fps must be in [0.01, 1000], got 0",
     "interpolate runs/RUN x.gif --fps 0.001": "fps must be in [0.01, 1000], got 0.001",
+    "interpolate runs/RUN x.gif --move 0.1,0": "of an alias-free generator (StyleGAN3), got one of class Generator",
+    "interpolate runs/RUN x.gif --turn 0": "--move, --turn: images are moved and turned by the input of an alias-free",
+    "interpolate faces3.safetensors x.gif --move 0.1": "--move must be two numbers such as 0.25,0 (parts of the width",
+    "interpolate faces3.safetensors x.gif --move 1,x": "--move must be two numbers such as 0.25,0",
+    "interpolate faces3.safetensors x.gif --move 0,nan": "shift must be a number in [-100, 100], got nan",
+    "interpolate faces3.safetensors x.gif --turn 1e9": "turn must be a number in [-36000, 36000], got 1000000000.0",
+    "interpolate faces3.safetensors x.gif --seeds 1": "a walk needs at least 2 points",
     "interpolate runs/RUN x.gif --space s": "--space must be one of z, w, got 's'",
     "interpolate runs/RUN x.gif --noise random": "--noise must be one of const, none, got 'random'",
     "mix runs/RUN x.png --layers 4": "layers must be in [0, 4), at least one, got [4]",

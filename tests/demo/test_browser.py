@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from stylelayers.demo import Explorer, Settings, render
-from tests.explore.tiny import tiny_generator
+from tests.explore.tiny import tiny_alias_free, tiny_generator
 
 pytest.importorskip("gradio", reason='the page needs gradio: pip install "stylelayers[demo]"')
 driver = pytest.importorskip("playwright.sync_api", reason='needs playwright: pip install "stylelayers[test]"')
@@ -119,6 +119,20 @@ def test_every_control_affects_the_picture(page: Any, explorer: Explorer) -> Non
     expect_picture(page, explorer, **(asked := {**asked, "moved_layers": [1, 2, 3]}))
     page.get_by_label("Seed", exact=True).fill("")
     expect_picture(page, explorer, **{**asked, "seed": 0})
+
+
+def test_sliders_shift_and_turn_the_picture(browser: Any) -> None:
+    explorer = Explorer(tiny_alias_free(), directions=1)
+    with serving(build_page(explorer, title="tiny")) as url:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(url)
+        page.wait_for_selector("#picture img")
+        assert page.get_by_label("Noise").count() == 0
+        slide(page, "Shift right", 0.25)
+        slide(page, "Turn", -30)
+        expect_picture(page, explorer, shift=[0.25, 0.0], turn=-30)
+        page.close()
 
 
 def test_the_downloaded_file_is_the_picture_shown(page: Any, explorer: Explorer, tmp_path: Path) -> None:

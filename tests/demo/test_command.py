@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -19,7 +20,8 @@ from typer.testing import CliRunner
 from stylelayers.checkpoints import save_generator
 from stylelayers.cli import demo
 from stylelayers.cli.app import app
-from tests.explore.tiny import tiny_generator
+from stylelayers.models import StyleGenerator
+from tests.explore.tiny import tiny_alias_free, tiny_generator
 
 REPOSITORY = Path(__file__).parents[2]
 WITH_GRADIO = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="the page needs gradio")
@@ -79,9 +81,14 @@ def test_missing_gradio_ends_in_one_line(model: Path, monkeypatch: pytest.Monkey
 
 
 @WITH_GRADIO
+@pytest.mark.parametrize("kind", [tiny_generator, tiny_alias_free])
 @pytest.mark.parametrize("example", re.findall(r"^stylelayers demo (.+)$", demo.EXAMPLES, re.MULTILINE))
-def test_examples_show_the_page_until_ctrl_c(model: Path, monkeypatch: pytest.MonkeyPatch, example: str) -> None:
+def test_examples_show_the_page_until_ctrl_c(
+    model: Path, monkeypatch: pytest.MonkeyPatch, example: str, kind: Callable[..., StyleGenerator]
+) -> None:
     """Ctrl-C as soon as the page is there."""
+    for path in model.parent.rglob("*.safetensors"):
+        save_generator(kind(labels=2), path)
 
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stylelayers.demo import Explorer, Settings, render
-from tests.explore.tiny import tiny_generator
+from tests.explore.tiny import tiny_alias_free, tiny_generator
 
 gr = pytest.importorskip("gradio", reason='the page needs gradio: pip install "stylelayers[demo]"')
 
@@ -48,3 +48,27 @@ def test_a_generator_of_vectors_gets_none_in_silence() -> None:
     generator.label_kind = "vectors"
     with pytest.raises(ValueError, match=r"labels must be given: vectors of 2 numbers such as 0\.2,0\.8"):
         render(Explorer(generator), Settings(seed=1))
+
+
+def test_alias_free_generators_have_sliders_of_their_position() -> None:
+    from stylelayers.demo.page import build_page, data_url
+
+    explorer = Explorer(tiny_alias_free(labels=2), directions=1)
+    page: Any = build_page(explorer, title="tiny")
+    shown, thumbnail = (call for call in page.fns.values() if "render" in call.fn.__name__)
+    labels = [block.label for block in shown.inputs if isinstance(block, gr.Slider)]
+    assert labels == ["Truncation ψ", "Shift right", "Shift down", "Turn", "Direction 1"]
+    assert not [block for block in page.blocks.values() if getattr(block, "label", "") == "Noise" and block.visible]
+    values = [block.value for block in shown.inputs]
+    values[-4:] = [0.25, -0.1, 30, 2.0]
+    settings = Settings(label=0, shift=[0.25, -0.1], turn=30, amounts=[2.0])
+    assert data_url(render(explorer, settings)) in shown.fn(*values)
+    assert data_url(render(explorer, Settings(seed=1, label=0))) in thumbnail.fn(*values[: len(thumbnail.inputs)])
+
+
+def test_other_generators_have_no_such_sliders() -> None:
+    from stylelayers.demo.page import build_page
+
+    page: Any = build_page(Explorer(tiny_generator(), directions=1), title="tiny")
+    sliders = [block.label for block in page.blocks.values() if isinstance(block, gr.Slider)]
+    assert sliders == ["Truncation ψ", "Direction 1"]

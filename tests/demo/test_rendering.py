@@ -11,9 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from stylelayers.demo import Explorer, Settings, layer_names, render
-from stylelayers.explore import factorize, style_statistics, styles_of_seeds, synthesize, to_pixels
+from stylelayers.explore import (
+    factorize,
+    image_motion,
+    style_statistics,
+    styles_of_seeds,
+    synthesize,
+    to_pixels,
+)
 from stylelayers.models import StyleGenerator
-from tests.explore.tiny import tiny_generator
+from tests.explore.tiny import tiny_alias_free, tiny_generator
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +128,20 @@ def test_layers_are_named_by_resolution() -> None:
 def test_truncation_requires_the_mean_of_w() -> None:
     assert Explorer(tiny_generator()).can_truncate
     assert not Explorer(tiny_generator(w_mean_decay=None)).can_truncate
+
+
+def test_images_of_alias_free_generators_turn_and_move() -> None:
+    explorer = Explorer(tiny_alias_free())
+    ws = styles_of_seeds(explorer.generator, [3])
+    transform = image_motion(explorer.generator, shift=(0.25, -0.5), turn=40.0)[None]
+    expected = to_pixels(next(synthesize(explorer.generator, ws, transform=transform)))[0].numpy()
+    assert same(pixels(explorer, seed=3, shift=(0.25, -0.5), turn=40.0), expected)
+    assert not same(pixels(explorer, seed=3), expected)
+    assert not same(pixels(explorer, seed=3, shift=(0.0, 0.25)), pixels(explorer, seed=3, shift=(0.25, 0.0)))
+    assert same(pixels(explorer, seed=3, noise=False), pixels(explorer, seed=3))
+
+
+def test_other_images_do_not_move(explorer: Explorer) -> None:
+    assert Explorer(tiny_alias_free()).can_move and not explorer.can_move
+    with pytest.raises(ValueError, match="render: images are moved and turned by the input of an alias-free generator"):
+        render(explorer, Settings(label=0, turn=1.0))

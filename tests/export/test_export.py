@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from stylelayers import Generator
+from stylelayers.explore import moved
 from stylelayers.export import Exported, export_onnx, export_program, tracing
 from tests.conftest import assert_same
+from tests.explore.tiny import tiny_alias_free
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -201,3 +203,20 @@ def _run(path: Path, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return result
     session = pytest.importorskip("onnxruntime").InferenceSession(str(path))
     return torch.from_numpy(session.run(None, {name: value.numpy() for name, value in inputs.items()})[0])
+
+
+@pytest.mark.parametrize(("configuration", "kind"), [("T", "pt2"), ("R", "onnx")])
+def test_alias_free_generators_are_exported_where_they_stand(tmp_path: Path, configuration: str, kind: str) -> None:
+    generator = tiny_alias_free((8, 16), labels=3, configuration=configuration, num_layers=3)
+    with moved(generator, shift=(0.25, 0.0), turn=30):
+        done = EXPORTS[kind](generator, tmp_path / kind)
+    assert done.difference < 1e-4 and done.inputs == ("z", "truncation_psi", "labels")
+    inputs = {"z": torch.randn(3, 6), "truncation_psi": torch.tensor(0.5), "labels": torch.tensor([2, 0, 1])}
+    with torch.no_grad():
+        still = generator(inputs["z"], inputs["labels"], truncation_psi=0.5)
+        with moved(generator, shift=(0.25, 0.0), turn=30):
+            expected = generator(inputs["z"], inputs["labels"], truncation_psi=0.5)
+    assert_same(_run(done.path, inputs), expected, 1e-4)
+    assert (still - expected).abs().max() > 0.1
+    with pytest.raises(ValueError, match=f"{EXPORTS[kind].__name__}: noise must be none, as there are no noise inputs"):
+        EXPORTS[kind](generator, tmp_path / "other", noise="const")
