@@ -5,8 +5,9 @@
 Images are JPEG files of 1024x1024 pixels, made here: noise of all scales, some 250 KB each. All variants give batches
 of 32 float tensors of 256x256 in [-1, 1]. "whole decoding" is how the package read files before; "ImageFolder" is
 torchvision's data set with `v2.Resize` (antialiased, bilinear), conversion and normalization. The archive holds the
-images as `stylelayers prepare` writes them. Start: links to the same files, with headers read and with the index.
-Memory: proportional set sizes of the process and four workers that read a loader of so many names.
+images as `stylelayers prepare` writes them; `data=huggingface` reads the JPEG files from parquet. Start: links to the
+same files, with headers read and with the index. Memory: proportional set sizes of the process and four workers that
+read a loader of so many names.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from stylelayers.data import ImageDataModule, image_archive, image_folder
+from stylelayers.data import ImageDataModule, huggingface_dataset, image_archive, image_folder, torchvision_dataset
 from stylelayers.data.names import Names
 from stylelayers.data.order import ImageOrder
 from stylelayers.images import Frame, decode_picture, image_to_tensor
@@ -46,6 +47,7 @@ def main() -> None:
         os.environ["STYLELAYERS_CACHE"] = str(folder / "cache")  # of this process, which ends here
         write_images(folder / "images" / "all", options.images)
         write_archive(folder / "images", folder / "prepared.zip")
+        write_parquet(folder / "images", folder / "parquet")
         print_table(
             f"Images per second, {SOURCE}x{SOURCE} to {SIDE}x{SIDE}",
             ["workers", *LOADERS],
@@ -81,6 +83,13 @@ def write_archive(folder: Path, path: Path) -> None:
         archive.writestr("dataset.json", json.dumps({"labels": None}))
 
 
+def write_parquet(folder: Path, target: Path) -> None:
+    from datasets import load_dataset
+
+    target.mkdir()
+    load_dataset("imagefolder", data_dir=str(folder), split="train").to_parquet(str(target / "train.parquet"))
+
+
 class WholeDecoding(Dataset[Any]):
     """The files decoded at their full size."""
 
@@ -112,8 +121,14 @@ LOADERS: dict[str, Callable[[Path, int], DataLoader[Any]]] = {
     "whole decoding": lambda folder, workers: _whole(folder / "images", workers),
     "ImageFolder": lambda folder, workers: _image_folder(folder / "images", workers),
     "data=folder": lambda folder, workers: _ours(image_folder, folder / "images", workers),
+    "data=torchvision": lambda folder, workers: _ours(_torchvision, folder / "images", workers),
+    "data=huggingface": lambda folder, workers: _ours(huggingface_dataset, folder / "parquet", workers),
     "data=archive": lambda folder, workers: _ours(image_archive, folder / "prepared.zip", workers),
 }
+
+
+def _torchvision(root: Path, **options: Any) -> ImageDataModule:
+    return torchvision_dataset("ImageFolder", root, download=False, **options)
 
 
 def rates(folder: Path, workers: int, rounds: int) -> Iterator[list[object]]:
