@@ -299,7 +299,7 @@ WRONG_ARGUMENTS = {
     "project runs/RUN /dev/null out": "'/dev/null' is not a picture that can be read: it is no regular file",
     "export runs/RUN x.onnx --format pt2": "--format pt2 must have another ending than .onnx",
     "metrics runs/RUN --data ''": "data must be digits, or a folder or zip archive of images, got ''",
-    "metrics runs/RUN --data ~nobody-here/x": "got '~nobody-here/x', which is no folder",
+    "metrics runs/RUN --data ~nobody-here/x": "got '~nobody-here/x', which does not",
     "metrics runs/RUN --data digits --psi nan": "truncation_psi must be a finite number",
     "metrics runs/RUN --data digits --samples many": "Invalid value for '--samples'",
     "metrics runs/RUN --data digits --metrics ''": "metrics must be some of fid",
