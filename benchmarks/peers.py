@@ -31,6 +31,7 @@ class Official:
         if find_spec("requests") is None:  # which downloads files, and is not called here
             sys.modules.setdefault("requests", ModuleType("requests"))
         self.networks = import_module("training.networks_stylegan2")
+        self.alias_free = import_module("training.networks_stylegan3")
         self.loss = import_module("training.loss")
         self.upfirdn2d: Any = import_module("torch_utils.ops.upfirdn2d")
         self.bias_act: Any = import_module("torch_utils.ops.bias_act")
@@ -53,6 +54,12 @@ class Official:
             fused_modconv_default="inference_only",
             **_precision(half),
             **sizes,
+        )
+        return module
+
+    def alias_free_generator(self, resolution: int, *, channels: int, w_dim: int, **sizes: Any) -> nn.Module:
+        module: nn.Module = self.alias_free.Generator(
+            w_dim, 0, w_dim, resolution, channels, mapping_kwargs={"num_layers": 2}, num_fp16_res=0, **sizes
         )
         return module
 

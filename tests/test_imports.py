@@ -26,7 +26,7 @@ ROOMS = {  # room → the rooms that it imports, besides the files at the root t
     "explore": "images layers models",
     "export": "models",
     "demo": "explore images models",
-    "cli": "checkpoints demo explore export images layers metrics models",
+    "cli": "checkpoints data demo explore export images layers metrics models",
     "training": "augment checkpoints data explore images losses metrics models",
 }
 

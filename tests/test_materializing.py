@@ -145,11 +145,11 @@ def test_what_the_constructor_knows_survives(row: Row, way: Way) -> None:
     module, inputs = case.build(), [tensor.requires_grad_() for tensor in case.inputs(3)]
     expected = case.run(module, inputs)
     y = way(row, module.state_dict())(*inputs, **row.options)
-    assert_same(y, expected, 0.0)
+    assert_same(y, expected, 1e-14)  # sums of parts of a batch depend on where it lies in memory
     if inputs:
         gradients = torch.autograd.grad([y.sum()], inputs), torch.autograd.grad([expected.sum()], inputs)
         for ours, theirs in zip(*gradients, strict=True):
-            assert_same(ours, theirs, 0.0)
+            assert_same(ours, theirs, 1e-14)
 
 
 def test_a_network_can_be_cast_before_its_first_call() -> None:

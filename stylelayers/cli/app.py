@@ -18,10 +18,23 @@ with needs_extra(__name__, "cli"):
     import typer
     from typer.core import TyperGroup
 
-    from . import convert, demo, directions, export, generate, info, interpolate, metrics, mix, project
+    from . import (
+        convert,
+        demo,
+        directions,
+        export,
+        generate,
+        info,
+        inspect,
+        interpolate,
+        metrics,
+        mix,
+        prepare,
+        project,
+    )
     from .support import as_one_line
 
-COMMANDS = (generate, interpolate, mix, project, directions, metrics, demo, info, convert, export)
+COMMANDS = (generate, interpolate, mix, project, directions, metrics, demo, info, convert, export, inspect, prepare)
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1
 

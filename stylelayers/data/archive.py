@@ -5,8 +5,9 @@ Different from there: any image format, size and mode, resized here; labels may 
 are classes); an optional entry ``class_names`` names the classes.
 """
 
-import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .._checks import check_choice
@@ -21,7 +22,6 @@ from .options import ImageOptions, takes_image_options
 from .source import CLASSES, NONE, VECTORS, Source
 
 _EXPECTED = "a zip archive of images, or a folder in its layout"
-_SHARDED = re.compile(r"\d{5}/img\d{8}\.\w+")  # names that the official tool gives
 
 
 @takes_image_options
@@ -47,17 +47,18 @@ def image_archive(root: str | Path | None, *, verify: str = "header", options: I
 
 def open_archive(caller: str, path: Path, verify: str, options: ImageOptions) -> Source:
     """The images of a zip archive or folder with labels of the kind that `options` ask for."""
-    files, ignored, told = _list_archive(caller, path)
-    labels_file = f"{path / LABELS}"
-    known = parse_labels(told, files.names, labels_file) if told is not None else None
-    readable = find_readable(caller, _EXPECTED, path, files, verify=verify, on_error=options.on_error)
-    if known is not None and readable.skipped:
-        known = parse_labels(told or b"", readable.files.names, labels_file)
+    content = _list_folder(path) if path.is_dir() else _list_zip(caller, path)
+    if not len(content.files):
+        others = f" but {count_endings(content.ignored)}" if content.ignored else ""
+        raise ValueError(f"{caller}: root must name {_EXPECTED}, got {str(path)!r}, which holds no image{others}")
+    known = content.labels(content.files.names, path)
+    readable = find_readable(caller, _EXPECTED, path, content.files, verify=verify, on_error=options.on_error)
     if readable.skipped:
+        known = content.labels(readable.files.names, path)
         warnings.warn(f"{caller}: {str(path)!r}: {readable.skipped}", stacklevel=5)
     if known is None:
         known = _label_by_folders(caller, path, readable.files.names, options)
-    chosen = _choose_labels(caller, labels_file, known, options)
+    chosen = _choose_labels(caller, str(path / content.label_file), known, options)
     return Source(
         pictures=readable.files,
         labels=chosen.labels,
@@ -67,51 +68,71 @@ def open_archive(caller: str, path: Path, verify: str, options: ImageOptions) ->
         names=readable.files.names,
         root=path,
         channels=readable.channels,
-        remarks=_remarks(known, chosen, ignored),
+        remarks=_remarks(known, chosen, content.ignored),
+        skipped=readable.errors,
     )
 
 
-def _list_archive(caller: str, path: Path) -> tuple[ImageFiles, list[str], bytes | None]:
-    """The images of an archive, the names of other files, and the text of its ``dataset.json``."""
-    if path.is_dir():
-        listing = list_folder(path)
-        ignored = [name for name in listing.ignored if name != LABELS]
-        text = (path / LABELS).read_bytes() if (path / LABELS).is_file() else None
-        files: ImageFiles = FolderFiles(path, listing.images)
-    else:
-        try:
-            every = ZipFiles.open(path)
-        except ValueError as error:
-            raise ValueError(f"{caller}: root: {error}") from None
-        shown = [name for name in every.names if not any(map(is_hidden, PurePosixPath(name).parts))]
-        images = [name for name in shown if name.lower().endswith(ENDINGS)]
-        ignored = sorted({*shown} - {*images} - {LABELS})
+@dataclass(frozen=True)
+class _Content:
+    """What an archive holds.
+
+    Attributes:
+        files: the images.
+        ignored: names of other files.
+        text: of its ``dataset.json``, if there is one.
+        label_file: name of that file; the names in it are relative to its folder.
+    """
+
+    files: ImageFiles
+    ignored: list[str]
+    text: bytes | None
+    label_file: str = LABELS
+
+    def labels(self, names: Names, path: Path) -> ArchiveLabels | None:
+        """The labels of some of the images in ``dataset.json``."""
+        if self.text is None:
+            return None
+        folder = len(self.label_file) - len(LABELS)
+        return parse_labels(self.text, [name[folder:] for name in names], str(path / self.label_file))
+
+
+def _list_folder(path: Path) -> _Content:
+    listing = list_folder(path)
+    ignored = [name for name in listing.ignored if name != LABELS]
+    text = (path / LABELS).read_bytes() if (path / LABELS).is_file() else None
+    return _Content(FolderFiles(path, listing.images), ignored, text)
+
+
+def _list_zip(caller: str, path: Path) -> _Content:
+    try:
+        every = ZipFiles.open(path)
         rows = {name: row for row, name in enumerate(every.names)}
-        text = every[rows[LABELS]].read() if LABELS in rows else None
-        files = every.select([rows[name] for name in images])
-    if not len(files):
-        others = f" but {count_endings(ignored)}" if ignored else ""
-        raise ValueError(f"{caller}: root must name {_EXPECTED}, got {str(path)!r}, which holds no image{others}")
-    return files, ignored, text
+        shown = [name for name in rows if not any(map(is_hidden, PurePosixPath(name).parts))]
+        images = [name for name in shown if name.lower().endswith(ENDINGS)]
+        folders = [*reversed(PurePosixPath(f"{_shared_folder(images)}x").parents)]  # of an archive of a folder
+        label_file = next((name for each in folders if (name := str(each / LABELS)) in rows), LABELS)
+        text = every[rows[label_file]].read() if label_file in rows else None
+    except ValueError as error:
+        raise ValueError(f"{caller}: root: {error}") from None
+    ignored = sorted({*shown} - {*images} - {label_file})
+    return _Content(every.select([rows[name] for name in images]), ignored, text, label_file)
 
 
 def _label_by_folders(caller: str, path: Path, names: Names, options: ImageOptions) -> ArchiveLabels:
     """The folders of an archive as classes, below the folder that holds all images, if there is one."""
     if options.labels != CLASSES:
         return ArchiveLabels(None, 0, (), ())
-    if _SHARDED.fullmatch(names[0]):
-        raise ValueError(
-            f"{caller}: labels must be 'none' for {str(path)!r}, whose folders are shards of a data set "
-            f"({names[0]}), not classes, and which has no {LABELS}; got 'classes'"
-        )
     shared = _shared_folder(names)
     inner = Names(name[len(shared) :] for name in names)
     labels, classes = class_labels(caller, inner, Listing(path, inner, [], []))
     return ArchiveLabels(labels, len(classes), tuple(classes), ())
 
 
-def _shared_folder(names: Names) -> str:
+def _shared_folder(names: Sequence[str]) -> str:
     """The deepest folder that holds all names, with a slash; empty if there is none."""
+    if not len(names):
+        return ""
     first, last = (PurePosixPath(name).parent.parts for name in (min(names), max(names)))
     count = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
     shared = first[: min(len(first), len(last)) if count is None else count]

@@ -5,8 +5,9 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from .names import Names
 
 _LARGEST = 1 << 30  # bytes of a file
 _LOCAL_HEADER = struct.Struct("<26xHH")
+_START = 1 << 15  # bytes in which the header of an image is looked for
+_SIGNATURE = b"PK\x03\x04"
+_LOCK = Lock()
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _ENCRYPTED = 1  # a flag
 
@@ -47,8 +51,9 @@ class ZipFiles(Sequence[io.BytesIO]):
         """
         try:
             with zipfile.ZipFile(path) as archive:
-                entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+                files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = {entry.filename.replace("\\", "/"): entry for entry in files}  # as some programs on Windows write
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
             raise ValueError(f"{str(path)!r} is no zip archive that can be read: {error}") from None
         for name in entries:
             if name.startswith("/") or ".." in name.split("/"):
@@ -75,27 +80,34 @@ class ZipFiles(Sequence[io.BytesIO]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> io.BytesIO:  # type: ignore[override]
+        size = int(self._rows[index, 2])
+        start = self._read(index, min(size, _START))
+        return io.BytesIO(start) if size <= _START else _LargeFile(start, lambda: self._read(index, size))
+
+    def _read(self, index: int, length: int) -> bytes:
+        """The first `length` bytes of a file, which are all of it if it is so long."""
         offset, packed, size, _, method, flags = (int(number) for number in self._rows[index])
         if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):
             raise ValueError("it is encrypted, or packed by a method other than deflate; pack the archive anew")
         if max(packed, size) > _LARGEST:
             raise ValueError(f"it has {max(packed, size):,} bytes, more than the {_LARGEST:,} of an image that is read")
         file = self._open()
-        header = os.pread(file, _LOCAL_HEADER.size, offset)
-        if len(header) < _LOCAL_HEADER.size:
-            raise ValueError("the archive is cut off")
-        content = os.pread(file, packed, offset + _LOCAL_HEADER.size + sum(_LOCAL_HEADER.unpack(header)))
-        if method == _DEFLATED:
-            content = _inflate(content, size)
-        if len(content) != size:
+        header = _read_at(file, _LOCAL_HEADER.size, offset)
+        if len(header) < _LOCAL_HEADER.size or not header.startswith(_SIGNATURE):
+            raise ValueError("the archive is cut off or damaged there")
+        start = offset + _LOCAL_HEADER.size + sum(_LOCAL_HEADER.unpack(header))
+        content = _read_at(file, packed if length == size else min(packed, length), start)
+        content = _inflate(content, length) if method == _DEFLATED else content
+        if len(content) < length or (len(content) > length and length == size):
             raise ValueError(f"it has not the {size:,} bytes that the archive says")
-        return io.BytesIO(content)
+        return content[:length]
 
     def _open(self) -> int:
         """A file descriptor of this process."""
-        if self._descriptor is None or self._descriptor[0] != os.getpid():
-            self._descriptor = os.getpid(), os.open(self.path, os.O_RDONLY)
-        return self._descriptor[1]
+        with _LOCK:
+            if self._descriptor is None or self._descriptor[0] != os.getpid():
+                self._descriptor = os.getpid(), os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            return self._descriptor[1]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_descriptor": None}
@@ -105,6 +117,49 @@ class ZipFiles(Sequence[io.BytesIO]):
             process, descriptor = self._descriptor
             if process == os.getpid():
                 os.close(descriptor)
+
+
+class _LargeFile(io.BytesIO):
+    """A file in memory that is read whole when more than its start is asked for: headers need no more.
+
+    Args:
+        start: the first bytes.
+        load: returns all of them.
+    """
+
+    def __init__(self, start: bytes, load: Callable[[], bytes]) -> None:
+        super().__init__(start)
+        self._load: Callable[[], bytes] | None = load
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._load is not None and (size is None or size < 0 or self.tell() + size > _START):
+            self._complete()
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            self._complete()
+        return super().seek(offset, whence)
+
+    def getvalue(self) -> bytes:
+        self._complete()
+        return super().getvalue()
+
+    def _complete(self) -> None:
+        if self._load is not None:
+            content, position, self._load = self._load(), self.tell(), None
+            super().seek(0)
+            self.write(content)
+            super().seek(position)
+
+
+def _read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """Read from a place in a file, which other threads and processes read, too."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, count, offset)
+    with _LOCK:  # Windows
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, count)
 
 
 def _inflate(content: bytes, size: int) -> bytes:

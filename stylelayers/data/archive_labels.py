@@ -1,6 +1,7 @@
 """The labels in the ``dataset.json`` of an archive: class numbers, vectors or none."""
 
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 from .._checks import is_int
 
 LABELS = "dataset.json"
+_MOST_CLASSES = 1_000_000
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,23 @@ def _pairs(labels: Any, where: str) -> dict[str, Any] | None:
     given: dict[str, Any] = {}
     for number, entry in enumerate(entries):
         if not isinstance(entry, (list, tuple)) or len(entry) != 2 or not isinstance(entry[0], str):
-            raise ValueError(f"{where}: entry {number} of labels must be a pair of a name and a label, got {entry!r}")
+            raise ValueError(
+                f"{where}: entry {number} of labels must be a pair of a name and a label, got {reprlib.repr(entry)}"
+            )
         name, label = entry[0].replace("\\", "/"), entry[1]
         if given.setdefault(name, label) != label:
-            raise ValueError(f"{where}: {name!r} has two labels, {given[name]!r} and {label!r}")
+            raise ValueError(f"{where}: {name!r} has two labels, {reprlib.repr(given[name])} and {reprlib.repr(label)}")
     return given
 
 
 def _as_tensor(labels: list[Any], names: Sequence[str], where: str) -> Tensor:
     length = len(labels[0]) if isinstance(labels[0], list) else None
     for name, label in zip(names, labels, strict=True):
-        if not (_is_vector(label, length) if length else is_int(label) and label >= 0):
-            kind = f"a list of {length} numbers like the first one" if length else "a class number"
-            raise ValueError(f"{where}: the label of {name!r} must be {kind}, got {label!r}")
+        if not (_is_vector(label, length) if length else is_int(label) and 0 <= label < _MOST_CLASSES):
+            kind = (
+                f"a list of {length} numbers, like the first" if length else f"a class number below {_MOST_CLASSES:,}"
+            )
+            raise ValueError(f"{where}: the label of {name!r} must be {kind}, got {reprlib.repr(label)}")
     return torch.from_numpy(np.array(labels, dtype=np.float32 if length else np.int64))
 
 
@@ -106,7 +113,7 @@ def _is_vector(label: Any, length: int) -> bool:
         isinstance(label, list)
         and len(label) == length
         and all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in label)
-        and bool(np.isfinite(label).all())
+        and all(-_LARGEST <= each <= _LARGEST for each in label)
     )
 
 

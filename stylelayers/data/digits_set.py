@@ -8,7 +8,8 @@ from torch.utils.data import TensorDataset
 
 from .._checks import check_choice, check_ints, check_resolution
 from .module import ImageDataModule, check_loader
-from .source import CLASSES, NONE, Labels, label_kind
+from .options import AUTO
+from .source import CLASSES, NONE, Labels, Source, label_kind
 from .transforms import ImageTransform
 
 
@@ -56,6 +57,29 @@ def digits(
         num_workers=num_workers,
         num_labels=len(names),
         class_names=names,
+    )
+
+
+def digit_source(labels: str = AUTO) -> Source:
+    """The scans as they are, 8x8 bytes.
+
+    Raises:
+        ValueError: `labels` is neither ``"none"`` nor ``"classes"`` or ``"auto"``.
+    """
+    from sklearn.datasets import load_digits
+
+    check_choice("digits", "labels", labels, (AUTO, NONE, CLASSES))
+    scans = load_digits()
+    pictures = (scans.images * (255.0 / 16.0)).round().astype(np.uint8)
+    if labels == NONE:
+        return Source(pictures=pictures, channels=1)
+    names = [str(digit) for digit in range(10)]
+    return Source(
+        pictures=pictures,
+        labels=torch.from_numpy(scans.target).long(),
+        num_labels=len(names),
+        class_names=names,
+        channels=1,
     )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..images.reading import File
-from .index import Index, index_files
+from .index import index_files
 from .names import Names
 
 VERIFY = ("header", "decode")
@@ -74,11 +74,13 @@ class ReadableFiles:
         files: those that can be read.
         channels: the largest number of channels of one of them.
         skipped: how many others there are, and the first with its error; empty if there are none.
+        errors: path and reason of each of the others.
     """
 
     files: ImageFiles
     channels: int
     skipped: str
+    errors: tuple[str, ...] = ()
 
 
 def find_readable(
@@ -99,7 +101,8 @@ def find_readable(
     index = index_files(root, files.names, files.stats, files.__getitem__, decode=verify == "decode")
     if not index.errors:
         return ReadableFiles(files, int(index.headers[:, 2].max()), "")
-    first = _describe_first(root, index)
+    errors = tuple(f"{root / index.names[row]} ({reason})" for row, reason in index.errors.items())
+    first = errors[0]
     if on_error == "raise":
         raise ValueError(
             f"{caller}: root must hold readable images, got {first}; remove the file, "
@@ -111,9 +114,4 @@ def find_readable(
             f"readable; the first is {first}"
         )
     skipped = f"skipped {len(index.errors)} unreadable files of {len(index.names)}; the first is {first}"
-    return ReadableFiles(files.select(index.readable.tolist()), int(index.headers[:, 2].max()), skipped)
-
-
-def _describe_first(root: Path, index: Index) -> str:
-    row, reason = next(iter(index.errors.items()))
-    return f"{root / index.names[row]} ({reason})"
+    return ReadableFiles(files.select(index.readable.tolist()), int(index.headers[:, 2].max()), skipped, errors)

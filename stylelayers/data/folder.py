@@ -80,6 +80,7 @@ def _open_folder(listing: Listing, verify: str, options: ImageOptions) -> Source
         names=readable.files.names,
         channels=readable.channels,
         remarks=[f"other files: {count_endings(listing.ignored)}"] if listing.ignored else [],
+        skipped=readable.errors,
     )
 
 

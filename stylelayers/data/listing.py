@@ -1,6 +1,7 @@
 """The files below a folder: images, the classes that sub-folders name, and other files."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,8 @@ _OTHER_IMAGE_ENDINGS = (
     ".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".tga", ".ppm", ".pgm", ".pbm", ".ico", ".exr", ".hdr",
     ".dng", ".cr2", ".nef", ".arw",
 )  # fmt: skip
+
+_SHARDED = re.compile(r"\d{5}/img\d{8}\.\w+")  # names that the official data set tool gives
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,14 @@ def class_labels(caller: str, images: Sequence[str], listing: Listing) -> tuple[
     """The label of each readable image, and the names of the classes: sub-folders with images, sorted.
 
     Raises:
-        ValueError: an image outside of sub-folders, fewer than two classes, or two of one name.
+        ValueError: sub-folders of the official data set tool, an image outside of sub-folders, fewer than two
+            classes, or two of one name.
     """
+    if _SHARDED.fullmatch(images[0]):
+        raise ValueError(
+            f"{caller}: labels must be 'none' for {str(listing.folder)!r}, whose folders are shards of a data set "
+            f"({images[0]}), not classes, and which has no dataset.json; got 'classes'"
+        )
     loose = next((name for name in images if "/" not in name), None)
     if loose is not None:
         raise ValueError(

@@ -69,7 +69,7 @@ class ImageOptions:
             vertical_flip=self.vertical_flip,
         )
         return ImageDataModule(
-            TransformedImages(source, transform, self._choose(len(source), caller)),
+            TransformedImages(source, transform, choose_images(caller, len(source), self.max_images, self.subset_seed)),
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             num_labels=source.num_labels,
@@ -80,14 +80,19 @@ class ImageOptions:
             remarks=source.remarks,
         )
 
-    def _choose(self, count: int, caller: str) -> Tensor | None:
-        """The indices of the pictures that are used, in ascending order."""
-        if self.max_images is None or self.max_images == count:
-            return None
-        if self.max_images > count:
-            raise ValueError(f"{caller}: max_images must be at most {count}, all there are, got {self.max_images}")
-        generator = torch.Generator().manual_seed(self.subset_seed)
-        return torch.randperm(count, generator=generator)[: self.max_images].sort().values
+
+def choose_images(caller: str, count: int, max_images: int | None, subset_seed: int) -> Tensor | None:
+    """The indices of the pictures that are used, in ascending order; None for all.
+
+    Raises:
+        ValueError: `max_images` is larger than `count`.
+    """
+    if max_images is None or max_images == count:
+        return None
+    if max_images > count:
+        raise ValueError(f"{caller}: max_images must be at most {count}, all there are, got {max_images}")
+    generator = torch.Generator().manual_seed(subset_seed)
+    return torch.randperm(count, generator=generator)[:max_images].sort().values
 
 
 def check_options(caller: str, options: ImageOptions) -> ImageOptions:

@@ -49,6 +49,7 @@ class Source:
         vectors: labels are vectors of `num_labels` numbers, not classes.
         remarks: for the first line of a run.
         stream: the shards that hold the pictures, if these are to be asked for in about the order of the shards.
+        skipped: the files that were left out as unreadable, each with the reason.
     """
 
     pictures: Any
@@ -62,11 +63,17 @@ class Source:
     vectors: bool = False
     remarks: Sequence[str] = ()
     stream: Stream | None = None
+    skipped: Sequence[str] = ()
 
     @property
     def label_kind(self) -> str:
         """``"none"``, ``"classes"`` or ``"vectors"``."""
         return (VECTORS if self.vectors else CLASSES) if self.num_labels else NONE
+
+    def describe_labels(self) -> str:
+        """``"no labels"``, ``"10 classes"`` or ``"vectors of 40"``."""
+        kinds = {NONE: "no labels", CLASSES: f"{self.num_labels} classes", VECTORS: f"vectors of {self.num_labels}"}
+        return kinds[self.label_kind]
 
     def __len__(self) -> int:
         return len(self.pictures)

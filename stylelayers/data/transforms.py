@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from .._checks import check_choice, check_ints
 from ..images.conversion import CHANNELS, convert_image, image_to_tensor
 from ..images.reading import decode_picture
-from ..images.resizing import make_frame
+from ..images.resizing import Frame, make_frame
 from .source import Source, UnreadableImageError, UnreadableShardError
 
 
@@ -50,15 +50,7 @@ class ImageTransform:
 
     def __call__(self, picture: Any) -> Tensor:
         """Return ``(image_channels, height, width)`` float32 in [-1, 1]."""
-        if isinstance(picture, Tensor):
-            picture = picture.movedim(0, -1).squeeze(-1).numpy()
-        if isinstance(picture, np.ndarray):
-            picture = Image.fromarray(picture)
-        if isinstance(picture, Image.Image):
-            picture = convert_image(picture, self.image_channels)
-        else:
-            picture = decode_picture(picture, self.image_channels, self.frame)
-        pixels = image_to_tensor(self.frame.apply(picture), self.image_channels)
+        pixels = image_to_tensor(render(picture, self.image_channels, self.frame), self.image_channels)
         axes = [axis for axis in self.flips if torch.rand(()) < 0.5]
         return pixels.flip(axes) if axes else pixels
 
@@ -103,6 +95,25 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
         """The labels of all pictures that are used, see :class:`Source`."""
         labels = self.source.all_labels()
         return labels if self.indices is None else labels[self.indices]
+
+
+def render(picture: Any, image_channels: int, frame: Frame | None) -> Image.Image:
+    """A picture of a kind that :class:`ImageTransform` takes as the image that :func:`image_to_tensor` scales.
+
+    Args:
+        picture: path, open file, image, array or tensor.
+        image_channels: 1 to 4.
+        frame: resizes it; None keeps its size.
+    """
+    if isinstance(picture, Tensor):
+        picture = picture.movedim(0, -1).squeeze(-1).numpy()
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(picture)
+    if isinstance(picture, Image.Image):
+        image = convert_image(picture, image_channels)
+    else:
+        image = decode_picture(picture, image_channels, frame)
+    return image if frame is None else frame.apply(image)
 
 
 def check_channels(caller: str, image_channels: int) -> int:

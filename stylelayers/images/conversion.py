@@ -71,6 +71,14 @@ def image_to_tensor(image: Image.Image, image_channels: int) -> Tensor:
     return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
 
 
+def eight_bits(image: Image.Image, image_channels: int) -> Image.Image:
+    """An image of :func:`convert_image`, resized or not, with bytes as its values: deep grey is rounded."""
+    if image.mode != "F":
+        return image
+    grey = Image.fromarray(np.rint(np.asarray(image).clip(0, 255)).astype(np.uint8))
+    return grey if image_channels == 1 else grey.convert(CHANNELS[image_channels])
+
+
 def _deep_grey(image: Image.Image) -> Image.Image:
     """Convert grey of more than 8 bits to floats in [0, 255]; a grey that means transparency becomes white."""
     values, tags = np.asarray(image, dtype=np.float32), getattr(image, "tag_v2", {})

@@ -17,6 +17,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes
 
 from .._checks import check_ints, check_number, is_int
 from ..functional import filtered_lrelu, lowpass_filter, modulated_conv2d
@@ -268,5 +269,6 @@ class AliasFreeConv(nn.Module):
 def _taps(taps: int, sampling: Sampling, rate: float, *, radial: bool) -> Numbers | None:
     if taps == 1:
         return None
-    kernel = lowpass_filter(taps, sampling.cutoff, 2 * sampling.half_width, rate, radial=radial)
-    return cast(Numbers, CheckedTaps(numbers_of(kernel)))
+    with _disable_current_modes():  # numbers, also while networks are built of fake tensors
+        kernel = lowpass_filter(taps, sampling.cutoff, 2 * sampling.half_width, rate, radial=radial)
+        return cast(Numbers, CheckedTaps(numbers_of(kernel)))

@@ -145,7 +145,7 @@ def motion(right: float = 0.0, down: float = 0.0, turn: float = 0.0) -> Tensor:
     Example:
         >>> from stylelayers.layers import motion
         >>> motion(right=0.25)[0].tolist()
-        [1.0, 0.0, -0.25]
+        [1.0, -0.0, -0.25]
     """
     c, s = cos(turn), sin(turn)
     back = [[c, -s, -c * right + s * down], [s, c, -s * right - c * down], [0.0, 0.0, 1.0]]

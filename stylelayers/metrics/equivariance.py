@@ -48,7 +48,7 @@ def eq_t(
 
     Args:
         generator: an alias-free one; it is measured in evaluation mode.
-        samples: pairs of a latent (and a class, if there are any) and a motion.
+        samples: pairs of a latent (with a class, or a label vector of one 1, if it has labels) and a motion.
         max_shift: largest shift along an axis, in parts of the image's side.
         border: pixels along the image's border that are not compared.
         seed: of latents, classes and motions.

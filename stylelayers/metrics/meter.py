@@ -16,10 +16,10 @@ from .._checks import check_choice, check_ints, is_int
 from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
 from ..data import ImageDataModule
-from ..models import AliasFreeGenerator, StyleGenerator
+from ..models import StyleGenerator
 from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
 from .draws import check_labels, draw_latents, remarks
-from .equivariance import eq_r, eq_t, eq_t_frac
+from .equivariance_metrics import check_movable, check_settings, measure_equivariance
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
 from .perceptual_path_length import SIMILARITIES, perceptual_path_length
 from .real_features import RealImages, real_features
@@ -28,9 +28,6 @@ from .registry import METRICS, default_metrics, min_images
 from .report import QualityReport
 
 MAX_DEFAULT_SAMPLES = 10_000
-EQUIVARIANCE = {"eq_t": eq_t, "eq_t_frac": eq_t_frac, "eq_r": eq_r}
-LEAST_SIDE = {"eq_t": 1, "eq_t_frac": 24, "eq_r": 24}  # pixels, so that the low-pass filters of both fit in
-EQUIVARIANCE_SAMPLES = 256  # at most so many of the samples, since each is generated twice and moved
 
 
 @dataclass
@@ -109,7 +106,9 @@ class QualityMeter:
         self._check_generator(generator)
         device = next(generator.parameters()).device
         with _evaluation_mode(generator), _seeded_random_state(self.seed, device):
-            numbers = self._compute_equivariance(generator)
+            numbers = measure_equivariance(
+                generator, self._metrics, samples=self._samples, seed=self.seed, batch_size=self.batch_size
+            )
             if not all(METRICS[name].needs_motion for name in self._metrics):
                 numbers |= self._compare_images(generator, device)
         return QualityReport(
@@ -181,13 +180,6 @@ class QualityMeter:
         name = self.similarity if isinstance(self.similarity, str) else type(self.similarity).__name__
         return {"ppl": length, "similarity": name}
 
-    def _compute_equivariance(self, generator: StyleGenerator) -> dict[str, Any]:
-        chosen = [name for name in self._metrics if METRICS[name].needs_motion]
-        count = min(self._samples, EQUIVARIANCE_SAMPLES)
-        settings: dict[str, Any] = {"samples": count, "seed": self.seed, "batch_size": self.batch_size}
-        numbers: dict[str, Any] = {name: EQUIVARIANCE[name](generator, **settings) for name in chosen}
-        return numbers | ({"equivariance_samples": count} if chosen else {})
-
     def _settings(self, generator: StyleGenerator) -> dict[str, Any]:
         return {
             "features": self._space.name,
@@ -210,7 +202,7 @@ class QualityMeter:
         check_ints("QualityMeter", batch_size=self.batch_size)
         if not isfinite(self.truncation_psi):
             raise ValueError(f"QualityMeter: truncation_psi must be a finite number, got {self.truncation_psi}")
-        self._check_motion()
+        check_settings(self.metrics or (), self.data.resolution, self.truncation_psi)
         check_choice("QualityMeter", "resize_filter", self.resize_filter, RESIZE_FILTERS)
         if isinstance(self.similarity, str) and self.similarity not in SIMILARITIES:
             known = f"one of {', '.join(SIMILARITIES)} or an nn.Module"
@@ -224,25 +216,8 @@ class QualityMeter:
             needed = ", ".join(f"{name} {metric.min_images}" for name, metric in METRICS.items())
             raise ValueError(f"QualityMeter: {argument} must {expected}, got {count!r}; images needed: {needed}")
 
-    def _check_motion(self) -> None:
-        """Raise a ValueError for measures of equivariance that the other settings or the images do not allow."""
-        moved = [name for name in self.metrics or () if METRICS[name].needs_motion]
-        if moved and self.truncation_psi != 1:
-            raise ValueError(f"QualityMeter: truncation_psi must be 1 for {moved[0]}, got {self.truncation_psi}")
-        least = max((LEAST_SIDE[name] for name in moved), default=1)
-        if min(self.data.resolution) < least:
-            height, width = self.data.resolution
-            raise ValueError(
-                f"QualityMeter: metrics: {moved[-1]} needs images of {least}x{least}, got {height}x{width}"
-            )
-
     def _check_generator(self, generator: StyleGenerator) -> None:
-        moved = [name for name in self._metrics if METRICS[name].needs_motion]
-        if moved and not isinstance(generator, AliasFreeGenerator):
-            raise ValueError(
-                f"QualityMeter: metrics: {moved[0]} needs an alias-free generator, whose input can be moved, got "
-                f"{type(generator).__name__}"
-            )
+        check_movable(generator, self._metrics)
         for name in ("resolution", "image_channels"):
             ours, theirs = getattr(generator, name), getattr(self.data, name)
             if ours != theirs:

@@ -53,7 +53,7 @@ class AliasFreePlan:
         >>> from stylelayers.models import AliasFreePlan
         >>> plan = AliasFreePlan.of("AliasFreePlan", 256)
         >>> [layer.sampling.rate for layer in plan.layers][::4]
-        [16, 64, 256, 256]
+        [16, 32, 128, 256]
     """
 
     resolution: tuple[int, int]

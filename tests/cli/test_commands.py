@@ -29,6 +29,7 @@ from tests.explore.tiny import tiny_alias_free, tiny_generator
 OFFICIAL = Path(__file__).parents[1] / "data" / "stylegan2_official_32.pkl"
 README = Path(__file__).parents[2] / "README.md"
 GUIDE = Path(__file__).parents[2] / "docs" / "using_a_generator.md"
+DATA_GUIDE = Path(__file__).parents[2] / "docs" / "data.md"
 SHORTER = {"project": "--steps=3", "interpolate": "--frames=2"}
 
 
@@ -47,6 +48,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_generator(tiny_alias_free(), tmp_path / "faces3.safetensors")
     (tmp_path / "official.pkl").write_bytes(OFFICIAL.read_bytes())
     Image.linear_gradient("L").save(tmp_path / "picture.png")
+    for name in ("images/cats/1.png", "images/dogs/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.radial_gradient("L").save(tmp_path / name)
     return tmp_path
 
 
@@ -63,7 +67,7 @@ def succeed(*arguments: str) -> str:
 def files(*but: str) -> dict[str, bytes]:
     """All files by their names, but for those that the fixture made."""
     made = {"picture.png", "generator.safetensors", "faces.safetensors", "faces3.safetensors", "official.pkl", *but}
-    found = (path for path in Path().rglob("*") if path.is_file() and path.parts[0] != "runs")
+    found = (path for path in Path().rglob("*") if path.is_file() and path.parts[0] not in ("runs", "images"))
     return {str(path): path.read_bytes() for path in found if str(path) not in made}
 
 
@@ -75,7 +79,12 @@ def lines(text: str) -> list[str]:
     return re.findall(r"^stylelayers (.+)$", text, re.MULTILINE)
 
 
-SOURCES = [GUIDE.read_text(), README.read_text(), *(module.EXAMPLES for module in commands.COMMANDS)]
+SOURCES = [
+    GUIDE.read_text(),
+    DATA_GUIDE.read_text(),
+    README.read_text(),
+    *(module.EXAMPLES for module in commands.COMMANDS),
+]
 ELSEWHERE = ("demo", "metrics")  # run in tests/demo, which end the server, and in `test_metrics.py`, which has data
 EXAMPLES = sorted({line for text in SOURCES for line in lines(text) if line.split()[0] not in ELSEWHERE})
 
@@ -88,7 +97,7 @@ def test_examples_run_and_give_the_same_bytes_again(example: str) -> None:
     for path in files():
         Path(path).unlink()
     assert [succeed(*arguments, *shorter), files()] == outputs
-    assert files() or arguments[0] == "info"
+    assert files() or arguments[0] in ("info", "inspect")
     assert not any(path.endswith(".part") for path in files())
 
 
@@ -101,8 +110,9 @@ def test_help_ends_with_the_examples(module: ModuleType) -> None:
     assert f"  {name(module)} " in succeed("--help")
 
 
-def test_the_guide_tells_of_every_command() -> None:
-    assert {line.split()[0] for line in lines(GUIDE.read_text())} >= {name(module) for module in commands.COMMANDS}
+def test_the_guides_tell_of_every_command() -> None:
+    told = lines(GUIDE.read_text()) + lines(DATA_GUIDE.read_text())
+    assert {line.split()[0] for line in told} >= {name(module) for module in commands.COMMANDS}
 
 
 def test_the_guides_python_runs() -> None:

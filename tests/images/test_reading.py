@@ -264,3 +264,12 @@ def test_arrays_and_images_in_memory_are_read_alike() -> None:
     expected = torch.from_numpy(RAMP).float()[None] * 2 - 1
     for image in (values, values.astype(np.int32), Image.fromarray(values).convert("I")):
         torch.testing.assert_close(ImageTransform(SIDE, 1)(image), expected, atol=LEVEL, rtol=0)
+
+
+def test_a_very_large_picture_is_refused_alike(tmp_path: Path) -> None:
+    Image.new("1", (14000, 14000)).save(tmp_path / "x.png")
+    told = r"x\.png.*Image size \(196000000 pixels\) exceeds limit of 178956970 pixels"
+    with pytest.raises(ValueError, match=told):
+        read_picture(tmp_path / "x.png", (8, 8), 1)
+    with pytest.raises(ValueError, match=told):
+        image_folder(tmp_path)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import train
 from stylelayers import AliasFreeGenerator, Discriminator
-from stylelayers.augment import AdaptiveAugment
+from stylelayers.augment import AdaptiveAugment, FadingBlur
 from stylelayers.checkpoints import load_generator, load_networks
 from stylelayers.training import GAN, LatestCheckpoint, StyleGAN2Loss
 from stylelayers.training.run.resuming import check_resumable
@@ -86,12 +86,13 @@ def test_the_blur_is_that_of_the_images_seen_before_the_iteration_and_of_reals_a
 ) -> None:
     seen: list[tuple[float, int]] = []
     model = gan(blur=2.0, options={"augment": AdaptiveAugment(p=0.5, interval=1)}, r1_interval=1)
-    blur = model.blur
-    assert blur is not None
-    forward = type(blur).forward
-    monkeypatch.setattr(
-        type(blur), "forward", lambda self, x: seen.append((float(self.sigma), len(x))) or forward(self, x)
-    )
+    forward = FadingBlur.forward
+
+    def noting(self: FadingBlur, images: Tensor) -> Tensor:
+        seen.append((float(self.sigma), len(images)))
+        return forward(self, images)
+
+    monkeypatch.setattr(FadingBlur, "forward", noting)
     fit(model, 3)
     per_iteration = [BATCH, 2 * BATCH, BATCH]  # the generator's step, both kinds of images, and R1
     assert seen == [(pytest.approx(2 * (1 - n / 6)), count) for n in range(3) for count in per_iteration]
@@ -152,7 +153,7 @@ def test_a_file_of_another_class_of_generators_is_named(tmp_path: Path) -> None:
         initialize(tiny_gan(labels=LABELS), tmp_path)
 
 
-@pytest.mark.parametrize(("key", "value"), [("margin", 2), ("first_cutoff", 1.5), ("output_scale", 0.5)])
+@pytest.mark.parametrize(("key", "value"), [("margin", 2), ("first_stopband", 4.0), ("output_scale", 0.5)])
 def test_a_resume_with_another_meaning_of_the_weights_is_refused(key: str, value: float, tmp_path: Path) -> None:
     fit(gan(), 1, LatestCheckpoint(tmp_path))
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"

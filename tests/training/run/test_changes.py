@@ -233,7 +233,7 @@ NETWORKS = {  # overrides, and what is told of them
     "channels": (("model.generator.channel_base=64",), REPEAT + r"model\.generator\.channel_base=32[ ,]"),
     "resolution": (("data.resolution=16",), REPEAT + r"data\.resolution=8, or"),
     "a rectangle": (("data.resolution=[8,16]",), REPEAT + r"data\.resolution=8, or"),
-    "labels": (("data.labels=none",), REPEAT + r"data\.labels=true \(data with 10 classes\), or"),
+    "labels": (("data.labels=none",), REPEAT + r"data\.labels=classes \(data with 10 classes\), or"),
     "activation": (
         ("model.generator.activation=relu",),
         f"activation=lrelu, .* here activation=relu{REPEAT}" + r"model\.generator\.activation=lrelu,",
