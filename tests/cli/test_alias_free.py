@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from stylelayers.checkpoints import load_generator, save_generator
 from stylelayers.cli import app as commands
+from stylelayers.cli import metrics
 from stylelayers.metrics import classifier
 from tests.cli.test_commands import ELSEWHERE, EXAMPLES, GUIDE, SHORTER, lines
 from tests.explore.tiny import tiny_alias_free
@@ -92,7 +93,8 @@ def test_what_such_generators_lack_is_one_line(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", sorted({
-    line for page in (GUIDE, QUALITY, PAGE) for line in lines(page.read_text()) if line.startswith("metrics ")
+    line for text in (GUIDE.read_text(), QUALITY.read_text(), metrics.EXAMPLES) for line in lines(text)
+    if line.startswith("metrics ")
 }))  # fmt: skip
 def test_metrics_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setenv("STYLELAYERS_CACHE", str(tmp_path / "cache"))
@@ -102,6 +104,7 @@ def test_metrics_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, li
     for folder in (Path("runs/RUN"), Path()):
         save_generator(generator, folder / "generator.safetensors")
         OmegaConf.save({"data": data}, folder / "config.yaml")
-    result = run(*shlex.split(line), "--samples=8")
+    arguments = shlex.split(line.replace("/path/to/images", "digits"), comments=True)
+    result = run(*arguments, "--samples=8")
     assert (result.exit_code, result.stderr) == (0, ""), result.stderr or result.exception
     assert ("eq_r" if "eq_r" in line else "fid") in result.stdout
