@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks import (
+    alias_free,
     calls,
     compat,
     filtered_lrelu,
@@ -202,3 +203,10 @@ def test_loading_is_timed_for_every_source(monkeypatch: pytest.MonkeyPatch, caps
     assert all(float(rate) > 0 for rate in rows["0"])
     assert float(rows["first start"][0]) >= 0
     assert float(rows["process and 4 workers"][0]) > 0
+
+
+def test_alias_free_generators_are_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--rounds=1", "--resolution=16", "--batch=1", "--channel-base=32", "--channel-max=4", "--w-dim=4")
+    rows = table(alias_free.main, monkeypatch, capsys, *options)
+    timed = {(row[0], row[1]) for row in rows if row[2].replace(".", "").isdigit() and float(row[2]) > 0}
+    assert timed == {(name, step) for name in "TR" for step in alias_free.STEPS}
