@@ -9,7 +9,7 @@ from typing import Any, cast, get_type_hints
 import torch
 from torch import Tensor
 
-from .._checks import check_choice, check_ints
+from .._checks import check_choice, check_ints, check_number
 from ..images.resizing import make_frame
 from .module import ON_ERROR, ImageDataModule, check_loader
 from .source import CLASSES, LABEL_KINDS, Labels, Source, label_kind
@@ -109,6 +109,7 @@ def check_options(caller: str, options: ImageOptions) -> ImageOptions:
     if options.max_images is not None:
         check_ints(caller, max_images=options.max_images)
     check_ints(caller, 0, subset_seed=options.subset_seed)
+    check_number(caller, most=2**63 - 1, subset_seed=options.subset_seed)
     check_choice(caller, "on_error", options.on_error, ON_ERROR)
     check_loader(caller, options.batch_size, options.num_workers)
     if options.balance_classes and labels != CLASSES:
