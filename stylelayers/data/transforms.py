@@ -104,16 +104,32 @@ def render(picture: Any, image_channels: int, frame: Frame | None) -> Image.Imag
         picture: path, open file, image, array or tensor.
         image_channels: 1 to 4.
         frame: resizes it; None keeps its size.
+
+    Raises:
+        ValueError: a tensor or array of another kind, or a picture that cannot be decoded.
     """
-    if isinstance(picture, Tensor):
-        picture = picture.movedim(0, -1).squeeze(-1).numpy()
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
+    if isinstance(picture, (Tensor, np.ndarray)):
+        picture = _as_image(picture)
     if isinstance(picture, Image.Image):
         image = convert_image(picture, image_channels)
     else:
         image = decode_picture(picture, image_channels, frame)
     return image if frame is None else frame.apply(image)
+
+
+def _as_image(pixels: Tensor | np.ndarray) -> Image.Image:
+    came = f"{pixels.dtype} {tuple(pixels.shape)}"
+    if isinstance(pixels, Tensor):
+        if pixels.dtype != torch.uint8 or pixels.ndim != 3 or len(pixels) not in CHANNELS:
+            raise ValueError(
+                f"tensors must be torch.uint8 (1 to 4, H, W), got {came}; a data set of floats in [-1, 1] needs no "
+                "transform: it goes into ImageDataModule as it is"
+            )
+        pixels = pixels.movedim(0, -1).squeeze(-1).numpy()
+    try:
+        return Image.fromarray(pixels)
+    except TypeError:
+        raise ValueError(f"arrays must be of grey (H, W), RGB or RGBA bytes (H, W, 3 or 4), got {came}") from None
 
 
 def check_channels(caller: str, image_channels: int) -> int:

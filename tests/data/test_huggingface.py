@@ -16,14 +16,13 @@ import pytest
 import torch
 from PIL import Image
 
-import train
 from stylelayers import Generator
 from stylelayers.checkpoints import save_generator
 from stylelayers.data import huggingface_dataset, image_folder
 from stylelayers.data.huggingface_columns import Columns, read_vectors
 from stylelayers.metrics import data_for
 from tests.data.shards import numbered_png, write_images, write_parquet, write_tars
-from tests.training.tiny import BATCH, tiny_config
+from tests.training.tiny import assert_resumes_exactly
 
 COUNT = 9
 pytestmark = pytest.mark.usefixtures("hub_is_off")
@@ -325,16 +324,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(parquet: Path, tmp_p
         "data=huggingface", f"data.name={parquet}", "data.label_column=word", "data.labels=classes",
         "data.horizontal_flip=true", "data.num_workers=1",
     ]  # fmt: skip
-
-    def part(folder: str, iterations: int, *more: str) -> dict[str, Any]:
-        output = tmp_path / folder
-        train.train(tiny_config(output, *given, f"callbacks.stop.max_images={iterations * BATCH}", *more))
-        return torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]  # type: ignore[no-any-return]
-
-    whole = part("whole", 5)
-    part("parts", 2)
-    parts = part("parts", 5, "resume=auto")
-    assert [name for name, value in whole.items() if not torch.equal(value, parts[name])] == []
+    assert_resumes_exactly(tmp_path, *given)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-import train
 from stylelayers.images.writing import encode_png
 from tests.data.pictures import noise_jpeg
-from tests.training.tiny import BATCH, tiny_config
+from tests.training.tiny import assert_resumes_exactly
 
 COUNT = 10
 
@@ -69,13 +67,4 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
     make: Callable[[Path], list[str]], workers: int, tmp_path: Path
 ) -> None:
     given = [*make(tmp_path), "data.labels=classes", "data.horizontal_flip=true", f"data.num_workers={workers}"]
-
-    def part(name: str, iterations: int, *more: str) -> dict[str, Any]:
-        output = tmp_path / name
-        train.train(tiny_config(output, *given, f"callbacks.stop.max_images={iterations * BATCH}", *more))
-        return torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]  # type: ignore[no-any-return]
-
-    whole = part("whole", 5)
-    part("parts", 2)
-    parts = part("parts", 5, "resume=auto")
-    assert [name for name, value in whole.items() if not torch.equal(value, parts[name])] == []
+    assert_resumes_exactly(tmp_path, *given)

@@ -94,6 +94,21 @@ def image_files(folder: Path, count: int = 6) -> Path:
     return folder
 
 
+def trained_weights(output: Path, iterations: int, *overrides: str) -> dict[str, torch.Tensor]:
+    """The state of a run of `TINY` and `overrides` after so many iterations."""
+    train.train(tiny_config(output, f"callbacks.stop.max_images={iterations * BATCH}", *overrides))
+    weights: dict[str, torch.Tensor] = torch.load(output / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return weights
+
+
+def assert_resumes_exactly(folder: Path, *overrides: str) -> None:
+    """Five iterations at once have the weights of two and, resumed, three more, bit for bit."""
+    whole = trained_weights(folder / "whole", 5, *overrides)
+    trained_weights(folder / "parts", 2, *overrides)
+    parts = trained_weights(folder / "parts", 5, *overrides, "resume=auto")
+    assert [name for name, value in whole.items() if not torch.equal(value, parts[name])] == []
+
+
 def tiny_gan(*, labels: int = 0, optimizer: Any = None, augment: nn.Module | None = None, **loss: Any) -> GAN:
     """A GAN of 8x8 grey images; `loss` are arguments of the objective."""
     generator = Generator(8, z_dim=4, w_dim=4, num_labels=labels, image_channels=1, channel_base=32, mapping_layers=2)
