@@ -23,7 +23,10 @@ def metrics(
     features: Annotated[str, typer.Option(help="Feature space: inception, classifier, digits, random.")] = "auto",
     metrics: Annotated[
         str | None,
-        typer.Option(help="Some of fid,kid,precision_recall,perceptual_path_length,recognised,eq_t,eq_t_frac,eq_r."),
+        typer.Option(
+            help="Some of fid,kid,precision_recall,density_coverage,perceptual_path_length,recognised,eq_t,eq_t_frac,"
+            "eq_r."
+        ),
     ] = None,
     samples: Annotated[
         int | None,

@@ -5,7 +5,7 @@ from .._extras import needs_extra
 
 with needs_extra(__name__, "train"):
     from .classifier import SmallClassifier, train_classifier
-    from .distances import frechet_distance, kernel_distance, precision_recall
+    from .distances import density_coverage, frechet_distance, kernel_distance, precision_recall
     from .equivariance import eq_r, eq_t, eq_t_frac
     from .feature_space import FEATURES, RESIZE_FILTERS, FeatureSpace, classifier_of_digits, feature_space
     from .meter import QualityMeter
@@ -31,6 +31,7 @@ __all__ = [
     "cache_folder",
     "classifier_of_digits",
     "data_for",
+    "density_coverage",
     "eq_r",
     "eq_t",
     "eq_t_frac",

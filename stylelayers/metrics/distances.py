@@ -9,6 +9,7 @@ from .._random_state import preserve_random_state
 
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000
 NEIGHBOURS = 3
+DENSITY_NEIGHBOURS = 5
 _ROWS = 512  # of a distance matrix at a time
 
 
@@ -59,19 +60,49 @@ def precision_recall(real: Tensor, fake: Tensor, *, neighbours: int = NEIGHBOURS
     Raises:
         ValueError: no more images than neighbours.
     """
-    if min(len(real), len(fake)) <= neighbours:
-        raise ValueError(
-            f"precision_recall: needs more than {neighbours} real and generated images, got {len(real)} and {len(fake)}"
-        )
+    _check_counts("precision_recall", real, fake, neighbours)
     real, fake = real.double(), fake.double()
     return _share_in_manifold(fake, real, neighbours), _share_in_manifold(real, fake, neighbours)
 
 
+def density_coverage(real: Tensor, fake: Tensor, *, neighbours: int = DENSITY_NEIGHBOURS) -> tuple[float, float]:
+    """How many balls of real images hold a generated one, and the share of the balls that hold any (arXiv:2002.09797).
+
+    The balls are those of the real images alone, as in :func:`precision_recall`, so that a single generated image far
+    from the others enlarges nothing. Density is the number of balls that a generated image lies in, over `neighbours`:
+    it is 1 on average for images of the real distribution, and can be larger. Equations 3 and 4.
+
+    Raises:
+        ValueError: no more images than neighbours.
+    """
+    _check_counts("density_coverage", real, fake, neighbours)
+    real, fake = real.double(), fake.double()
+    radii = _radii(real, neighbours)
+    memberships, covered = 0, torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    for part in fake.split(_ROWS):
+        within = _distances(part, real) <= radii
+        memberships += int(within.sum())
+        covered |= within.any(0)
+    return memberships / (neighbours * len(fake)), float(covered.double().mean())
+
+
+def _check_counts(caller: str, real: Tensor, fake: Tensor, neighbours: int) -> None:
+    if min(len(real), len(fake)) <= neighbours:
+        raise ValueError(
+            f"{caller}: needs more than {neighbours} real and generated images, got {len(real)} and {len(fake)}"
+        )
+
+
 def _share_in_manifold(points: Tensor, others: Tensor, neighbours: int) -> float:
     """Share of `points` in the manifold of `others`."""
-    radii = torch.cat([_distances(part, others).kthvalue(neighbours + 1).values for part in others.split(_ROWS)])
+    radii = _radii(others, neighbours)
     within = [(_distances(part, others) <= radii).any(1) for part in points.split(_ROWS)]
     return float(torch.cat(within).double().mean())
+
+
+def _radii(points: Tensor, neighbours: int) -> Tensor:
+    """The distance of each point to its `neighbours`-th nearest other point."""
+    return torch.cat([_distances(part, points).kthvalue(neighbours + 1).values for part in points.split(_ROWS)])
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:

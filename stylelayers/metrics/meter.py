@@ -17,7 +17,7 @@ from .._random_state import preserve_random_state
 from ..checkpoints import load_generator
 from ..data import ImageDataModule
 from ..models import StyleGenerator
-from .distances import frechet_distance, kernel_distance, kid_subset_size, precision_recall
+from .distances import density_coverage, frechet_distance, kernel_distance, kid_subset_size, precision_recall
 from .draws import check_labels, draw_latents, remarks
 from .equivariance_metrics import check_movable, check_settings, measure_equivariance
 from .feature_space import RESIZE_FILTERS, FeatureSpace, automatic_features, feature_space
@@ -40,9 +40,9 @@ class QualityMeter:
         data: real images of the generators' size and channels.
         features: the feature space, see :func:`feature_space`. ``"auto"`` is ``"digits"`` for scikit-learn's digits
             and ``"inception"`` for other data, or ``"random"``, with a warning, if Inception is not available.
-        metrics: some of ``fid``, ``kid``, ``precision_recall``, ``perceptual_path_length``, in the feature space of a
-            classifier ``recognised``, and of alias-free generators ``eq_t``, ``eq_t_frac``, ``eq_r``; None for the
-            first three and ``recognised``.
+        metrics: some of ``fid``, ``kid``, ``precision_recall``, ``density_coverage``, ``perceptual_path_length``, in
+            the feature space of a classifier ``recognised``, and of alias-free generators ``eq_t``, ``eq_t_frac``,
+            ``eq_r``; None for the first four and ``recognised``.
         samples: number of generated images; None for as many as there are real ones, at most 10,000.
         max_real: largest number of real images.
         truncation_psi: of the styles.
@@ -156,6 +156,8 @@ class QualityMeter:
                 del numbers["kid_deviation"]  # all subsets are the same
         if "precision_recall" in self._metrics:
             numbers["precision"], numbers["recall"] = precision_recall(real, fake)
+        if "density_coverage" in self._metrics:
+            numbers["density"], numbers["coverage"] = density_coverage(real, fake)
         return numbers
 
     def _compute_recognition(self, fake: Tensor, labels: Tensor | None, generator: StyleGenerator) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .distances import NEIGHBOURS
+from .distances import DENSITY_NEIGHBOURS, NEIGHBOURS
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ METRICS: dict[str, Metric] = {
     "fid": Metric({"fid": "min"}, min_images=2),
     "kid": Metric({"kid": "min", "kid_deviation": None}, min_images=2),
     "precision_recall": Metric({"precision": "max", "recall": "max"}, min_images=NEIGHBOURS + 1),
+    "density_coverage": Metric({"density": "max", "coverage": "max"}, min_images=DENSITY_NEIGHBOURS + 1),
     "perceptual_path_length": Metric({"ppl": "min"}, min_images=3, is_default=False),
     "recognised": Metric(
         {"recognised": "max", "asked_recognised": "max", "smallest_class": "max"}, min_images=1, needs_classifier=True

@@ -24,6 +24,8 @@ class QualityReport:
         kid, kid_deviation: kernel distance, and its standard deviation over subsets unless all are the same; 0 is best.
         kid_subset_size: images of each set in a subset.
         precision, recall: shares of the other set's manifold; 1 is best.
+        density, coverage: real images' neighbourhoods per generated image, and the share of these that hold
+            one; 1 is best.
         ppl: perceptual path length in W; low is smooth.
         eq_t, eq_t_frac, eq_r: equivariance under shifts by whole pixels, by fractions of pixels and under turns, in dB;
             high is exact.
@@ -48,6 +50,8 @@ class QualityReport:
     kid_subset_size: int | None = None
     precision: float | None = None
     recall: float | None = None
+    density: float | None = None
+    coverage: float | None = None
     ppl: float | None = None
     similarity: str | None = None
     recognised: float | None = None

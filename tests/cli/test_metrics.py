@@ -58,7 +58,7 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, example: 
     monkeypatch.chdir(tmp_path)
     run_of(tmp_path / "runs" / "RUN")
     save_generator(tiny(labels=10), tmp_path / "generator.safetensors")
-    result = run(*shlex.split(example)[2:], "--samples=4")
+    result = run(*shlex.split(example)[2:], "--samples=6")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "fid" in result.stdout
 
@@ -128,12 +128,12 @@ def test_any_pictures_are_measured_without_a_download(tmp_path: Path, monkeypatc
     assert aloud.stderr.startswith("stylelayers: warning: features=auto: ") and aloud.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 5])
 def test_too_few_real_images_are_told_in_one_line(tmp_path: Path, count: int) -> None:
     save_generator(tiny(), tmp_path / "a.safetensors")
     result = run(str(tmp_path / "a.safetensors"), f"--data={image_files(tmp_path / 'images', count)}")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert f"data must hold at least 4 images, got {count}; images needed: fid 2, kid 2, prec" in result.stderr
+    assert f"data must hold at least 6 images, got {count}; images needed: fid 2, kid 2, prec" in result.stderr
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

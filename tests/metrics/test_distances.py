@@ -9,7 +9,7 @@ from scipy.linalg import sqrtm
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from stylelayers.metrics import distances, frechet_distance, kernel_distance, precision_recall
+from stylelayers.metrics import density_coverage, distances, frechet_distance, kernel_distance, precision_recall
 
 
 def features(count: int, *, shift: float = 0.0, seed: int = 0, dim: int = 6) -> Tensor:
@@ -63,6 +63,19 @@ def test_precision_and_recall_are_those_of_scikit_learns_neighbours(neighbours: 
     assert 0 < precision < 1 > recall > 0
 
 
+@pytest.mark.parametrize("neighbours", [1, 5])
+def test_density_and_coverage_are_those_of_scikit_learns_neighbours(neighbours: int) -> None:
+    real, fake = features(700), features(300, seed=1, shift=0.7)
+    a, b = real.double().numpy(), fake.double().numpy()
+    radii = NearestNeighbors(n_neighbors=neighbours + 1, algorithm="kd_tree").fit(a).kneighbors(a)[0][:, -1]
+    tree = NearestNeighbors(algorithm="kd_tree").fit(b)
+    held = [len(tree.radius_neighbors(a[i : i + 1], radius=radii[i])[0][0]) for i in range(len(a))]
+    density, coverage = density_coverage(real, fake, neighbours=neighbours)
+    assert density == pytest.approx(sum(held) / (neighbours * len(b)))
+    assert coverage == pytest.approx(sum(count > 0 for count in held) / len(a))
+    assert 0 < coverage < 1
+
+
 # What they notice --------------------------------------------------------------------------------------------------
 
 
@@ -97,6 +110,18 @@ def test_dropped_modes_show_in_recall_and_bad_images_in_precision() -> None:
     assert with_bad[1] == pytest.approx(all_modes[1])
 
 
+def test_dropped_modes_show_in_coverage_and_one_odd_image_enlarges_nothing() -> None:
+    centres = torch.eye(6)[:4] * 50
+    real = torch.cat([centre + features(100, seed=seed) for seed, centre in enumerate(centres)])
+    fake = torch.cat([centre + features(100, seed=10 + seed) for seed, centre in enumerate(centres)])
+    density, coverage = density_coverage(real, fake)
+    assert density == pytest.approx(1.0, abs=0.2) and coverage > 0.9
+    assert density_coverage(real, fake[:200])[1] == pytest.approx(coverage / 2, abs=0.05)
+    spread = torch.cat([fake[:200], features(10, seed=3) * 1000])  # far from all, and from each other
+    assert density_coverage(real, spread)[1] == density_coverage(real, fake[:200])[1]
+    assert precision_recall(real, spread)[1] > precision_recall(real, fake[:200])[1]
+
+
 def test_random_states_are_left_alone_and_seeds_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distances, "KID_SUBSET_SIZE", 50)
     real, fake = features(120), features(110, seed=1)
@@ -109,3 +134,5 @@ def test_random_states_are_left_alone_and_seeds_are_heard(monkeypatch: pytest.Mo
 def test_too_few_images_have_no_neighbours() -> None:
     with pytest.raises(ValueError, match="more than 3 real and generated images, got 9 and 3"):
         precision_recall(features(9), features(3))
+    with pytest.raises(ValueError, match=r"density_coverage: needs more than 5 .* images, got 5 and 9"):
+        density_coverage(features(5), features(9))

@@ -308,11 +308,11 @@ def test_equivariance_is_measured_of_alias_free_generators_alone_and_without_fea
         ({"metrics": ["recognised"]}, "recognised needs the features of a classifier, got Means"),
         (
             {"samples": 3},
-            "samples must be an int of at least 4, got 3; images needed: fid 2, kid 2, precision_recall 4",
+            "samples must be an int of at least 6, got 3; images needed: fid 2, kid 2, precision_recall 4",
         ),
         ({"samples": True, "metrics": ["recognised"]}, "samples must be an int of at least 1, got True"),
         ({"samples": 1, "metrics": ["fid"]}, "samples must be an int of at least 2, got 1"),
-        ({"max_real": 0}, "max_real must be an int of at least 4, got 0"),
+        ({"max_real": 0}, "max_real must be an int of at least 6, got 0"),
         ({"batch_size": 0}, "batch_size must be an int of at least 1, got 0"),
         ({"metrics": ["fid", "eq_t"]}, "eq_t needs an alias-free generator, whose input can be moved, got Generator$"),
         ({"metrics": ["eq_t"], "truncation_psi": 0.7}, "truncation_psi must be 1 for eq_t, got 0.7"),
@@ -333,7 +333,10 @@ def test_settings_that_cannot_be(options: dict[str, Any], message: str, generato
 
 @pytest.mark.parametrize(
     ("metrics", "least"),
-    [(None, 4), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["perceptual_path_length"], 3)],
+    [
+        *((None, 6), (["fid"], 2), (["kid"], 2), (["precision_recall"], 4), (["density_coverage"], 6)),
+        (["perceptual_path_length"], 3),
+    ],
 )
 def test_the_least_number_of_images_of_each_metric(
     metrics: list[str] | None, least: int, generator: StyleGenerator
