@@ -19,6 +19,7 @@ with needs_extra(__name__, "cli"):
     from typer.core import TyperGroup
 
     from . import (
+        average,
         convert,
         demo,
         directions,
@@ -34,7 +35,21 @@ with needs_extra(__name__, "cli"):
     )
     from .support import as_one_line
 
-COMMANDS = (generate, interpolate, mix, project, directions, metrics, demo, info, convert, export, inspect, prepare)
+COMMANDS = (
+    generate,
+    interpolate,
+    mix,
+    project,
+    directions,
+    average,
+    metrics,
+    demo,
+    info,
+    convert,
+    export,
+    inspect,
+    prepare,
+)
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1
 

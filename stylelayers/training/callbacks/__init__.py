@@ -1,5 +1,6 @@
 """Callbacks: checks, pictures, files, quality, limits, schedules, speed, progress, warnings and signals."""
 
+from .averages import PostHocAverages
 from .checkpoint import LatestCheckpoint
 from .data_summary import DataSummary
 from .generator_file import GeneratorFile
@@ -17,6 +18,7 @@ __all__ = [
     "Health",
     "ImageGrid",
     "LatestCheckpoint",
+    "PostHocAverages",
     "QualityMetrics",
     "Schedules",
     "StopAfterImages",

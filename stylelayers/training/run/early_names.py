@@ -37,6 +37,7 @@ _ADDED_TO_DATA = {  # keys that early runs lack, with what they did
     "verify": "header",
 }
 _ADDED_TO_MODEL = {"model.blur_sigma": 0.0, "model.blur_images": 200_000}
+_ADDED_TO_CALLBACKS = {"every_images": None, "widths": [0.05, 0.1]}
 
 _OPTIONS = {"data=image_folder": "data=folder"}
 
@@ -53,7 +54,15 @@ def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
         named = {f"data.{key}": value for key, value in _ADDED_TO_DATA.items()} | named
     exact = {key.replace("r1_gamma", "r1_form"): "exact" for key in named if key.endswith("loss.r1_gamma")}
     sharp = _ADDED_TO_MODEL if "model.average_half_life" in named else {}
-    return exact | sharp | named  # before there was a choice, R1 was exact
+    return exact | sharp | _without_snapshots(named) | named  # before there was a choice, R1 was exact
+
+
+def _without_snapshots(named: Mapping[str, Any]) -> dict[str, Any]:
+    """The callback ``averages``, off, of a run that wrote a generator file and had no such callback."""
+    if "callbacks.generator.folder" not in named or "callbacks.averages._target_" in named:
+        return {}
+    added = {"_target_": "stylelayers.training.PostHocAverages", "folder": named["callbacks.generator.folder"]}
+    return {f"callbacks.averages.{key}": value for key, value in {**added, **_ADDED_TO_CALLBACKS}.items()}
 
 
 def _with_value_of_today(key: str, value: Any) -> Any:
