@@ -1,0 +1,128 @@
+"""Train the default digits with one change each, at equal images, and print what each change does to variety.
+
+    python -m benchmarks.variety runs/variety --images 40000 --seeds 0,1,2 [--only default,batch32]
+
+A change is a list of settings in CHANGES. All runs have the default's schedule of the learning rate and its average,
+shortened to --images. A run that is finished is not trained again, so that the command can be stopped and repeated.
+Columns are means over the seeds of the numbers of QualityMeter, in the features of digits, with 1,797 images; spread is
+the standard deviation of the features within a class over that of the real digits (1 is equal, below it images of a
+class look alike).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean
+
+import torch
+from torch import Tensor
+
+from benchmarks.timing import machine
+from stylelayers.checkpoints import load_generator
+from stylelayers.data import digits
+from stylelayers.metrics import QualityMeter, classifier_of_digits
+
+CHANGES: dict[str, list[str]] = {
+    "default": [],
+    "batch 32": ["data.batch_size=32"],
+    "ADA": ["augment=ada"],
+    "DiffAugment": ["augment=diffaugment"],
+    "R1 0.05": ["preset.r1_gamma=0.05"],
+    "R1 1": ["preset.r1_gamma=1"],
+    "mapping of 4 layers": ["preset.mapping_layers=4"],
+    "mapping of 8 layers": ["preset.mapping_layers=8"],
+    "label mapping of 1 layer": ["preset.label_layers=1"],
+    "path length": ["preset.path_length_weight=2"],
+    "style mixing": ["preset.style_mixing=0.9"],
+    "R3GAN": ["loss=r3gan", "loss.r1_interval=16", "loss.r1_gamma=0.05", "loss.r2_gamma=0.05"],
+    "rate 0.0015": ["preset.lr=0.0015"],
+    "no labels": ["data.labels=none"],
+}
+RESOLUTION, CLASSES, SAMPLES = 32, 10, 1797
+NUMBERS = ("fid", "precision", "recall", "density", "coverage", "recognised", "asked_recognised", "smallest_class")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of the runs")
+    parser.add_argument("--images", type=int, default=40_000, help="per run")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--only", help="names of changes, with commas between")
+    options = parser.parse_args()
+    names = options.only.split(",") if options.only else list(CHANGES)
+    if unknown := set(names) - CHANGES.keys():
+        parser.error(f"--only: expected some of {', '.join(CHANGES)}, got {', '.join(sorted(unknown))}")
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    print(machine())
+    print(f"{options.images:,} images, seeds {options.seeds}\n")
+    print("| change | " + " | ".join((*NUMBERS, "spread")) + " |\n" + "|---" * (len(NUMBERS) + 2) + "|")
+    for name in names:
+        runs = [train(options.folder, name, CHANGES[name], options.images, seed) for seed in seeds]
+        print(row(name, map(measure, runs)), flush=True)
+
+
+def train(folder: Path, name: str, change: Sequence[str], images: int, seed: int) -> Path:
+    """Train one run, unless its generator is there; the folder of the run."""
+    run = folder / f"{name.replace(' ', '_')}-{images}-{seed}"
+    if not (run / "generator.safetensors").is_file():
+        settings = [
+            *("trainer.max_time=null", f"callbacks.stop.max_images={images}", f"seed={seed}"),
+            f"preset.lr_schedule=[[{images * 2 // 5},1.0],[{images},0.1]]",
+            f"preset.average_half_life={images // 10}",
+            *("callbacks.checkpoint.keep=1", "callbacks.checkpoint.every_minutes=60", "resume=auto"),
+        ]
+        command = [sys.executable, "train.py", f"hydra.run.dir={run}", *settings, *change]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return run
+
+
+@torch.no_grad()
+def measure(run: Path) -> dict[str, float]:
+    """The numbers of a run's generator, and the spread within its classes."""
+    generator = load_generator(run)
+    numbers = QualityMeter(digits(resolution=RESOLUTION), features="digits")(generator).numbers()
+    if generator.num_labels:
+        labels = torch.arange(SAMPLES) % CLASSES
+        z = torch.randn(SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
+        images = torch.cat([generator(*part) for part in zip(z.split(100), labels.split(100), strict=True)])
+        numbers["spread"] = spread(images, labels)
+    return numbers
+
+
+def spread(images: Tensor, labels: Tensor) -> float:
+    """Standard deviation of the features within a class over that of real digits, the mean over classes."""
+    data = digits(resolution=RESOLUTION)
+    data.setup("fit")
+    real = list(data.dataset)
+    body = classifier_of_digits(RESOLUTION).body
+    ours, theirs = (
+        [deviation(features[of_class == number]) for number in range(CLASSES)]
+        for features, of_class in (
+            (body(images), labels),
+            (body(torch.stack([image for image, _ in real])), torch.tensor([int(label) for _, label in real])),
+        )
+    )
+    return mean(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def deviation(features: Tensor) -> float:
+    return float((features - features.mean(0)).square().sum(1).mean().sqrt())
+
+
+def row(name: str, measured: Iterable[dict[str, float]]) -> str:
+    """A line of the table: means, and the smallest and largest of several."""
+    reports = list(measured)
+    cells = []
+    for number in (*NUMBERS, "spread"):
+        values = [report[number] for report in reports if number in report]
+        ends = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
+        cells.append(f"{mean(values):.3g}{ends}" if values else "")
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
