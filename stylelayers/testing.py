@@ -25,7 +25,20 @@ _HINT = " (once_differentiable, detach, or values kept on ctx that forward compu
 
 
 class DerivativeError(AssertionError):
-    """Failures that :func:`check_double_backward` found, as the sentences `failures`."""
+    """Failures that :func:`check_double_backward` found.
+
+    Args:
+        name: of the function or module.
+        failures: one sentence each.
+
+    Attributes:
+        failures: the sentences, as a tuple.
+
+    Example:
+        >>> from stylelayers.testing import DerivativeError
+        >>> DerivativeError("MyLayer", ["wrong second order: ..."]).failures
+        ('wrong second order: ...',)
+    """
 
     def __init__(self, name: str, failures: Sequence[str]) -> None:
         self.failures = tuple(failures)
@@ -52,7 +65,7 @@ def check_double_backward(
         autocast: check under ``torch.autocast`` too.
         func: check ``torch.func.grad`` and ``vmap`` too.
         eps: step of the finite differences.
-        atol, rtol: tolerances in float64.
+        atol, rtol: absolute and relative tolerance in float64.
 
     Raises:
         DerivativeError: with everything that fails.

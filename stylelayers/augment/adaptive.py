@@ -19,7 +19,8 @@ class AdaptiveAugment(nn.Module):
     evaluation mode images are unchanged.
 
     Args:
-        pipeline: called as ``pipeline(images, p)``; None is :class:`AugmentPipeline` with the paper's operations.
+        pipeline: a module, called as ``pipeline(images, p)``; None is :class:`AugmentPipeline` with the paper's
+            operations.
         p: initial probability, in [0, 1].
         target: of the mean sign, in [-1, 1]; None keeps `p` fixed.
         interval: calls of :meth:`update` (one per iteration) between adjustments, at least 1.

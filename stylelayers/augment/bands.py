@@ -22,7 +22,7 @@ MARGIN = sum(len(HALF_BAND) // 2 * spread for spread in SPREADS)
 
 
 def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
-    """Scale frequency bands of each image along both axes.
+    """Scale frequency bands of each image along both axes (arXiv:2006.06676, appendix B).
 
     Args:
         images: ``(N, C, H, W)``.
@@ -31,6 +31,9 @@ def amplify_bands(images: Tensor, gains: Tensor, *, padding_mode: str = "reflect
             only. They get no gradient.
         padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
         fill: value of ``"constant"`` padding.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, or an unknown mode.

@@ -17,7 +17,7 @@ LENGTH = 3  # standard deviations on each side
 
 
 class FadingBlur(nn.Module):
-    r"""Blur images by a Gaussian whose standard deviation falls to 0 as training goes on.
+    r"""Blur images by a Gaussian whose standard deviation falls to 0 as training goes on (arXiv:2106.12423).
 
     After `n` images :math:`\sigma = sigma \cdot \max(0, 1 - n / images)`; the filter has
     :math:`\lfloor 3 \sigma \rfloor` pixels on each side of its middle. Call :meth:`fade` before each iteration: a

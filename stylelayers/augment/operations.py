@@ -12,22 +12,50 @@ from ._pixels import change_colors, check_padding, check_per_sample, take_pixels
 
 
 def adjust_brightness(images: Tensor, offset: Tensor) -> Tensor:
-    """Add `offset` ``(N,)`` to each image's colours.
+    """Add a number to the colours of each image.
+
+    One of the colour operations of arXiv:2006.10738, section 3.
+
+    Args:
+        images: ``(N, C, H, W)`` of 1 to 4 channels; an alpha channel, the last of 2 or 4, does not change.
+        offset: ``(N,)``, in units of the images.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, or images of more than 4 channels.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import adjust_brightness
+        >>> adjust_brightness(torch.zeros(1, 3, 4, 4), torch.tensor([0.5])).mean()
+        tensor(0.5000)
     """
     check_per_sample("adjust_brightness", "offset", offset, images)
     return change_colors("adjust_brightness", images, lambda colors: colors + _per_image(offset, images))
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale each colour's distance from its grey, the mean of its channels, by `factor` ``(N,)``.
+    """Scale each colour's distance from its grey, the mean of its channels.
 
-    Grey images stay as they are.
+    Grey images stay as they are. One of the colour operations of arXiv:2006.10738, section 3.
+
+    Args:
+        images: ``(N, C, H, W)`` of 1 to 4 channels; an alpha channel, the last of 2 or 4, does not change.
+        factor: ``(N,)``; 1 leaves an image as it is, 0 makes it grey.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, or images of more than 4 channels.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import adjust_saturation
+        >>> adjust_saturation(torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1), torch.tensor([0.5])).flatten()
+        tensor([-0.5000,  0.0000,  0.5000])
     """
 
     def change(colors: Tensor) -> Tensor:
@@ -40,10 +68,25 @@ def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Scale the distance of each image's colours from their mean over all pixels by `factor` ``(N,)``.
+    """Scale the distance of each image's colours from their mean over all pixels and colour channels.
+
+    One of the colour operations of arXiv:2006.10738, section 3.
+
+    Args:
+        images: ``(N, C, H, W)`` of 1 to 4 channels; an alpha channel, the last of 2 or 4, does not change.
+        factor: ``(N,)``; 1 leaves an image as it is, 0 makes it flat.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, or images of more than 4 channels.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import adjust_contrast
+        >>> adjust_contrast(torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2), torch.tensor([0.5])).flatten()
+        tensor([-0.5000,  0.5000])
     """
 
     def change(colors: Tensor) -> Tensor:
@@ -54,10 +97,25 @@ def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
-    """Map each colour ``(r, g, b, 1)`` by `matrix` ``(N, 4, 4)``; grey becomes the mean of the three channels.
+    """Map each colour ``(r, g, b, 1)`` by a matrix; grey becomes the mean of the three channels.
+
+    One of the colour operations of arXiv:2006.06676, appendix B.
+
+    Args:
+        images: ``(N, C, H, W)`` of 1 to 4 channels; an alpha channel, the last of 2 or 4, does not change.
+        matrix: ``(N, 4, 4)``, whose last row is ignored.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, or images of more than 4 channels.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import color_transform
+        >>> color_transform(torch.ones(1, 3, 4, 4), -torch.eye(4)[None]).mean()
+        tensor(-1.)
     """
 
     def change(colors: Tensor) -> Tensor:
@@ -75,13 +133,16 @@ def color_transform(images: Tensor, matrix: Tensor) -> Tensor:
 
 
 def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "reflect", fill: float = 0.0) -> Tensor:
-    """Shift each image by whole pixels.
+    """Shift each image by whole pixels (arXiv:2006.10738, section 3; arXiv:2006.06676, appendix B).
 
     Args:
         images: ``(N, C, H, W)``.
         shift: ``(N, 2)`` integers, pixels down and right.
         padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
         fill: value of ``"constant"`` padding.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, a fractional shift, or an unknown mode.
@@ -103,7 +164,7 @@ def translate_pixels(images: Tensor, shift: Tensor, *, padding_mode: str = "refl
 
 
 def flip_and_turn(images: Tensor, flip: Tensor, turns: Tensor) -> Tensor:
-    """Mirror horizontally where `flip` is true, then rotate by quarter turns.
+    """Mirror horizontally where `flip` is true, then rotate by quarter turns (arXiv:2006.06676, appendix B).
 
     Args:
         images: ``(N, C, H, W)``.
@@ -111,8 +172,19 @@ def flip_and_turn(images: Tensor, flip: Tensor, turns: Tensor) -> Tensor:
         turns: ``(N,)`` integers, counterclockwise quarter turns, as of ``torch.rot90``. Images that are not square make
             half turns only: an odd number counts as the even one below.
 
+    Returns:
+        Images ``(N, C, H, W)``.
+
     Raises:
         ValueError: shapes that do not fit.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import flip_and_turn
+        >>> images = torch.arange(4.0).view(1, 1, 2, 2)
+        >>> flip_and_turn(images, torch.tensor([True]), torch.tensor([1]))
+        tensor([[[[0., 2.],
+                  [1., 3.]]]])
     """
     check_per_sample("flip_and_turn", "flip", flip, images)
     check_per_sample("flip_and_turn", "turns", turns, images)
@@ -127,7 +199,7 @@ def flip_and_turn(images: Tensor, flip: Tensor, turns: Tensor) -> Tensor:
 
 
 def cutout(images: Tensor, corner: Tensor, size: tuple[int, int], *, fill: float = 0.0) -> Tensor:
-    """Replace a rectangle of each image by `fill`.
+    """Replace a rectangle of each image by `fill` (arXiv:2006.10738, section 3).
 
     Args:
         images: ``(N, C, H, W)``.
@@ -135,8 +207,18 @@ def cutout(images: Tensor, corner: Tensor, size: tuple[int, int], *, fill: float
         size: height and width of the rectangle in pixels.
         fill: the value inside it.
 
+    Returns:
+        Images ``(N, C, H, W)``.
+
     Raises:
         ValueError: shapes that do not fit.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.augment import cutout
+        >>> cutout(torch.ones(1, 1, 2, 4), torch.tensor([[0, 2]]), (1, 2))
+        tensor([[[[1., 1., 0., 0.],
+                  [1., 1., 1., 1.]]]])
     """
     check_per_sample("cutout", "corner", corner, images, 2)
     rows, columns = _grid(images)

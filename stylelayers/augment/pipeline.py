@@ -31,6 +31,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "corrupt": ("noise", "cutout"),
     }
 )
+"""The operations of each group of :class:`AugmentPipeline` (arXiv:2006.06676, appendix B)."""
 STRENGTHS: Mapping[str, float] = MappingProxyType(
     {
         "translate": 0.125,  # largest shift, as a fraction of each side
@@ -47,6 +48,7 @@ STRENGTHS: Mapping[str, float] = MappingProxyType(
         "cutout": 0.5,  # size, as a fraction of each side
     }
 )
+"""Default strength of each operation; flips and quarter turns have none."""
 BAND_POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # fractions in natural images, low frequencies first
 
 

@@ -36,9 +36,10 @@ def affine_warp(
     fill: float = 0.0,
     kernel: Tensor | Sequence[float] = SYM6,
 ) -> Tensor:
-    r"""Warp images: position :math:`v` of the result shows position :math:`Mv` of `images`.
+    """Warp images: position :math:`v` of the result shows position :math:`Mv` of `images`.
 
-    Positions are ``(x, y, 1)`` in pixels from the image's centre, x to the right and y down.
+    As in arXiv:2006.06676, appendix B: at twice the resolution, between the filters of an orthogonal wavelet. Positions
+    are ``(x, y, 1)`` in pixels from the image's centre, x to the right and y down.
 
     Args:
         images: ``(N, C, H, W)``.
@@ -46,6 +47,9 @@ def affine_warp(
         padding_mode: ``"reflect"``, ``"replicate"``, ``"zeros"`` or ``"constant"``, which pads with `fill`.
         fill: value of ``"constant"`` padding.
         kernel: 1-D low-pass filter for doubling and halving the resolution.
+
+    Returns:
+        Images ``(N, C, H, W)``.
 
     Raises:
         ValueError: shapes that do not fit, an unknown mode, or a kernel of another rank.

@@ -37,7 +37,25 @@ class Layout:
 
 
 def arguments_of(network: StyleGenerator | Discriminator) -> dict[str, Any]:
-    """The arguments of the constructor, which are plain values, without device and dtype."""
+    """The arguments of the constructor, from which a network of the same kind can be built.
+
+    Args:
+        network: a generator or discriminator of this package, or of a subclass that keeps its parent's arguments.
+
+    Returns:
+        Argument → its value, a plain one; without `device` and `dtype`.
+
+    Raises:
+        ValueError: a network of another class.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import arguments_of
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> arguments_of(generator)["z_dim"]
+        4
+        >>> other = Generator(**arguments_of(generator))
+    """
     names = inspect.signature(_class_of(network)).parameters
     return {name: getattr(network, name) for name in names if name not in ("device", "dtype")}
 

@@ -20,6 +20,12 @@ class Conversion:
         kind: of `source`, in words.
         networks: names of the networks that were written.
         notes: what was not understood or not kept, in sentences.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from stylelayers.checkpoints import Conversion
+        >>> Conversion(Path("ours.safetensors"), "official pickle", ("generator",), ()).networks
+        ('generator',)
     """
 
     target: Path
@@ -35,8 +41,21 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> C
         source: anything that :func:`load_generator` reads.
         target: ``.safetensors`` for a generator file; ``.pt`` or ``.pth`` for a checkpoint of the PyTorch port.
 
+    Returns:
+        What was written, and what was not kept.
+
     Raises:
         ValueError: an unreadable source, networks that the format cannot hold, or another suffix.
+
+    Example:
+        >>> import tempfile
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import convert, save_generator
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ours = save_generator(generator, f"{folder}/ours.safetensors")
+        ...     convert(ours, f"{folder}/theirs.pt").networks
+        ('generator',)
     """
     target = Path(target)
     check_target(Path(source), target)

@@ -31,6 +31,13 @@ class Description:
         label_kind: ``"classes"`` or ``"vectors"``; empty without labels.
         summary: of the training, such as ``images_seen``.
         notes: what is not understood or would not be kept, in sentences.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from stylelayers.checkpoints import Description
+        >>> path, parameters = Path("generator.safetensors"), {"mapping": 10, "synthesis": 20, "generator": 30}
+        >>> Description(path, "generator file", 4, "", "Generator", {}, parameters).parameters["generator"]
+        30
     """
 
     path: Path
@@ -54,8 +61,20 @@ def describe(path: str | os.PathLike[str]) -> Description:
     Args:
         path: as for :func:`load_generator`.
 
+    Returns:
+        Kind, arguments, sizes and notes, in plain values.
+
     Raises:
         ValueError: no such file, or another kind of file.
+
+    Example:
+        >>> import tempfile
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import describe, save_generator
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     describe(save_generator(generator, f"{folder}/generator.safetensors")).arguments["w_dim"]
+        4
     """
     file = network_file(path, "describe")
     try:

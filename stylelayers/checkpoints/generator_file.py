@@ -25,6 +25,7 @@ from ._building import arguments_of, build_network, generator_class, network_nam
 from .networks import Networks
 
 GENERATOR_FILE = "generator.safetensors"
+"""Name of the averaged generator's file in a run's folder."""
 _FORMAT, _VERSION = "stylelayers.generator", 4
 _OBJECTS = ("arguments", "summary")
 _READABLE = tuple(str(version) for version in range(1, _VERSION + 1))
@@ -66,6 +67,19 @@ def save_generator(
 
     Returns:
         The path.
+
+    Raises:
+        ValueError: a network of another class.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import save_generator
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_generator(generator, f"{folder}/generator.safetensors", summary={"images_seen": 0}).name
+        'generator.safetensors'
     """
     metadata = {
         "format": _FORMAT,

@@ -29,16 +29,29 @@ _ZIP, _OLD_TORCH = b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 def load_generator(path: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> StyleGenerator:
     """Read a generator, in evaluation mode, from any supported file; nothing in the file is executed.
 
+    A warning names anything that images depend on and that the file lacks.
+
     Args:
-        path: a file of :func:`save_generator`, a run's folder (its averaged generator, or during the run
-            that of its last checkpoint), a checkpoint of ``train.py``, an official StyleGAN2 or StyleGAN3 pickle, or a
-            checkpoint of the PyTorch port.
+        path: a file of :func:`save_generator`, a run's folder (its averaged generator, or during the run that of its
+            last checkpoint), a checkpoint of ``train.py``, an official StyleGAN2 or StyleGAN3 pickle, or a checkpoint
+            of the PyTorch port.
         device: where its tensors go.
 
-    A warning names anything that images depend on and that the file lacks.
+    Returns:
+        A :class:`stylelayers.Generator` or :class:`stylelayers.AliasFreeGenerator`.
 
     Raises:
         ValueError: no such file, an unsupported kind, a newer format, or tensors that do not fit.
+
+    Example:
+        >>> import tempfile
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import load_generator, save_generator
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     same = load_generator(save_generator(generator, f"{folder}/generator.safetensors"))
+        >>> same.resolution
+        (8, 8)
     """
     found = load_networks(path, caller="load_generator")
     for sentence in found.substitutes:
@@ -47,7 +60,27 @@ def load_generator(path: str | os.PathLike[str], *, device: torch.device | str =
 
 
 def load_networks(path: str | os.PathLike[str], *, caller: str = "load_networks") -> Networks:
-    """Read the generator, the discriminator if there is one, and notes on the rest; see :func:`load_generator`."""
+    """Read the generator, the discriminator if there is one, and notes on the rest; nothing in the file is executed.
+
+    Args:
+        path: as for :func:`load_generator`.
+        caller: named in errors.
+
+    Returns:
+        The networks, on the CPU and in evaluation mode.
+
+    Raises:
+        ValueError: as :func:`load_generator`.
+
+    Example:
+        >>> import tempfile
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import load_networks, save_generator
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     load_networks(save_generator(generator, f"{folder}/generator.safetensors")).kind
+        'generator file'
+    """
     file = network_file(path, caller)
     try:
         kind = kind_of(file)

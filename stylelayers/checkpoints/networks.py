@@ -18,6 +18,12 @@ class Networks:
         summary: of the training, such as ``images_seen``.
         notes: what was not understood or not kept, in sentences.
         substitutes: what was generated because the file lacks it although images depend on it, in sentences.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import Networks
+        >>> Networks("generator file", Generator(8, z_dim=4, w_dim=4, channel_base=16)).discriminator is None
+        True
     """
 
     kind: str

@@ -73,8 +73,22 @@ def pytorch_port_state(generator: StyleGenerator, discriminator: Discriminator |
     to 32 pixels, above that ``channel_multiplier * 16384 / pixels``, which is ``channel_base=32768`` and
     ``channel_max=512`` for the usual multiplier of 2.
 
+    Args:
+        generator: of StyleGAN2 with the options of the port, `z_dim` equal to `w_dim`, and a mean of w.
+        discriminator: of StyleGAN2 with the options of the port; None for none.
+
+    Returns:
+        Name → state dict, or the tensor ``latent_avg`` ``(w_dim,)``.
+
     Raises:
         ValueError: networks with options that the port does not have.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import pytorch_port_state
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> sorted(pytorch_port_state(generator))
+        ['g_ema', 'latent_avg']
     """
     if not isinstance(generator, Generator):
         raise ValueError(f"the port has only StyleGAN2's generator, got one of class {type(generator).__name__}")
@@ -103,7 +117,28 @@ def pytorch_port_state(generator: StyleGenerator, discriminator: Discriminator |
 def save_pytorch_port(
     path: str | os.PathLike[str], generator: StyleGenerator, discriminator: Discriminator | None = None
 ) -> Path:
-    """Write :func:`pytorch_port_state` with ``torch.save``, atomically."""
+    """Write :func:`pytorch_port_state` with ``torch.save``, atomically.
+
+    Args:
+        path: the file; an existing one is replaced at the end.
+        generator, discriminator: as in :func:`pytorch_port_state`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: as :func:`pytorch_port_state`.
+
+    Example:
+        >>> import tempfile
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import load_generator, save_pytorch_port
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     same = load_generator(save_pytorch_port(f"{folder}/port.pt", generator))
+        >>> same.w_dim
+        4
+    """
     state, path = pytorch_port_state(generator, discriminator), Path(path)
     with whole_file(path) as unfinished:
         torch.save(state, unfinished)

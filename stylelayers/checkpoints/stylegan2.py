@@ -41,7 +41,17 @@ _DISCRIMINATOR_NAMES = {
 
 
 class StyleGAN2(TypedDict):
-    """Result of :func:`load_stylegan2`."""
+    """Result of :func:`load_stylegan2`.
+
+    Attributes:
+        generator: the averaged :class:`stylelayers.Generator`.
+        discriminator: the :class:`stylelayers.Discriminator`.
+
+    Example:
+        >>> from stylelayers.checkpoints import StyleGAN2
+        >>> sorted(StyleGAN2.__annotations__)
+        ['discriminator', 'generator']
+    """
 
     generator: Generator
     discriminator: Discriminator
@@ -57,9 +67,18 @@ def load_stylegan2(path: str | PathLike[str]) -> StyleGAN2:
     Args:
         path: the file, which need not be trusted.
 
+    Returns:
+        A dictionary of ``"generator"`` and ``"discriminator"``.
+
     Raises:
         ValueError: not such a file, content beyond plain data, tensors that are missing, unknown or of other shapes,
             or options that our networks do not have.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.checkpoints import load_stylegan2
+        >>> networks = load_stylegan2("ffhq.pkl")  # doctest: +SKIP
+        >>> images = networks["generator"](torch.randn(4, 512), truncation_psi=0.7)  # doctest: +SKIP
     """
     networks = official_networks("load_stylegan2", path, generator_of, discriminator_of)
     return {"generator": networks[0], "discriminator": networks[1]}

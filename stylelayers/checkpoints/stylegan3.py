@@ -44,7 +44,17 @@ _NAMES = {r"^mapping\.layers\.(\d+)": r"mapping.fc\1", r"\.w_mean$": ".w_avg", r
 
 
 class StyleGAN3(TypedDict):
-    """Result of :func:`load_stylegan3`."""
+    """Result of :func:`load_stylegan3`.
+
+    Attributes:
+        generator: the averaged :class:`stylelayers.AliasFreeGenerator`.
+        discriminator: the :class:`stylelayers.Discriminator`.
+
+    Example:
+        >>> from stylelayers.checkpoints import StyleGAN3
+        >>> sorted(StyleGAN3.__annotations__)
+        ['discriminator', 'generator']
+    """
 
     generator: AliasFreeGenerator
     discriminator: Discriminator
@@ -60,9 +70,18 @@ def load_stylegan3(path: str | PathLike[str]) -> StyleGAN3:
     Args:
         path: the file, which need not be trusted.
 
+    Returns:
+        A dictionary of ``"generator"`` and ``"discriminator"``.
+
     Raises:
         ValueError: not such a file, content beyond plain data, tensors that are missing, unknown or of other shapes,
             options that our networks do not have, or layers and filters other than those of the options' plan.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.checkpoints import load_stylegan3
+        >>> networks = load_stylegan3("stylegan3-t-ffhq-1024x1024.pkl")  # doctest: +SKIP
+        >>> images = networks["generator"](torch.randn(4, 512), truncation_psi=0.7)  # doctest: +SKIP
     """
     generator, discriminator = official_networks("load_stylegan3", path, generator_of, discriminator_of)
     return {"generator": generator, "discriminator": discriminator}

@@ -15,6 +15,13 @@ class LayerReport:
     Attributes:
         replaced: name → the change.
         left: name → the reason.
+
+    Example:
+        >>> from stylelayers.compat import LayerReport
+        >>> print(LayerReport(replaced={"blur": "Blur of the PyTorch port"}))
+        1 replaced
+        0 left
+        replaced blur: Blur of the PyTorch port
     """
 
     replaced: dict[str, str] = field(default_factory=dict)

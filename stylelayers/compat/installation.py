@@ -20,10 +20,19 @@ class Installation:
 
     The two dictionaries grow with every import until the installation is undone.
 
+    Args:
+        targets: the modules to replace, which :func:`install` chooses.
+
     Attributes:
         replaced: path of each module that has ours → path of ours.
         left: path of each module that has one of the paths, but is something else → the reason.
         rebound: names, as ``module.name``, of modules imported before that were bound to ours.
+
+    Example:
+        >>> from stylelayers.compat import install
+        >>> with install("official") as installation:
+        ...     installation.replaced
+        {}
     """
 
     def __init__(self, targets: frozenset[Target]) -> None:
@@ -133,6 +142,11 @@ def uninstall() -> None:
     """Undo every :func:`install`: names imported before are theirs again, and so is what is imported later.
 
     Modules of the project that were imported in between, and the networks they made, keep ours.
+
+    Example:
+        >>> from stylelayers.compat import install, uninstall
+        >>> report = install("port")
+        >>> uninstall()
     """
     _undo(list(_FINDER.installations))
 

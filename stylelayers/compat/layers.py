@@ -57,6 +57,9 @@ def replace_layers(network: nn.Module) -> LayerReport:
     Args:
         network: any module, also a single layer.
 
+    Returns:
+        What was changed and what was left, to print.
+
     Raises:
         ValueError: `network` is no module.
 

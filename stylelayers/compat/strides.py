@@ -53,6 +53,9 @@ def blur_strides(
             larger than half the filter.
         skip: names from ``network.named_modules()`` to leave, with all that is below them.
 
+    Returns:
+        What was changed and what was left, to print.
+
     Raises:
         ValueError: no module, wrong taps, an unknown mode, or an unknown name to skip.
 

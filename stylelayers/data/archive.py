@@ -31,12 +31,19 @@ def image_archive(root: str | Path | None, *, verify: str = "header", options: I
     Args:
         root: the zip file or folder.
         verify: ``"header"`` or ``"decode"``, as in :func:`image_folder`.
-        options: see :class:`ImageOptions`. ``labels="classes"`` and ``"vectors"`` take those of ``dataset.json``;
-            without such a file the folders of the archive are the classes.
+        **options: the arguments of :class:`ImageOptions`, by their names. ``labels="classes"`` and ``"vectors"`` take
+            those of ``dataset.json``; without such a file the folders of the archive are the classes.
+
+    Returns:
+        A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
 
     Raises:
         ValueError: an argument is out of range, the archive cannot be read or holds no image, or its labels are not of
             the kind that is asked for.
+
+    Example:
+        >>> from stylelayers.data import image_archive
+        >>> data = image_archive("faces.zip", resolution=256, horizontal_flip=True)  # doctest: +SKIP
     """
     check_choice("image_archive", "verify", verify, VERIFY)
     path = expand_root("image_archive", root, _EXPECTED)

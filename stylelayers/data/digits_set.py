@@ -34,9 +34,16 @@ def digits(
         batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
 
+    Returns:
+        A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
+
     Raises:
         ValueError: an argument is out of range.
         ModuleNotFoundError: scikit-learn is not installed.
+
+    Example:
+        >>> from stylelayers.data import digits
+        >>> data = digits(resolution=16, batch_size=64)  # doctest: +SKIP
     """
     from sklearn.datasets import load_digits
 

@@ -31,7 +31,7 @@ _EXPECTED = "a folder of JPEG, PNG, WebP, TIFF, BMP or GIF images"
 def image_folder(root: str | Path | None, *, verify: str = "header", options: ImageOptions) -> ImageDataModule:
     """All image files below a folder, at any depth, sorted by path.
 
-    Files may be JPEG, PNG, WebP, TIFF, BMP or GIF, of any size and mode, see :mod:`stylelayers.images.reading`.
+    Files may be JPEG, PNG, WebP, TIFF, BMP or GIF, of any size and mode, see :func:`stylelayers.images.convert_image`.
     Hidden files and folders (``.name``) and those of operating systems are ignored; the other files are counted in
     the run's first line, with a warning if any of them look like images. The header of every file is read once, and
     kept in an index in the cache folder (``$STYLELAYERS_CACHE``, or ``stylelayers`` in the user's cache folder).
@@ -42,12 +42,20 @@ def image_folder(root: str | Path | None, *, verify: str = "header", options: Im
         root: the folder.
         verify: ``"header"`` finds files that are no images before training, ``"decode"`` damaged ones too: every file
             is decoded once, and again when it has changed.
-        options: see :class:`ImageOptions`. With ``labels="classes"`` the sub-folders of `root` that hold readable
-            images are the classes, numbered from 0 in alphabetical order; a warning names the empty ones.
+        **options: the arguments of :class:`ImageOptions`, by their names. With ``labels="classes"`` the sub-folders of
+            `root` that hold readable images are the classes, numbered from 0 in alphabetical order; a warning names the
+            empty ones.
+
+    Returns:
+        A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
 
     Raises:
         ValueError: an argument is out of range, the folder holds no readable image, one is unreadable
             (``on_error="raise"``), or the sub-folders name fewer than two classes (``labels="classes"``).
+
+    Example:
+        >>> from stylelayers.data import image_folder
+        >>> data = image_folder("path/to/images", resolution=(32, 48), labels="classes")  # doctest: +SKIP
     """
     check_choice("image_folder", "verify", verify, VERIFY)
     folder = expand_root("image_folder", root, _EXPECTED)

@@ -43,7 +43,7 @@ def huggingface_dataset(
     Without ``streaming``, ``datasets`` copies the set once into Arrow files in its cache (``$HF_HOME``), which are
     mapped into memory and read at random. ``$HF_HUB_OFFLINE=1`` takes what the cache holds. Streamed, the shards
     (Parquet, Arrow or WebDataset files, of the hub or on disk) are read where they are, in a random order of the shards
-    and of the images within `shuffle_buffer`, see :class:`.stream_order.StreamOrder`; their images are counted once,
+    and of the images within `shuffle_buffer`; their images are counted once,
     from the ends of Parquet files and the headers of the files in a tar, and the counts kept in the cache folder.
 
     Args:
@@ -60,12 +60,20 @@ def huggingface_dataset(
         class_names: in the order of the numbers; streamed classes need them, unless the data set has them.
         streaming: do not copy the data set.
         shuffle_buffer: images that a loading process holds, and mixes, when streaming.
-        options: see :class:`ImageOptions`. ``balance_classes`` and ``max_images`` do not go with ``streaming``.
+        **options: the arguments of :class:`ImageOptions`, by their names. ``balance_classes`` and ``max_images`` do not
+            go with ``streaming``.
+
+    Returns:
+        A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
 
     Raises:
         ValueError: an argument is out of range, the data set cannot be opened or has no such columns, or its labels
             are not of the kind that is asked for.
         ModuleNotFoundError: ``datasets`` is not installed.
+
+    Example:
+        >>> from stylelayers.data import huggingface_dataset
+        >>> data = huggingface_dataset("user/name", split="train", resolution=64)  # doctest: +SKIP
     """
     check_ints(_CALLER, shuffle_buffer=shuffle_buffer)
     check_choice(_CALLER, "streaming", streaming, (False, True))

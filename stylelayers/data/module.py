@@ -52,6 +52,8 @@ class ImageDataModule(LightningDataModule):
         ValueError: an argument is out of range, the data set is empty or its first pair is not as above.
 
     Example:
+        >>> import torch
+        >>> from stylelayers.data import ImageDataModule
         >>> pairs = torch.utils.data.TensorDataset(torch.zeros(5, 3, 16, 16), torch.zeros(5).long())
         >>> data = ImageDataModule(pairs, batch_size=4)
         >>> [tuple(batch.shape) for batch, labels in data.train_dataloader()]

@@ -41,6 +41,11 @@ class ImageOptions:
             One that turns out later to be damaged is replaced by another draw, counted and logged.
         batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process, None takes all cores but one.
+
+    Example:
+        >>> from stylelayers.data import ImageOptions
+        >>> ImageOptions(resolution=(32, 48), horizontal_flip=True).resize
+        'crop'
     """
 
     resolution: int | Sequence[int] = 32
@@ -58,7 +63,7 @@ class ImageOptions:
     num_workers: int | None = None
 
     def make_module(self, source: Source, caller: str) -> ImageDataModule:
-        """The data module of a source whose labels are of the kind that :attr:`labels` asks for."""
+        """The data module of a source whose labels are of the kind that `labels` asks for."""
         channels = source.find_channels() if self.image_channels == AUTO else self.image_channels
         transform = ImageTransform(
             self.resolution,

@@ -26,11 +26,22 @@ def dataset_images(
     Args:
         dataset: an object with ``len(dataset)`` and ``dataset[index]``.
         class_names: names of the classes in the order of their numbers, if they are known.
-        options: see :class:`ImageOptions`. Targets are class numbers from 0 on (``labels="classes"``) or rows of
-            numbers (``"vectors"``). Class numbers are read once here, from the attribute ``targets`` if there is one.
+        **options: the arguments of :class:`ImageOptions`, by their names. Targets are class numbers from 0 on
+            (``labels="classes"``) or rows of numbers (``"vectors"``). Class numbers are read once here, from the
+            attribute ``targets`` if there is one.
+
+    Returns:
+        A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
 
     Raises:
         ValueError: an argument is out of range, or the data set is none of this kind.
+
+    Example:
+        >>> from PIL import Image
+        >>> from stylelayers.data import dataset_images
+        >>> data = dataset_images([(Image.new("RGB", (40, 30)), 0), (Image.new("RGB", (20, 20)), 1)], resolution=16)
+        >>> data.dataset[0][0].shape
+        torch.Size([3, 16, 16])
     """
     if not hasattr(dataset, "__getitem__") or not isinstance(dataset, Sized):
         raise ValueError(

@@ -50,6 +50,14 @@ class Source:
         remarks: for the first line of a run.
         stream: the shards that hold the pictures, if these are to be asked for in about the order of the shards.
         skipped: the files that were left out as unreadable, each with the reason.
+
+    Example:
+        >>> import torch
+        >>> from PIL import Image
+        >>> from stylelayers.data import Source
+        >>> pictures = [Image.new("L", (8, 8)), Image.new("L", (8, 8))]
+        >>> Source(pictures=pictures, labels=torch.tensor([0, 1]), num_labels=2).read(1)[1]
+        1
     """
 
     pictures: Any

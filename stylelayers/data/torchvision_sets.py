@@ -48,13 +48,20 @@ def torchvision_dataset(
         split: the set's ``split`` or ``image_set``, mostly ``"train"`` or ``"test"``; ``"train"`` for a set without.
         download: fetch missing files; if False, or if the set cannot be downloaded, they must be there.
         arguments: other arguments of the class, such as ``{"split": "letters"}`` for ``EMNIST``.
-        options: see :class:`ImageOptions`. ``labels="classes"`` takes the class of an image with torchvision's names;
-            of a set that lists no classes, all targets are read once here. ``"vectors"`` takes targets that are rows
-            of numbers, such as the 40 attributes of ``CelebA``.
+        **options: the arguments of :class:`ImageOptions`, by their names. ``labels="classes"`` takes the class of an
+            image with torchvision's names; of a set that lists no classes, all targets are read once here.
+            ``"vectors"`` takes targets that are rows of numbers, such as the 40 attributes of ``CelebA``.
+
+    Returns:
+        A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
 
     Raises:
         ValueError: an argument is out of range or none of the class's, the files cannot be downloaded or read, or
             the targets are of another kind than ``labels``.
+
+    Example:
+        >>> from stylelayers.data import torchvision_dataset
+        >>> data = torchvision_dataset("CIFAR10", "data", labels="classes", batch_size=64)  # doctest: +SKIP
     """
     check_choice("torchvision_dataset", "name", name, sorted({*_CLASSES} - {*_UNSAFE}))
     folder = expand_root("torchvision_dataset", root, "the folder that holds, or will hold, the files of the data set")

@@ -30,8 +30,17 @@ class ImageTransform:
         resize_filter: ``"lanczos"``, ``"bicubic"``, ``"bilinear"`` or ``"box"``, antialiased.
         horizontal_flip, vertical_flip: mirror with probability 0.5 each, drawn from torch's global generator.
 
+    Shape:
+        a picture of any size → ``(image_channels, height, width)`` float32 in [-1, 1].
+
     Raises:
         ValueError: an argument is out of range.
+
+    Example:
+        >>> from PIL import Image
+        >>> from stylelayers.data import ImageTransform
+        >>> ImageTransform((16, 24), image_channels=1)(Image.new("RGB", (40, 30))).shape
+        torch.Size([1, 16, 24])
     """
 
     def __init__(
@@ -61,7 +70,7 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
     Args:
         source: the pictures.
         transform: applied to a picture whenever it is read.
-        indices: of the pictures that are used; None for all.
+        indices: of the pictures that are used, ``(N,)`` ints; None for all.
 
     Attributes:
         resize_filter: description of the resizing, for reports of quality.
@@ -70,6 +79,13 @@ class TransformedImages(Dataset[tuple[Tensor, Any]]):
     Raises:
         UnreadableImageError: at reading, for a picture that cannot be decoded; it names the picture.
         UnreadableShardError: likewise, for the file that holds it and others.
+
+    Example:
+        >>> from PIL import Image
+        >>> from stylelayers.data import ImageTransform, Source, TransformedImages
+        >>> images = TransformedImages(Source(pictures=[Image.new("RGB", (40, 30))]), ImageTransform(16))
+        >>> images[0][0].shape
+        torch.Size([3, 16, 16])
     """
 
     def __init__(self, source: Source, transform: ImageTransform, indices: Tensor | None = None) -> None:

@@ -13,10 +13,26 @@ _MAX_LISTED_NAMES = 20
 def class_numbers(
     generator: StyleGenerator, labels: Sequence[int | str], *, caller: str = "class_numbers"
 ) -> list[int]:
-    """The number of each class; ints are numbers, strings are names. Errors name the `caller`.
+    """The number of each class; ints are numbers, strings are names.
+
+    Args:
+        generator: of classes.
+        labels: numbers or names, at least one.
+        caller: named in errors.
+
+    Returns:
+        Numbers in ``[0, num_labels)``, in the order of the labels.
 
     Raises:
         ValueError: a generator without classes or of label vectors, no labels, or a class that it does not have.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import class_numbers
+        >>> generator = Generator(8, z_dim=4, w_dim=4, num_labels=2, channel_base=16)
+        >>> generator.class_names = ("cats", "dogs")
+        >>> class_numbers(generator, ["dogs", 0])
+        [1, 0]
     """
     count = generator.num_labels
     if generator.label_kind == "vectors":
@@ -30,7 +46,20 @@ def class_numbers(
 
 
 def class_titles(generator: StyleGenerator) -> list[str]:
-    """The name of each class, or entry of label vectors, or its number if the generator knows no names."""
+    """The name of each class, or entry of label vectors, or its number if the generator knows no names.
+
+    Args:
+        generator: of any kind.
+
+    Returns:
+        One text a label; empty without labels.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import class_titles
+        >>> class_titles(Generator(8, z_dim=4, w_dim=4, num_labels=2, channel_base=16))
+        ['0', '1']
+    """
     return list(generator.class_names) or [str(number) for number in range(generator.num_labels)]
 
 
@@ -39,12 +68,21 @@ def parse_classes(generator: StyleGenerator, text: str) -> list[int]:
 
     Names take precedence, as they may contain commas, digits and dashes.
 
+    Args:
+        generator: of classes.
+        text: as above; spaces around the parts are ignored.
+
+    Returns:
+        Numbers in ``[0, num_labels)``, in the order of the text.
+
     Raises:
-        ValueError: text that is none of them, or a number that is also the name of another class.
+        ValueError: a generator without classes, text that is none of them, or a number that is also the name of another
+            class.
 
     Example:
         >>> from stylelayers import Generator
-        >>> generator = Generator(8, num_labels=4, channel_base=16)
+        >>> from stylelayers.explore import parse_classes
+        >>> generator = Generator(8, z_dim=4, w_dim=4, num_labels=4, channel_base=16)
         >>> generator.class_names = ("cats", "dogs", "cows, sheep", "pigs")
         >>> parse_classes(generator, "dogs,0,cows, sheep,2-3")
         [1, 0, 2, 2, 3]

@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 def label_tensor(generator: StyleGenerator, labels: Labels | None, *, caller: str = "label_tensor") -> Tensor:
-    """Class numbers ``(K,)`` of int64, or label vectors ``(K, num_labels)`` of float32.
+    """Labels of any kind as one tensor: class numbers, or label vectors.
 
     Args:
         generator: with labels.
@@ -33,12 +33,16 @@ def label_tensor(generator: StyleGenerator, labels: Labels | None, *, caller: st
             mixed, classes become one-hot vectors.
         caller: named in errors.
 
+    Returns:
+        ``(K,)`` int64 class numbers, or ``(K, num_labels)`` float32 vectors, on the CPU.
+
     Raises:
         ValueError: labels that do not fit the generator.
 
     Example:
         >>> from stylelayers import Generator
-        >>> generator = Generator(8, num_labels=2, channel_base=16)
+        >>> from stylelayers.explore import label_tensor
+        >>> generator = Generator(8, z_dim=4, w_dim=4, num_labels=2, channel_base=16)
         >>> label_tensor(generator, [1, 0])
         tensor([1, 0])
         >>> generator.label_kind, generator.class_names = "vectors", ("smile", "young")
@@ -62,18 +66,27 @@ def label_tensor(generator: StyleGenerator, labels: Labels | None, *, caller: st
 
 
 def parse_vectors(generator: StyleGenerator, text: str, *, caller: str = "parse_vectors") -> Tensor:
-    """Label vectors ``(K, num_labels)`` of text: the numbers of one vector, or names of one or several.
+    """Label vectors of text: the numbers of one vector, or names of one or several.
 
     ``"0.2,0.8"`` are the numbers of a vector, one for each label. ``"smile"`` is the vector with 1 at that label and 0
     elsewhere, ``"smile+young=0.5"`` that with 1 and 0.5; ``"smile,young"`` are two vectors. Names may contain any of
     these characters.
+
+    Args:
+        generator: of label vectors.
+        text: as above.
+        caller: named in errors.
+
+    Returns:
+        ``(K, num_labels)`` float32, on the CPU.
 
     Raises:
         ValueError: text that is none of them, or may be both.
 
     Example:
         >>> from stylelayers import Generator
-        >>> generator = Generator(8, num_labels=2, channel_base=16)
+        >>> from stylelayers.explore import parse_vectors
+        >>> generator = Generator(8, z_dim=4, w_dim=4, num_labels=2, channel_base=16)
         >>> generator.label_kind, generator.class_names = "vectors", ("smile", "young")
         >>> parse_vectors(generator, "smile,smile+young=0.5")
         tensor([[1.0000, 0.0000],

@@ -15,7 +15,21 @@ _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.22
 
 
 def pixel_distance(images: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference of images ``(N, C, H, W)``."""
+    """Mean squared difference of images.
+
+    Args:
+        images: in [-1, 1].
+        target: images that broadcast against them.
+
+    Shape:
+        ``(N, C, H, W)``, ``(N, C, H, W)`` or ``(1, C, H, W)`` → scalar.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import pixel_distance
+        >>> pixel_distance(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))
+        tensor(1.)
+    """
     return (images - target).square().mean()
 
 
@@ -27,6 +41,18 @@ class FeatureDistance:
     Args:
         network: images ``(N, C, H, W)`` in [-1, 1] → features ``(N, D)`` or ``(N, D, H', W')``, or several in a tuple,
             list or dict. It is frozen and set to evaluation mode.
+
+    Shape:
+        `images` ``(N, C, H, W)``, `target` ``(1, C, H, W)`` or ``(N, C, H, W)``, whose features are computed once →
+        scalar.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import FeatureDistance
+        >>> distance = FeatureDistance(torch.nn.Conv2d(3, 4, 3))
+        >>> target = torch.randn(1, 3, 8, 8)
+        >>> distance(target, target)
+        tensor(0.)
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -58,8 +84,17 @@ def load_distance(distance: str, *, device: torch.device | str = "cpu") -> Dista
             ``"module:factory"``, a function without arguments that returns a network. The last two run foreign code.
         device: of the network.
 
+    Returns:
+        A function of images and a target, of the shapes of :func:`pixel_distance`, to a scalar.
+
     Raises:
         ValueError: an unknown name, or a network that cannot be loaded.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import load_distance
+        >>> load_distance("pixels")(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))
+        tensor(1.)
     """
     if distance == "pixels":
         return pixel_distance

@@ -24,8 +24,16 @@ def latents_of_seeds(
 ) -> Tensor:
     """Unit normal z of each seed or random source, independent of the others.
 
+    Args:
+        seeds: in [0, 2**63), or random sources on the CPU.
+        z_dim: length of z.
+        device: where the latents go; they are drawn on the CPU, so that they are the same everywhere.
+
     Shape:
         ``(len(seeds), z_dim)``.
+
+    Raises:
+        ValueError: a seed out of range.
 
     Example:
         >>> from stylelayers.explore import latents_of_seeds
@@ -45,11 +53,17 @@ def slerp(start: Tensor, end: Tensor, t: Tensor | float) -> Tensor:
     Unit normal latents of many dimensions lie near a sphere, which straight lines leave and these paths do not.
 
     Args:
-        start, end: latents; between parallel ones the path is straight.
+        start, end: latents, not necessarily of unit length; between parallel ones the path is straight.
         t: 0 at the start, 1 at the end; broadcast against the leading dimensions.
 
     Shape:
         ``(*, D)``, ``(*, D)``, ``(*, 1)`` → ``(*, D)``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import slerp
+        >>> slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5)
+        tensor([0.7071, 0.7071])
     """
     t = torch.as_tensor(t, dtype=start.dtype, device=start.device)
     lengths = start.norm(dim=-1, keepdim=True) * end.norm(dim=-1, keepdim=True)

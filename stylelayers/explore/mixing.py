@@ -20,6 +20,8 @@ def mixing_table(
 ) -> Iterator[Tensor]:
     """Images of a table, row by row: the columns' sources in the first row, the rows' in the first column.
 
+    Style mixing of arXiv:1812.04948, section 3.1, figure 3.
+
     Args:
         generator: in evaluation mode.
         rows, columns, layers: as in :func:`mixed_styles_grid`.
@@ -27,6 +29,18 @@ def mixing_table(
 
     Shape:
         batches of ``(n, image_channels, height, width)``, ``(R + 1) * (C + 1)`` images in total; the first is black.
+
+    Raises:
+        ValueError: no layers, layers out of range, or arguments that do not fit the generator.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import mixing_table, styles_of_seeds
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> rows, columns = styles_of_seeds(generator, [0]), styles_of_seeds(generator, [1, 2])
+        >>> torch.cat(list(mixing_table(generator, rows, columns, layers=[0, 1]))).shape
+        torch.Size([6, 3, 8, 8])
     """
     check_layers("mixing_table", layers, rows.shape[1])
     yield rows.new_full((1, generator.image_channels, *generator.resolution), -1)
@@ -38,7 +52,7 @@ def mixing_table(
 
 
 def mixed_styles_grid(rows: Tensor, columns: Tensor, layers: Sequence[int]) -> Tensor:
-    """Styles of every row, with those of every column in the given layers.
+    """Styles of every row, with those of every column in the given layers (arXiv:1812.04948, section 3.1).
 
     Args:
         rows, columns: styles.

@@ -26,7 +26,7 @@ def image_motion(
     turn: float = 0.0,
     caller: str = "image_motion",
 ) -> Tensor:
-    """The `transform` ``(3, 3)``, for :func:`stylelayers.explore.synthesize`, that moves and turns images.
+    """The `transform` of an alias-free network that moves and turns its images (arXiv:2106.12423, section 3.2).
 
     Args:
         generator: an alias-free one.
@@ -34,12 +34,17 @@ def image_motion(
         turn: in degrees, counter-clockwise, in [-36000, 36000].
         caller: named in errors.
 
+    Returns:
+        ``(3, 3)``, for the buffer ``input.transform`` of the synthesis network; repeated for each image, for
+        :func:`synthesize`.
+
     Raises:
         ValueError: a generator whose images cannot be moved, or arguments out of range.
 
     Example:
         >>> from stylelayers import AliasFreeGenerator
-        >>> generator = AliasFreeGenerator(16, z_dim=8, w_dim=8, channel_base=64, num_layers=4, margin=2)
+        >>> from stylelayers.explore import image_motion
+        >>> generator = AliasFreeGenerator(8, z_dim=4, w_dim=4, channel_base=16, num_layers=3, margin=1)
         >>> image_motion(generator, shift=(0.25, 0.0))[0].tolist()
         [1.0, 0.0, -0.25]
     """
@@ -56,7 +61,7 @@ def motion_path(
     loop: bool = False,
     caller: str = "motion_path",
 ) -> Tensor:
-    """Transforms ``(frames, 3, 3)`` of a film in which the images move and turn.
+    """Transforms of a film in which the images move and turn.
 
     Args:
         generator, shift, turn, caller: as in :func:`image_motion`.
@@ -64,8 +69,18 @@ def motion_path(
         loop: swing to `shift` and `turn`, through the middle to the opposite, and back; whole turns, such as 360, go on
             in one direction. Without it, images move steadily, and reach `shift` and `turn` in the last frame.
 
+    Returns:
+        ``(frames, 3, 3)``, for :func:`synthesize`.
+
     Raises:
         ValueError: as :func:`image_motion`, or no frames.
+
+    Example:
+        >>> from stylelayers import AliasFreeGenerator
+        >>> from stylelayers.explore import motion_path
+        >>> generator = AliasFreeGenerator(8, z_dim=4, w_dim=4, channel_base=16, num_layers=3, margin=1)
+        >>> motion_path(generator, 3, shift=(1.0, 0.0))[:, 0, 2].tolist()
+        [0.0, -0.5, -1.0]
     """
     buffer = _checked_transform(generator, shift, turn, caller)
     check_ints(caller, frames=frames)
@@ -82,15 +97,23 @@ def motion_path(
 def moved(generator: StyleGenerator, *, shift: Sequence[float] = (0.0, 0.0), turn: float = 0.0) -> Iterator[None]:
     """Move and turn all images of a generator inside the block: whatever is computed, projected, exported or saved.
 
-    Batches that are computed one by one, as by :func:`stylelayers.explore.sample`, must be taken inside too. Arguments
-    and errors are those of :func:`image_motion`.
+    Batches that are computed one by one, as by :func:`sample`, must be taken inside too.
+
+    Args:
+        generator, shift, turn: as in :func:`image_motion`.
+
+    Returns:
+        A context manager, which restores the generator at the end of the block.
+
+    Raises:
+        ValueError: as :func:`image_motion`.
 
     Example:
         >>> import torch
         >>> from stylelayers import AliasFreeGenerator
         >>> from stylelayers.explore import moved
-        >>> generator = AliasFreeGenerator(16, z_dim=8, w_dim=8, channel_base=64, num_layers=4, margin=2)
-        >>> z = torch.randn(1, 8)
+        >>> generator = AliasFreeGenerator(8, z_dim=4, w_dim=4, channel_base=16, num_layers=3, margin=1).eval()
+        >>> z = torch.randn(1, 4)
         >>> with moved(generator, shift=(0.5, 0.0), turn=30):
         ...     there = generator(z)
         >>> bool((generator(z) - there).abs().max() > 0)
@@ -108,7 +131,20 @@ def moved(generator: StyleGenerator, *, shift: Sequence[float] = (0.0, 0.0), tur
 
 
 def can_move(generator: StyleGenerator) -> bool:
-    """Whether the images of a generator can be moved and turned."""
+    """Whether the images of a generator can be moved and turned, as those of alias-free generators can.
+
+    Args:
+        generator: of any architecture.
+
+    Returns:
+        True for a generator that :func:`image_motion` and :func:`moved` take.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import can_move
+        >>> can_move(Generator(8, z_dim=4, w_dim=4, channel_base=16))
+        False
+    """
     return generator.synthesis.input_transform is not None
 
 

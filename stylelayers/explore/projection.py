@@ -31,7 +31,7 @@ _MIN_MAP_SIDE, _MAX_IMAGE_SIDE = 8, 256
 
 @dataclass(frozen=True)
 class Projection:
-    """Result of a projection.
+    """Result of :func:`project`.
 
     Attributes:
         ws: styles ``(1, num_ws, w_dim)``.
@@ -39,6 +39,12 @@ class Projection:
         noise: fitted noise maps by the names of their buffers; empty if the stored maps were used.
         distances: from the target at each step, and at the end without noise on w.
         settings: the other arguments of :func:`project`: seed, labels, space, steps, ...
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import Projection
+        >>> Projection(torch.zeros(1, 4, 8), torch.zeros(1, 3, 8, 8), {}, [0.5, 0.25]).distances[-1]
+        0.25
     """
 
     ws: Tensor
@@ -64,6 +70,8 @@ def project(
 ) -> Projection:
     """Minimize the distance of the generated image to `target` with Adam, starting at the mean of w.
 
+    From arXiv:1912.04958, appendix D.
+
     The learning rate rises over the first twentieth of the steps and falls along a cosine over the last quarter.
     Decaying noise on w in the first three quarters helps to leave local minima.
 
@@ -73,15 +81,28 @@ def project(
         space: ``"w"`` for one style for all layers, as in training; ``"w+"`` for one style per layer, which comes
             nearer to the target.
         steps: of Adam, at least 1.
-        distance: of two images, which are halved until no side exceeds 256 pixels.
-        learning_rate: its largest value.
-        fit_noise: fit the noise maps too; `noise_weight` times their autocorrelation keeps signal out of them.
+        distance: of the image and the target, see :func:`load_distance`; both are halved until no side exceeds 256
+            pixels.
+        learning_rate: its largest value, at least 0.
+        fit_noise: fit the noise maps too.
+        noise_weight: of the autocorrelation of the noise maps in the loss, which keeps signal out of them.
         labels: of the mean of w: numbers or names of classes, None for all; or label vectors, which must be given.
         seed: of the mean of w, the noise on w, and the initial noise maps.
         on_step: called after each step with its number, from 1, and the distance.
 
+    Returns:
+        The styles, their image, and the distance at each step.
+
     Raises:
         ValueError: an argument out of range, a target of another size, or `fit_noise` without noise inputs.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import project
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> project(generator, torch.zeros(1, 3, 8, 8), steps=2).ws.shape
+        torch.Size([1, 4, 4])
     """
     _check_inputs(generator, target, space, steps)
     if not 0 <= learning_rate < inf:
@@ -124,7 +145,24 @@ def save_projection(
 ) -> Path:
     """Write a safetensors file of ``ws`` and the fitted noise maps.
 
-    The metadata are JSON: the settings, the final distance, and `notes`, such as the name of the generator.
+    The metadata are JSON: the settings, the final distance, and `notes`.
+
+    Args:
+        projection: of :func:`project`.
+        path: of the file; missing folders are created.
+        notes: further JSON values to store, such as the name of the generator.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.explore import Projection, save_projection
+        >>> projection = Projection(torch.zeros(1, 4, 8), torch.zeros(1, 3, 8, 8), {}, [0.5])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_projection(projection, f"{folder}/styles.safetensors", notes={"generator": "faces"}).name
+        'styles.safetensors'
     """
     facts = {**projection.settings, "distance": projection.distances[-1], **(notes or {})}
     metadata = {name: json.dumps(value) for name, value in facts.items()}
@@ -144,7 +182,28 @@ def fingerprint(generator: StyleGenerator) -> str:
 def style_statistics(
     generator: StyleGenerator, *, labels: Labels | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Mean ``(w_dim,)`` and root mean square distance from it (scalar) of w, over random z."""
+    """Mean and spread of w over random z (arXiv:1912.04958, appendix D).
+
+    Args:
+        generator: in evaluation mode.
+        labels: as in :func:`sample`.
+        samples: number of latents.
+        seed: of the latents.
+
+    Returns:
+        The mean ``(w_dim,)``, and the root mean square distance from it, a scalar.
+
+    Raises:
+        ValueError: labels that do not fit the generator.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import style_statistics
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> mean, deviation = style_statistics(generator, samples=100)
+        >>> mean.shape, deviation.shape
+        (torch.Size([4]), torch.Size([]))
+    """
     parameter = next(generator.mapping.parameters())
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -31,7 +31,7 @@ def sample(
 
     Args:
         generator: in evaluation mode.
-        seeds: one per image; a seed determines the latent and, with ``noise="random"``, the noise.
+        seeds: one per image, in [0, 2**63); a seed determines the latent and, with ``noise="random"``, the noise.
         labels: numbers or names of classes, or label vectors, repeated along the seeds, see :func:`label_tensor`; None
             for all classes in turn, and an error for a generator of label vectors.
         truncation_psi, truncation_cutoff: as in :class:`stylelayers.MappingNetwork`.
@@ -43,6 +43,13 @@ def sample(
 
     Raises:
         ValueError: arguments that do not fit the generator.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import sample
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> [tuple(images.shape) for images in sample(generator, range(3), truncation_psi=0.7, batch=2)]
+        [(2, 3, 8, 8), (1, 3, 8, 8)]
     """
     noise = _checked_noise("sample", generator, noise, batch)
     _check_truncation("sample", generator, truncation_psi, truncation_cutoff)
@@ -70,7 +77,25 @@ def styles_of_seeds(
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
-    """The styles w of seeds, ``(len(seeds), num_ws, w_dim)``; arguments as in :func:`sample`."""
+    """The styles of seeds.
+
+    Args:
+        generator: in evaluation mode.
+        seeds, labels, truncation_psi, truncation_cutoff: as in :func:`sample`.
+
+    Returns:
+        ``(len(seeds), num_ws, w_dim)`` on the generator's device.
+
+    Raises:
+        ValueError: arguments that do not fit the generator.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import styles_of_seeds
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> styles_of_seeds(generator, [0, 1]).shape
+        torch.Size([2, 4, 4])
+    """
     check_eval_mode("styles_of_seeds", generator)
     _check_truncation("styles_of_seeds", generator, truncation_psi, truncation_cutoff)
     with torch.no_grad():
@@ -98,11 +123,22 @@ def synthesize(
         ws: styles ``(N, num_ws, w_dim)``.
         noise: a mode as in :func:`sample`, or one CPU generator per image.
         batch: images per batch, as in :func:`sample`.
-        transform: ``(N, 3, 3)``, which moves and turns each image, see :func:`stylelayers.explore.motion_path`; for
+        transform: ``(N, 3, 3)``, which moves and turns each image, see :func:`motion_path`; for
             alias-free generators.
+
+    Shape:
+        batches of ``(n, image_channels, height, width)`` on the generator's device, in [-1, 1] once trained.
 
     Raises:
         ValueError: arguments that do not fit the generator.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import synthesize
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> [tuple(images.shape) for images in synthesize(generator, torch.randn(2, generator.num_ws, 4))]
+        [(2, 3, 8, 8)]
     """
     modes = _checked_noise("synthesize", generator, noise, batch)
     if transform is not None and (generator.synthesis.input_transform is None or transform.shape != (len(ws), 3, 3)):

@@ -29,8 +29,20 @@ def save_video(frames: Iterable[Tensor], path: str | os.PathLike[str], *, fps: f
         fps: frames per second, in [0.01, 1000]. A GIF shows a frame for whole hundredths of a second, at least two.
         zoom: side in file pixels of one image pixel.
 
+    Returns:
+        The path.
+
     Raises:
         ValueError: another ending, no frames, `fps` out of range, or MP4 without PyAV.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.explore import save_video
+        >>> frames = [torch.full((8, 8, 1), value, dtype=torch.uint8) for value in (0, 255)]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_video(frames, f"{folder}/blinking.gif", fps=2).name
+        'blinking.gif'
     """
     path = Path(path)
     ending = check_video(path, fps)

@@ -26,18 +26,29 @@ def walk_styles(
     truncation_psi: float = 1.0,
     truncation_cutoff: int | None = None,
 ) -> Tensor:
-    """The styles ``(total frames, num_ws, w_dim)`` of a walk from seed to seed.
+    """The styles of a walk from seed to seed.
 
     Args:
         generator: in evaluation mode.
         seeds: at least two.
         frames, loop: as in :func:`spherical_walk`.
         space: ``"z"`` walks along great circles between latents, ``"w"`` along straight lines between styles.
-        labels, truncation_psi, truncation_cutoff: as in :func:`stylelayers.explore.sample`; between classes, one-hot
+        labels, truncation_psi, truncation_cutoff: as in :func:`sample`; between classes, one-hot
             labels are interpolated linearly, and so are label vectors.
+
+    Returns:
+        ``(total frames, num_ws, w_dim)``, for :func:`synthesize`; the number of frames is that of
+        :func:`spherical_walk`.
 
     Raises:
         ValueError: an unknown space, fewer than two seeds, or arguments that do not fit the generator.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.explore import walk_styles
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> walk_styles(generator, [0, 1, 2], frames=10).shape
+        torch.Size([21, 4, 4])
     """
     options = {"truncation_psi": truncation_psi, "truncation_cutoff": truncation_cutoff}
     check_choice("walk_styles", "space", space, WALKS)
@@ -77,7 +88,23 @@ def spherical_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor
 
 
 def linear_walk(points: Tensor, frames: int, *, loop: bool = False) -> Tensor:
-    """Straight lines from each point ``(K, *)`` to the next; otherwise like :func:`spherical_walk`."""
+    """Straight lines from each point to the next.
+
+    Args:
+        points, frames, loop: as in :func:`spherical_walk`.
+
+    Shape:
+        `points` ``(K, *)`` → ``(K * frames, *)`` with `loop`, else ``((K - 1) * frames + 1, *)``.
+
+    Raises:
+        ValueError: as :func:`spherical_walk`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.explore import linear_walk
+        >>> linear_walk(torch.tensor([[0.0], [1.0]]), 4).flatten().tolist()
+        [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
     return _walk("linear_walk", points, frames, loop, lambda start, end, t: torch.lerp(start, end, t.expand_as(start)))
 
 

@@ -33,8 +33,16 @@ def export_onnx(
         noise: ``"const"`` for the stored maps, or ``"none"``; None for ``"const"`` if the generator has noise inputs.
         half: compute the synthesis network in float16.
 
+    Returns:
+        The path, the names of the inputs and the largest difference from the generator's images.
+
     Raises:
         ValueError: another noise mode, different images, or missing packages.
+
+    Example:
+        >>> from stylelayers.checkpoints import load_generator
+        >>> from stylelayers.export import export_onnx
+        >>> exported = export_onnx(load_generator("runs/RUN"), "generator.onnx")  # doctest: +SKIP
     """
     noise = checked_noise("export_onnx", generator, noise)
     if missing := [name for name in _REQUIRED if importlib.util.find_spec(name) is None]:

@@ -17,11 +17,24 @@ def export_program(
 ) -> Exported:
     """Write a program, unless its images differ from the generator's.
 
-    ``torch.export.load(path).module()(z=z, truncation_psi=torch.tensor(0.7))`` runs it; inputs and arguments are those
-    of :func:`export_onnx`.
+    ``torch.export.load(path).module()(z=z, truncation_psi=torch.tensor(0.7))`` runs it; the inputs and the output are
+    those of :func:`export_onnx`.
+
+    Args:
+        generator: of any architecture; it is not changed.
+        path: of the file, usually ``.pt2``, which includes the weights.
+        noise, half: as in :func:`export_onnx`.
+
+    Returns:
+        The path, the names of the inputs and the largest difference from the generator's images.
 
     Raises:
         ValueError: another noise mode, or different images.
+
+    Example:
+        >>> from stylelayers.checkpoints import load_generator
+        >>> from stylelayers.export import export_program
+        >>> exported = export_program(load_generator("runs/RUN"), "generator.pt2")  # doctest: +SKIP
     """
     noise = checked_noise("export_program", generator, noise)
     path, program = Path(path), trace(generator, noise=noise, half=half)

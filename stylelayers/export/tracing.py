@@ -34,6 +34,12 @@ class Exported:
         inputs: names of the inputs, in order.
         difference: largest difference between images of the file and of the float32 generator, over batches of 1 and 7
             and truncation psi of 1 and 0.5.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from stylelayers.export import Exported
+        >>> Exported(Path("generator.onnx"), ("z", "truncation_psi"), 1e-6).inputs
+        ('z', 'truncation_psi')
     """
 
     path: Path

@@ -64,12 +64,12 @@ def register_activation(
         derivative: elementwise derivative, called as `function` is, with the output or the input of the
             function, made of differentiable torch operators; None has autograd derive it.
         through: what `derivative` is a function of, ``"output"`` (saves memory) or ``"input"``.
-        alpha: default of the shape parameter, which `bias_act` takes under the same name.
-        least_alpha: lower bound that `bias_act` checks it against.
+        alpha: default of the shape parameter, which :func:`bias_act` takes under the same name.
+        least_alpha: lower bound that :func:`bias_act` checks it against.
         gain: default gain; choose it so that normal input gives output of unit mean square.
 
     Raises:
-        ValueError: a name that is taken, or a bad `through`.
+        ValueError: a name that is empty or taken, or another `through`.
 
     Example:
         >>> import torch
@@ -93,7 +93,16 @@ def get_activation(caller: str, name: str) -> Activation:
 
 
 def activation_names() -> tuple[str, ...]:
-    """The names that `bias_act` and the layers accept."""
+    """The names that :func:`bias_act` and the layers accept, in the order in which they were registered.
+
+    Returns:
+        The names, those of :func:`register_activation` last.
+
+    Example:
+        >>> from stylelayers.functional import activation_names
+        >>> activation_names()[:3]
+        ('linear', 'relu', 'lrelu')
+    """
     return tuple(_ACTIVATIONS)
 
 

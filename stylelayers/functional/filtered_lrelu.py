@@ -42,10 +42,21 @@ def filtered_lrelu(
     slope: float = 0.2,
     clamp: float | None = None,
 ) -> Tensor:
-    """The nonlinearity of StyleGAN3: :func:`filtered_act` of ``"lrelu"``, whose `alpha` is the `slope`.
+    """The nonlinearity of StyleGAN3, :func:`filtered_act` of ``"lrelu"`` (arXiv:2106.12423, section 3 and figure 4b).
+
+    Args:
+        x: floating-point images or signals.
+        bias: one number a channel; cast to `x`'s dtype.
+        up_filter, down_filter, up, down, padding: as in :func:`filtered_act`.
+        gain: factor on the activation, above 0.
+        slope: of the leaky ReLU below 0, at least 0; :func:`filtered_act` calls it `alpha`.
+        clamp: largest magnitude of the activation before the image shrinks, above 0; None for no limit.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H', W')``, as :func:`filtered_act`.
+
+    Raises:
+        ValueError: as :func:`filtered_act`, or `slope` below 0.
 
     Example:
         >>> import torch
@@ -76,8 +87,9 @@ def filtered_act(
 ) -> Tensor:
     r"""Compute :math:`D(\mathrm{clamp}(gain \cdot act(U(x + bias))))`, where U enlarges and D shrinks.
 
-    For the backward pass it saves `x` and `bias`, where the composition of :func:`upfirdn2d` and :func:`bias_act` saves
-    the enlarged image: at factors of 2, a fifth of the memory. Numbers are the fastest taps.
+    The nonlinearity of arXiv:2106.12423, section 3, for any activation. For the backward pass it saves `x` and `bias`,
+    where the composition of :func:`upfirdn2d` and :func:`bias_act` saves the enlarged image: at factors of 2, a fifth
+    of the memory. Numbers are the fastest taps.
 
     Args:
         x: floating-point images or signals.

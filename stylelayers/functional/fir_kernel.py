@@ -29,11 +29,20 @@ def fir_kernel(taps: Tensor | Sequence[Any], *, normalize: bool = True, like: Te
     Args:
         taps: numbers or a tensor, 1-D or 2-D, at least one tap.
         normalize: divide by the sum, so that a constant image is unchanged.
-        like: a floating-point tensor whose dtype and device the kernel takes.
+        like: a floating-point tensor whose dtype and device the kernel takes; None for the default dtype and device, or
+            those of taps in a tensor.
+
+    Shape:
+        `taps` ``(k,)`` or ``(kh, kw)`` → the same.
 
     Raises:
-        ValueError: wrong rank, no taps, taps that are not finite numbers or require grad, or a sum of 0 (up to
-            rounding) under `normalize`.
+        ValueError: wrong rank, no taps, taps that are not finite numbers or require grad, a sum of 0 (up to rounding)
+            under `normalize`, or a `like` of integers.
+
+    Example:
+        >>> from stylelayers.functional import fir_kernel
+        >>> fir_kernel([1, 2, 1])
+        tensor([0.2500, 0.5000, 0.2500])
     """
     if like is not None and not like.is_floating_point():
         raise ValueError(f"fir_kernel: like must be a floating-point tensor, got {like.dtype}")

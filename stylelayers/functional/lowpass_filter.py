@@ -17,7 +17,8 @@ def lowpass_filter(taps: int, cutoff: float, width: float, rate: float, *, radia
     .. math:: h[n] \propto w[n] \, \mathrm{sinc}(2 \, cutoff \, t_n), \quad t_n = (n - (taps - 1) / 2) / rate
 
     The radial one has the same response in all directions, which rotation equivariance needs: :math:`h[m, n] \propto
-    w[m] w[n] \, J_1(2 \pi \, cutoff \, r) / (\pi r)` with :math:`r = \sqrt{t_m^2 + t_n^2}` (appendix C).
+    w[m] w[n] \, J_1(2 \pi \, cutoff \, r) / (\pi r)` with :math:`r = \sqrt{t_m^2 + t_n^2}` (arXiv:2106.12423, appendix
+    C).
 
     Args:
         taps: number of taps along an axis.

@@ -15,6 +15,8 @@ from ._autocast import at_least_float32, in_dtype
 def minibatch_stddev(x: Tensor, group_size: int = 4, num_channels: int = 1, *, batches: int = 1) -> Tensor:
     """Append `num_channels` channels with the standard deviation over the images of a group.
 
+    As in arXiv:1710.10196, section 3, over groups instead of the whole batch.
+
     With ``M = ceil(N / group_size)`` groups, image ``n`` belongs to group ``n % M``. The standard deviation
     over a group is averaged over pixels and over each of `num_channels` blocks of channels. The output of
     one image therefore depends on the others of its group: per-sample gradients are not independent.

@@ -43,7 +43,7 @@ def modulated_conv2d(
         w'_{oik} = style_i \, w_{oik}, \qquad
         w''_{oik} = w'_{oik} \Big/ \sqrt{\textstyle\sum_{ik} w'^2_{oik} + eps}
 
-    Module: :class:`stylelayers.ModulatedConv2d`.
+    Modulation and demodulation of arXiv:1912.04958, equations 1 and 3. Module: :class:`stylelayers.ModulatedConv2d`.
 
     Args:
         x: feature maps.

@@ -8,10 +8,16 @@ from ._autocast import at_least_float32, in_dtype
 def pixel_norm(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     r"""Scale to unit mean square along `dim`: :math:`x / \sqrt{\mathrm{mean}(x^2) + eps}`.
 
-    Half-precision inputs are averaged in float32. Module: :class:`stylelayers.PixelNorm`.
+    From arXiv:1710.10196, section 4.2. Half-precision inputs are averaged in float32. Module:
+    :class:`stylelayers.PixelNorm`.
+
+    Args:
+        x: floating-point tensor that has dimension `dim`.
+        dim: of the mean; 1 is the channels.
+        eps: added to the mean square.
 
     Shape:
-        any, unchanged.
+        any shape, unchanged.
 
     Raises:
         ValueError: `x` is not floating-point or has no dimension `dim`.

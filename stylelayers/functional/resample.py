@@ -17,7 +17,7 @@ PADDING_MODES = ("zeros", "reflect", "replicate")
 
 
 def blur2d(x: Tensor, kernel: Tensor | Sequence[Any] = (1, 2, 1), *, padding_mode: str = "zeros") -> Tensor:
-    """Filter with the normalized `kernel`; the image keeps its size.
+    """Filter with the normalized `kernel`; the image keeps its size (arXiv:1912.04958).
 
     Even kernels reach one pixel further to the left and top. Module: :class:`stylelayers.Blur`.
 
@@ -46,13 +46,19 @@ def upsample2d(
 ) -> Tensor:
     """Enlarge images `factor` times: zero-insertion, then the normalized `kernel` with gain ``factor**2``.
 
-    Padding modes are those of :func:`blur2d`. Module: :class:`stylelayers.Upsample2d`.
+    StyleGAN2's resampling (arXiv:1912.04958). Module: :class:`stylelayers.Upsample2d`.
+
+    Args:
+        x: floating-point images.
+        kernel: 1-D (separable) or 2-D taps of the low-pass filter, normalized to sum 1.
+        factor: an int of at least 1.
+        padding_mode: as of :func:`blur2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
 
     Raises:
-        ValueError: as :func:`blur2d`.
+        ValueError: as :func:`blur2d`, or `factor` below 1.
 
     Example:
         >>> import torch
@@ -67,15 +73,21 @@ def upsample2d(
 def downsample2d(
     x: Tensor, kernel: Tensor | Sequence[Any] = (1, 3, 3, 1), *, factor: int = 2, padding_mode: str = "zeros"
 ) -> Tensor:
-    """Shrink images `factor` times: the normalized `kernel`, then every `factor`-th pixel.
+    """Shrink images `factor` times: the normalized `kernel`, then every `factor`-th pixel (arXiv:1912.04958).
 
-    Padding modes are those of :func:`blur2d`. Module: :class:`stylelayers.Downsample2d`.
+    Module: :class:`stylelayers.Downsample2d`.
+
+    Args:
+        x: floating-point images.
+        kernel: 1-D (separable) or 2-D taps of the low-pass filter, normalized to sum 1.
+        factor: an int of at least 1.
+        padding_mode: as of :func:`blur2d`.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)`` for sizes that `factor` divides.
 
     Raises:
-        ValueError: as :func:`blur2d`.
+        ValueError: as :func:`blur2d`, or `factor` below 1.
 
     Example:
         >>> import torch

@@ -45,6 +45,10 @@ def resample_conv2d(
 ) -> Tensor:
     """Convolve and resample by an integer factor.
 
+    ``"fir"`` is StyleGAN2's (arXiv:1912.04958): a transposed convolution, then the FIR filter; or the FIR filter, then
+    a strided convolution. ``"nearest"`` is nearest-neighbour, pad, convolve, blur; or blur, pad, convolve, average.
+    Away from the border both are the same operator if the FIR filter is the box convolved with the blur.
+
     Args:
         x: images or feature maps.
         weight: odd or even in size, applied as ``conv2d`` applies it.

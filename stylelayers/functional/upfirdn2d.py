@@ -33,7 +33,8 @@ def upfirdn2d(
 
     .. math:: y[n] = gain \sum_k kernel[k] \, \hat x[n \cdot down + K - 1 - k - left]
 
-    where :math:`\hat x` is `x` with ``up - 1`` zeros behind every sample and ``K`` the kernel's length.
+    The resampling of StyleGAN2 (arXiv:1912.04958); :math:`\hat x` is `x` with ``up - 1`` zeros behind every sample and
+    ``K`` the kernel's length.
 
     Args:
         x: floating-point images.

@@ -33,6 +33,12 @@ def convert_image(image: Image.Image, image_channels: int) -> Image.Image:
 
     Raises:
         ValueError: the mode has no conversion to RGB, bytes are signed, or deep grey exceeds its span.
+
+    Example:
+        >>> from PIL import Image
+        >>> from stylelayers.images import convert_image
+        >>> convert_image(Image.new("RGBA", (8, 8)), 3).getpixel((0, 0))  # transparent: white
+        (255, 255, 255)
     """
     if image.mode in ("L", "LA", "RGB", "RGBA") and _signed(getattr(image, "tag_v2", {})):
         raise ValueError("bytes with a sign are not read; store them without")
@@ -62,7 +68,21 @@ def own_channels(image: Image.Image) -> int:
 
 
 def image_to_tensor(image: Image.Image, image_channels: int) -> Tensor:
-    """Scale an image of :func:`convert_image` to ``(image_channels, H, W)`` float32 in [-1, 1]; opaque alpha is 1."""
+    """Scale an image of :func:`convert_image` to [-1, 1].
+
+    Args:
+        image: of mode ``L``, ``LA``, ``RGB`` or ``RGBA`` with `image_channels` channels, or ``F`` that spans 0 to 255.
+        image_channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+
+    Returns:
+        ``(image_channels, H, W)`` float32 in [-1, 1]; opaque alpha is 1.
+
+    Example:
+        >>> from PIL import Image
+        >>> from stylelayers.images import image_to_tensor
+        >>> image_to_tensor(Image.new("RGB", (6, 4), "white"), 3).shape
+        torch.Size([3, 4, 6])
+    """
     if image.mode == "F":  # the filters of Pillow overshoot
         grey = torch.from_numpy(np.array(image)).clamp_(0.0, 255.0).div_(127.5).sub_(1.0)
         colours = grey.expand(image_channels - (image_channels in (2, 4)), -1, -1)

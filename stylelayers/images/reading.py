@@ -49,12 +49,30 @@ class Header(NamedTuple):
 
 
 def read_picture(path: str | os.PathLike[str], resolution: tuple[int, int], channels: int) -> Tensor:
-    """Read an image file, centre-cropped and resized to ``(1, channels, *resolution)`` in [-1, 1].
+    """Read an image file, centre-cropped and resized.
 
     The same pixels as :func:`stylelayers.data.image_folder` trains on with its default ``resize="crop"``.
 
+    Args:
+        path: of the file.
+        resolution: ``(height, width)`` in pixels.
+        channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+
+    Returns:
+        ``(1, channels, height, width)`` float32 in [-1, 1].
+
     Raises:
         ValueError: the file is no image or a damaged one, or `channels` is not 1, 2, 3 or 4.
+        OSError: the file cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import read_picture, save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_picture(torch.zeros(4, 6, 3, dtype=torch.uint8), f"{folder}/black.png")
+        ...     read_picture(path, (8, 8), 3).shape
+        torch.Size([1, 3, 8, 8])
     """
     if channels not in CHANNELS:
         raise ValueError(f"a picture has 1 to 4 channels, the generator has {channels}")
@@ -65,10 +83,28 @@ def read_picture(path: str | os.PathLike[str], resolution: tuple[int, int], chan
 
 
 def read_pixels(file: File, channels: int, frame: Frame) -> Tensor:
-    """Read an image file as ``(channels, H, W)`` float32 in [-1, 1], resized by `frame`.
+    """Read an image file as a tensor, resized by a frame.
+
+    Args:
+        file: path, or file that is open for reading.
+        channels: 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGB and alpha).
+        frame: resolution, crop and filter.
+
+    Returns:
+        ``(channels, height, width)`` float32 in [-1, 1].
 
     Raises:
-        ValueError, OSError: as :func:`decode_picture`.
+        ValueError: as :func:`decode_picture`.
+        OSError: as :func:`decode_picture`.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import Frame, read_pixels, save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_picture(torch.zeros(4, 6, 3, dtype=torch.uint8), f"{folder}/black.png")
+        ...     read_pixels(path, 1, Frame((8, 8))).shape
+        torch.Size([1, 8, 8])
     """
     return image_to_tensor(frame.apply(decode_picture(file, channels, frame)), channels)
 
@@ -77,13 +113,25 @@ def decode_picture(file: File, channels: int, frame: Frame | None = None) -> Ima
     """Decode the first frame of a file and convert it with :func:`convert_image`.
 
     Args:
-        file: path, or open file.
+        file: path, or file that is open for reading.
         channels: 1 to 4.
         frame: lets a JPEG file be decoded at a fraction of its size, as far as `frame` does not need more.
+
+    Returns:
+        An image of :func:`convert_image`, not yet resized.
 
     Raises:
         ValueError: the file is no image or a damaged one; the message does not repeat its name.
         OSError: the file cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import decode_picture, save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_picture(torch.zeros(4, 6, 3, dtype=torch.uint8), f"{folder}/black.png")
+        ...     decode_picture(path, 1).mode
+        'L'
     """
     try:
         return convert_image(open_picture(file, frame), channels)
@@ -96,7 +144,28 @@ def decode_picture(file: File, channels: int, frame: Frame | None = None) -> Ima
 
 
 def open_picture(file: File, frame: Frame | None = None) -> Image.Image:
-    """Decode the first frame of a file in its stored mode; raises whatever Pillow's decoders raise."""
+    """Decode the first frame of a file in its stored mode; raises whatever Pillow's decoders raise.
+
+    Args:
+        file: path, or file that is open for reading.
+        frame: lets a JPEG file be decoded at a fraction of its size; None for the whole size.
+
+    Returns:
+        A loaded image of any Pillow mode.
+
+    Raises:
+        ValueError: the path is no regular file.
+        OSError: the file cannot be opened, is no image or is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import open_picture, save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_picture(torch.zeros(4, 6, 3, dtype=torch.uint8), f"{folder}/black.png")
+        ...     open_picture(path).size
+        (6, 4)
+    """
     with _open(file) as image:
         if frame is not None and image.format == "JPEG":
             _shrink(image, frame)
@@ -108,8 +177,25 @@ def open_picture(file: File, frame: Frame | None = None) -> Image.Image:
 def read_header(file: File) -> Header:
     """Read the size and mode of an image file without decoding it.
 
+    Args:
+        file: path, or file that is open for reading.
+
+    Returns:
+        Width and height in pixels as stored, Pillow's mode and format, and the number of channels that hold all of the
+        image: 1 or 3 for colours, and one for transparency.
+
     Raises:
-        ValueError, OSError: as :func:`decode_picture`.
+        ValueError: as :func:`decode_picture`.
+        OSError: as :func:`decode_picture`.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import read_header, save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_picture(torch.zeros(4, 6, 3, dtype=torch.uint8), f"{folder}/black.png")
+        ...     read_header(path).width
+        6
     """
     try:
         with _open(file) as image:
@@ -123,7 +209,23 @@ def read_header(file: File) -> Header:
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
-    """Whether a file has the header of an image that is read, whatever its name."""
+    """Whether a file has the header of an image that is read, whatever its name.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        False also for a path that cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import is_picture, save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save_picture(torch.zeros(4, 6, 3, dtype=torch.uint8), f"{folder}/black.png")
+        ...     is_picture(path)
+        True
+    """
     try:
         read_header(path)
     except (ValueError, OSError):

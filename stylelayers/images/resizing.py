@@ -26,9 +26,11 @@ class Frame:
         resize: ``"crop"`` scales the picture to cover the target and crops it around its centre; ``"fit"`` keeps all
             of it, centred between black (or transparent) bars; ``"stretch"`` keeps all of it and changes its aspect
             ratio.
-        resize_filter: one of :data:`RESIZE_FILTERS`.
+        resize_filter: ``"lanczos"``, ``"bicubic"``, ``"bilinear"`` or ``"box"``, all antialiased.
 
     Example:
+        >>> from PIL import Image
+        >>> from stylelayers.images import Frame
         >>> Frame((32, 48), "fit").apply(Image.new("RGB", (200, 100))).size
         (48, 32)
     """

@@ -12,6 +12,9 @@ def over_white(images: Tensor) -> Tensor:
 
     Values outside [-1, 1] are clamped as in files. Images of other than 2 or 4 channels are returned as they are.
 
+    Args:
+        images: floating-point images.
+
     Shape:
         ``(N, 2, H, W)`` → ``(N, 1, H, W)``, ``(N, 4, H, W)`` → ``(N, 3, H, W)``.
 

@@ -29,8 +29,17 @@ _WRITERS = 2  # threads; compression and disk writes release the GIL
 def to_pixels(images: Tensor) -> Tensor:
     """Convert images in [-1, 1] to bytes: grey, grey + alpha, RGB or RGBA; the first three of more channels, warned.
 
+    Args:
+        images: on any device; values outside [-1, 1] are clamped.
+
     Shape:
-        ``(N, C, H, W)`` → ``(N, H, W, min(C, 4))`` of dtype uint8, on the CPU; 3 for more than 4 channels.
+        ``(N, C, H, W)`` → ``(N, H, W, C)`` of dtype uint8, on the CPU; 3 channels for more than 4.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.images import to_pixels
+        >>> to_pixels(torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3)).flatten().tolist()
+        [0, 128, 255]
     """
     channels = images.shape[1]
     if channels > max(_MODES):
@@ -42,11 +51,21 @@ def to_pixels(images: Tensor) -> Tensor:
 def tile(pixels: Tensor, columns: int) -> Tensor:
     """Tile images row by row without gaps; unused cells are black, or transparent.
 
+    Args:
+        pixels: images of one size.
+        columns: images in a row, at least 1; no more than there are images are used.
+
     Shape:
         ``(N, H, W, C)`` → ``(ceil(N / columns) * H, columns * W, C)``; at most N columns.
 
     Raises:
         ValueError: there are no images or no columns.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.images import tile
+        >>> tile(torch.zeros(5, 8, 8, 3), columns=3).shape
+        torch.Size([16, 24, 3])
     """
     count, height, width, channels = pixels.shape
     if count < 1 or columns < 1:
@@ -60,7 +79,27 @@ def tile(pixels: Tensor, columns: int) -> Tensor:
 
 
 def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> Path:
-    """Write images ``(N, C, H, W)`` in [-1, 1] as one grid, see :func:`save_picture`."""
+    """Write images as one grid, without gaps, see :func:`save_picture`.
+
+    Args:
+        images: ``(N, C, H, W)`` in [-1, 1].
+        path: of a ``.png`` or ``.webp`` file; missing folders are created.
+        columns: images in a row, at least 1.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: no images or columns, or another ending.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import save_grid
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_grid(torch.zeros(4, 3, 8, 8), f"{folder}/grid.png", columns=2).name
+        'grid.png'
+    """
     return save_picture(tile(to_pixels(images), columns), path)
 
 
@@ -70,10 +109,21 @@ def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1)
     Args:
         pixels: of dtype uint8.
         path: missing folders are created.
-        zoom: integer factor of enlargement.
+        zoom: side in file pixels of one image pixel, an int of at least 1.
+
+    Returns:
+        The path.
 
     Raises:
-        ValueError: the path has another ending.
+        ValueError: the path has another ending, or `zoom` is below 1 or makes more than 2**28 pixels.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import save_picture
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_picture(torch.zeros(8, 8, 1, dtype=torch.uint8), f"{folder}/black.png", zoom=2).name
+        'black.png'
     """
     path = Path(path)
     options = PICTURES[check_ending(path, PICTURES)]
@@ -83,9 +133,25 @@ def save_picture(pixels: Tensor, path: str | os.PathLike[str], *, zoom: int = 1)
 
 
 def save_each(batches: Iterable[Tensor], paths: Iterable[str | os.PathLike[str]], *, zoom: int = 1) -> None:
-    """Write each image of batches ``(n, H, W, 1 to 4)`` to its path while the next batch is computed.
+    """Write each image of batches to its path while the next batch is computed; see :func:`save_picture`.
 
-    See :func:`save_picture`.
+    Args:
+        batches: bytes ``(n, H, W, 1 to 4)``, read one by one.
+        paths: one for each image, in their order.
+        zoom: side in file pixels of one image pixel.
+
+    Raises:
+        ValueError: as :func:`save_picture`.
+
+    Example:
+        >>> import os
+        >>> import tempfile
+        >>> import torch
+        >>> from stylelayers.images import save_each
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_each([torch.zeros(2, 8, 8, 3, dtype=torch.uint8)], [f"{folder}/0.png", f"{folder}/1.png"])
+        ...     sorted(os.listdir(folder))
+        ['0.png', '1.png']
     """
     remaining, pending = iter(paths), list[Future[Path]]()
     with ThreadPoolExecutor(_WRITERS) as pool:

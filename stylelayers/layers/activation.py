@@ -14,16 +14,22 @@ from ._names import answers_to_other_names
 class BiasAct(nn.Module):
     """``clamp(gain * act(x + bias))`` along dimension 1; see :func:`stylelayers.functional.bias_act`.
 
+    The activation of StyleGAN2, arXiv:1912.04958, appendix B.
+
     Args:
         num_channels: length of the bias.
-        activation: a name that `bias_act` knows.
-        alpha, gain, clamp: constants; None for the activation's own and for no clamp.
+        activation: a name that :func:`stylelayers.functional.bias_act` knows.
+        alpha, gain: shape parameter and gain of the activation; None for its own.
+        clamp: the output's largest magnitude, above 0; None for no limit.
 
     Shape:
         ``(N, num_channels, *)``, unchanged.
 
     Attributes:
         bias: ``(num_channels,)``, initially 0.
+
+    Raises:
+        ValueError: an unknown activation, or constants out of range.
 
     Example:
         >>> import torch
@@ -56,7 +62,7 @@ class BiasAct(nn.Module):
 
     @property
     def gain_before(self) -> float:
-        """The part of the gain that the layer before may apply, where it costs nothing: see `applied_gain`."""
+        """The part of the gain that the layer before may apply, where it costs nothing, as `applied_gain`."""
         return split_gain(self.activation, self.gain)[0]
 
     def forward(self, x: Tensor, *, applied_gain: float | None = None) -> Tensor:

@@ -31,7 +31,7 @@ from .equalized import EqualLinear
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a feature map samples its band-limited signal (arXiv:2106.12423, section 3.1).
+    """How a feature map samples its band-limited signal (arXiv:2106.12423, section 3).
 
     Args:
         size: of the map in samples, an int or ``(height, width)``, margins included.
@@ -109,7 +109,7 @@ class Resampling:
 
 @answers_to_other_names
 class AliasFreeConv(nn.Module):
-    r"""Modulated convolution and leaky ReLU that create no aliases, from one sampling to another.
+    """Modulated convolution and leaky ReLU that create no aliases, from one sampling to another.
 
     The input, divided by the root of its running mean square, is convolved under a style with a padding of
     ``kernel_size - 1``, gets a bias, and passes :func:`stylelayers.functional.filtered_lrelu`, which changes its rate
@@ -118,7 +118,8 @@ class AliasFreeConv(nn.Module):
     Args:
         in_channels, out_channels, kernel_size: of the convolution.
         latent_dim: length of the latent.
-        before, after: :class:`Sampling` of the input and the output; rates are powers of two of each other.
+        before, after: :class:`stylelayers.layers.Sampling` of the input and the output; rates are powers of two of each
+            other.
         to_rgb: no demodulation, and neither filters nor leaky ReLU: the image, if `kernel_size` is 1.
         radial: the filter after the activation is the same in all directions, for rotation equivariance.
         filter_taps: taps of a filter for a factor of 1; of a factor of `u` it has `u` times as many.
@@ -137,7 +138,8 @@ class AliasFreeConv(nn.Module):
         magnitude_ema: ``()`` buffer, initially 1: the mean square of inputs, updated by every call in training mode.
 
     Raises:
-        ValueError: rates or sizes that do not fit.
+        ValueError: arguments out of range, rates or sizes that do not fit (at construction), inputs of other shapes (at
+            call).
 
     Example:
         >>> import torch

@@ -27,6 +27,9 @@ from ._resampling import Resampling, same_padding
 class EqualLinear(nn.Module):
     r"""Linear layer: :math:`act(x \, (s W)^T + m b)`, :math:`s = gain \cdot m / \sqrt{fan\_in}` (m: multiplier).
 
+    The learning rate is equalized (arXiv:1710.10196, section 4.1): stored weights are of unit variance and scaled in
+    every call.
+
     Args:
         in_features, out_features: sizes, at least 1.
         bias: learn a bias.
@@ -43,6 +46,10 @@ class EqualLinear(nn.Module):
         weight: ``(out_features, in_features)``, initially normal with standard deviation ``1 / lr_multiplier``,
             which the scale undoes: the weight as used starts with variance ``gain**2 / fan_in``.
         bias: ``(out_features,)``, initially ``bias_init / lr_multiplier``.
+
+    Raises:
+        ValueError: arguments out of range, or unknown names (at construction); an input without `in_features` numbers
+            (at call).
 
     Example:
         >>> import torch
@@ -109,6 +116,9 @@ class EqualLinear(nn.Module):
 class EqualConv2d(nn.Module):
     r"""Same-size or resampling convolution: :math:`act(conv(x, s W) + b)`, :math:`s = gain / \sqrt{fan\_in}`.
 
+    The learning rate is equalized (arXiv:1710.10196, section 4.1): stored weights are of unit variance and scaled in
+    every call.
+
     Args:
         in_channels, out_channels: at least 1.
         kernel_size: odd or even, at least 1; even kernels reach one pixel further to the right and bottom.
@@ -129,6 +139,9 @@ class EqualConv2d(nn.Module):
     Attributes:
         weight: ``(out_channels, in_channels, kernel_size, kernel_size)``, initially unit normal.
         bias: ``(out_channels,)``, initially 0.
+
+    Raises:
+        ValueError: arguments out of range, or unknown names (at construction); an input of another shape (at call).
 
     Example:
         >>> import torch

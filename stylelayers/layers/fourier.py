@@ -22,17 +22,20 @@ from .equalized import EqualLinear
 class FourierInput(nn.Module):
     r"""Sine waves of fixed random frequencies and phases, mixed by a learned matrix.
 
+    The input of StyleGAN3 (arXiv:2106.12423, section 3.2 and appendix F).
+
     A feature at position `q` is :math:`a(F') \sin(2 \pi (F' q + p'))`, where the frequency `F` and the phase `p`
     became `F'` and `p'` under a turn and a shift learned from the latent, and under `transform`. Its amplitude `a`
     falls from 1 at the cutoff to 0 at half the rate.
 
     Args:
-        num_channels: waves, and channels of the output.
+        num_channels: number of waves, and of channels of the output.
         latent_dim: length of the latent.
-        sampling: of the output; the frequencies lie within its cutoff.
+        sampling: :class:`stylelayers.layers.Sampling` of the output; the frequencies lie within its cutoff.
 
     Shape:
-        `latent` ``(N, latent_dim)`` → ``(N, num_channels, *sampling.size)``.
+        `latent` ``(N, latent_dim)``, `transform` ``(3, 3)`` or ``(N, 3, 3)`` in place of the buffer → ``(N,
+        num_channels, *sampling.size)``.
 
     Attributes:
         weight: ``(num_channels, num_channels)``, initially unit normal.
@@ -40,7 +43,11 @@ class FourierInput(nn.Module):
             divided by the length of the first two; initially no turn and no shift, whatever the latent.
         frequencies: ``(num_channels, 2)`` buffer, ``(x, y)`` in cycles per unit of length, drawn by `reset_parameters`.
         phases: ``(num_channels,)`` buffer in cycles, drawn from [-0.5, 0.5].
-        transform: ``(3, 3)`` buffer, initially the identity: what moves the image, see :func:`motion`.
+        transform: ``(3, 3)`` buffer, initially the identity: what moves the image, see
+            :func:`stylelayers.layers.motion`.
+
+    Raises:
+        ValueError: arguments out of range (at construction); a latent or transform of another shape (at call).
 
     Example:
         >>> import torch
@@ -133,7 +140,9 @@ class FourierInput(nn.Module):
 
 
 def motion(right: float = 0.0, down: float = 0.0, turn: float = 0.0) -> Tensor:
-    """The `transform` of a :class:`FourierInput` that turns the image about its middle, then moves it.
+    """The `transform` of a :class:`stylelayers.FourierInput` that turns the image about its middle, then moves it.
+
+    Of StyleGAN3, arXiv:2106.12423, section 3.2.
 
     Args:
         right, down: in units of the image's shorter side.

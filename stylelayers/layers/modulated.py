@@ -21,6 +21,8 @@ from .equalized import EqualLinear
 class ModulatedConv2d(nn.Module):
     r"""Convolution whose input channels are scaled by a style, a function of a latent.
 
+    From arXiv:1912.04958, equations 1 to 3.
+
     The style is :math:`1 + A(latent)`, or :math:`1 + \mathrm{pixel\_norm}(A(latent))` with `normalize_style`, for
     a learned affine map :math:`A` (StyleGAN2 stores the 1 in the bias of :math:`A`). See
     :func:`stylelayers.functional.modulated_conv2d` for the formula.
@@ -45,7 +47,8 @@ class ModulatedConv2d(nn.Module):
         eps: added to the squared norms under demodulation.
 
     Shape:
-        `x` ``(N, in_channels, H, W)``, `latent` ``(N, latent_dim)`` → ``(N, out_channels, H, W)``, doubled or halved.
+        `x` ``(N, in_channels, H, W)``, `latent` ``(N, latent_dim)`` → ``(N, out_channels, H, W)``, with height and
+        width doubled or halved by `resample`.
 
     Attributes:
         weight: ``(out_channels, in_channels, kernel_size, kernel_size)``, initially unit normal.

@@ -23,15 +23,23 @@ Noise = str | Sequence[torch.Generator]
 class NoiseInjection(nn.Module):
     """Add noise times a learned strength, the same for all channels of a pixel.
 
+    The noise inputs of arXiv:1812.04948, section 2, with one strength for all channels (arXiv:1912.04958, figure 2c).
+
     Args:
-        resolution: ``(height, width)`` of the fixed noise map that ``noise="const"`` uses; None for none.
+        resolution: in pixels, an int or ``(height, width)``, of the stored noise map that ``noise="const"`` uses; None
+            for none.
 
     Shape:
-        ``(N, C, H, W)``, unchanged.
+        `x` ``(N, C, H, W)``, unchanged. `noise` is ``"random"`` (new unit normal noise, the default), ``"const"`` (the
+        stored map), ``"none"``, or one CPU generator per sample.
 
     Attributes:
         strength: ``(1,)``, initially 0; scalars, as in files of earlier versions, can be loaded.
         const: ``(height, width)`` unit normal buffer, None without a resolution.
+
+    Raises:
+        ValueError: a resolution below 1 (at construction); an unknown mode, ``"const"`` without a map of the input's
+            size, or an input of integers (at call).
 
     Example:
         >>> import torch
@@ -98,13 +106,20 @@ class NoiseInjection(nn.Module):
 
 @answers_to_other_names
 class ConstantInput(nn.Module):
-    """A learned feature map, the same for every sample.
+    """A learned feature map, the same for every sample, from which StyleGAN starts (arXiv:1812.04948, section 2).
+
+    Args:
+        num_channels: of the map, at least 1.
+        resolution: of the map in pixels, an int or ``(height, width)``.
 
     Shape:
         batch size ``N`` → ``(N, num_channels, height, width)``, channels-last in memory.
 
     Attributes:
         const: ``(num_channels, height, width)``, initially unit normal.
+
+    Raises:
+        ValueError: arguments below 1.
 
     Example:
         >>> from stylelayers import ConstantInput

@@ -12,8 +12,17 @@ from ._names import answers_to_other_names
 class PixelNorm(nn.Module):
     """Scale to unit mean square along `dim`; see :func:`stylelayers.functional.pixel_norm`.
 
+    From arXiv:1710.10196, section 4.2.
+
+    Args:
+        dim: of the mean; 1 is the channels.
+        eps: added to the mean square.
+
     Shape:
-        any, unchanged.
+        any shape, unchanged.
+
+    Raises:
+        ValueError: an input of integers or without dimension `dim` (at call).
 
     Example:
         >>> import torch
@@ -47,8 +56,18 @@ class PixelNorm(nn.Module):
 class MinibatchStdDev(nn.Module):
     """Append channels with a group's standard deviation; see :func:`stylelayers.functional.minibatch_stddev`.
 
+    From arXiv:1710.10196, section 3.
+
+    Args:
+        group_size: images per group, at least 1; a smaller batch is one group.
+        num_channels: channels to append, at least 1; must divide ``C``.
+
     Shape:
-        ``(N, C, H, W)`` → ``(N, C + num_channels, H, W)``.
+        `x` ``(N, C, H, W)`` → ``(N, C + num_channels, H, W)``. With `batches`, `x` holds so many batches of equal size,
+        one after another, which share no group.
+
+    Raises:
+        ValueError: arguments below 1 (at construction); as the function (at call).
 
     Example:
         >>> import torch

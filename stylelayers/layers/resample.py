@@ -35,7 +35,7 @@ class _FIRLayer(nn.Module):
 
 @answers_to_other_names
 class Blur(_FIRLayer):
-    """Same-size low-pass filter; see :func:`stylelayers.functional.blur2d`.
+    """Same-size low-pass filter of StyleGAN2 (arXiv:1912.04958); see :func:`stylelayers.functional.blur2d`.
 
     Args:
         resample_filter: 1-D (separable) or 2-D taps, normalized here. No channel count is needed.
@@ -43,6 +43,10 @@ class Blur(_FIRLayer):
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H, W)``.
+
+    Raises:
+        ValueError: taps that cannot be normalized, or an unknown mode (at construction); an input that is no
+            floating-point ``(N, C, H, W)`` (at call).
 
     Example:
         >>> import torch
@@ -87,10 +91,26 @@ class _ResamplingLayer(_FIRLayer):
 
 @answers_to_other_names
 class Upsample2d(_ResamplingLayer):
-    """Enlarge images `factor` times; see :func:`stylelayers.functional.upsample2d`.
+    """Enlarge images `factor` times by a FIR filter; see :func:`stylelayers.functional.upsample2d`.
+
+    The resampling of StyleGAN2 (arXiv:1912.04958).
+
+    Args:
+        resample_filter: 1-D (separable) or 2-D taps of the low-pass filter, normalized here.
+        factor: an int of at least 1.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H * factor, W * factor)``.
+
+    Raises:
+        ValueError: as :class:`Blur`, or `factor` below 1.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Upsample2d
+        >>> Upsample2d()(torch.randn(2, 3, 4, 4)).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,10 +119,26 @@ class Upsample2d(_ResamplingLayer):
 
 @answers_to_other_names
 class Downsample2d(_ResamplingLayer):
-    """Shrink images `factor` times; see :func:`stylelayers.functional.downsample2d`.
+    """Shrink images `factor` times by a FIR filter; see :func:`stylelayers.functional.downsample2d`.
+
+    The resampling of StyleGAN2 (arXiv:1912.04958).
+
+    Args:
+        resample_filter: 1-D (separable) or 2-D taps of the low-pass filter, normalized here.
+        factor: an int of at least 1.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, C, H // factor, W // factor)``.
+
+    Raises:
+        ValueError: as :class:`Blur`, or `factor` below 1.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Downsample2d
+        >>> Downsample2d()(torch.randn(2, 3, 4, 4)).shape
+        torch.Size([2, 3, 2, 2])
     """
 
     def forward(self, x: Tensor) -> Tensor:

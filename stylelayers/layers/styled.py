@@ -14,18 +14,23 @@ from .noise import Noise, NoiseInjection
 
 @answers_to_other_names
 class StyledConv(nn.Module):
-    """Modulated convolution, noise, bias and activation.
+    """Modulated convolution, noise, bias and activation: a layer of StyleGAN2 (arXiv:1912.04958, figure 2c).
 
     Args:
-        in_channels, out_channels, kernel_size, latent_dim, resample, resample_method, resample_filter, padding_mode,
-            normalize_style, gain, eps: as in :class:`ModulatedConv2d`, always demodulated.
-        noise_resolution: ``(height, width)`` of the output, for ``noise="const"``; None if it is not used.
+        in_channels, out_channels, kernel_size, latent_dim: as in :class:`ModulatedConv2d`.
+        resample, resample_method, resample_filter, padding_mode: as in :class:`ModulatedConv2d`.
+        normalize_style, gain, eps: as in :class:`ModulatedConv2d`; the weights are always demodulated.
+        noise_resolution: ``(height, width)`` in pixels of the output, for ``noise="const"``; None if it is not used.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
         activation_gain: gain after the activation, None for the activation's own.
         clamp: the output's largest magnitude, None for no limit.
 
     Shape:
-        `x` ``(N, in_channels, H, W)``, `latent` ``(N, latent_dim)`` → ``(N, out_channels, H, W)``, doubled or halved.
+        `x` ``(N, in_channels, H, W)``, `latent` ``(N, latent_dim)`` → ``(N, out_channels, H, W)``, with height and
+        width doubled or halved by `resample`. `noise` is as in :class:`NoiseInjection`.
+
+    Raises:
+        ValueError: as :class:`ModulatedConv2d`, :class:`NoiseInjection` and :class:`BiasAct`.
 
     Example:
         >>> import torch
@@ -93,8 +98,18 @@ class StyledConv(nn.Module):
 class ToRGB(nn.Module):
     """1x1 modulated convolution to image channels, without demodulation (arXiv:1912.04958, appendix B).
 
+    Args:
+        in_channels: at least 1.
+        image_channels: 1 for grey, 3 for RGB, any number.
+        latent_dim: length of the latent.
+        kernel_size: odd or even, at least 1.
+        clamp: the output's largest magnitude, above 0; None for no limit.
+
     Shape:
         `x` ``(N, in_channels, H, W)``, `latent` ``(N, latent_dim)`` → ``(N, image_channels, H, W)``.
+
+    Raises:
+        ValueError: as :class:`ModulatedConv2d` and :class:`BiasAct`.
 
     Example:
         >>> import torch

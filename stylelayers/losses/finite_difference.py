@@ -30,10 +30,11 @@ def finite_difference_penalty(
 ) -> Tensor:
     r"""Estimate R1 or R2 without second derivatives: mean :math:`(D(x + \sigma\epsilon) - D(x))^2 / \sigma^2`.
 
-    For small sigma the difference is :math:`\sigma\epsilon^T\nabla D(x)`, whose square has the expectation
-    :math:`\sigma^2\|\nabla D(x)\|^2` over unit normal noise. One draw per image varies widely around it (standard
-    deviation :math:`\sqrt 2` times the value), a mean over images and steps less. The bias falls with sigma squared
-    for a smooth discriminator, and with sigma across the kinks of leaky ReLU.
+    The approximated R1 of arXiv:2501.08316, divided by :math:`\sigma^2`. For small sigma the difference is
+    :math:`\sigma\epsilon^T\nabla D(x)`, whose square has the expectation :math:`\sigma^2\|\nabla D(x)\|^2` over unit
+    normal noise. One draw per image varies widely around it (standard deviation :math:`\sqrt 2` times the value), a
+    mean over images and steps less. The bias falls with sigma squared for a smooth discriminator, and with sigma across
+    the kinks of leaky ReLU.
 
     It differs from :func:`r1_penalty`, which differentiates the sum of all logits, where samples of a batch depend on
     each other (minibatch standard deviation): here each logit has its own gradient, by all images that it depends on.

@@ -20,7 +20,7 @@ def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
     Args:
         logits: of the discriminator on `images`, any shape; their sum is differentiated. Where samples of a batch
             depend on each other (minibatch standard deviation), so do their gradients.
-        images: ``(N, ...)``, requiring grad *before* the discriminator was called.
+        images: ``(N, C, H, W)`` or ``(N, ...)``, requiring grad *before* the discriminator was called.
 
     Returns:
         A scalar that can be differentiated again.
@@ -28,22 +28,62 @@ def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
     Raises:
         ValueError: `images` do not require grad, `logits` were not computed from them or come from a compiled
             network, or the gradient overflows float16.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import r1_penalty
+        >>> images = torch.ones(2, 1, 2, 2, requires_grad=True)
+        >>> r1_penalty(images.square().flatten(1).sum(1), images)  # of the gradients 2 x
+        tensor(16., grad_fn=<MeanBackward0>)
     """
     return _penalty("r1_penalty", logits, images)
 
 
 def r2_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """R1's formula on generated images (arXiv:1801.04406, equation 10); see :func:`r1_penalty`."""
+    """R1's formula on generated images (arXiv:1801.04406, equation 10); see :func:`r1_penalty`.
+
+    Args:
+        logits: of the discriminator on `images`, any shape.
+        images: generated ones, ``(N, C, H, W)`` or ``(N, ...)``, requiring grad *before* the discriminator was called.
+
+    Returns:
+        A scalar that can be differentiated again. The caller multiplies by gamma / 2.
+
+    Raises:
+        ValueError: as :func:`r1_penalty`.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import r2_penalty
+        >>> images = torch.ones(2, 1, 2, 2, requires_grad=True)
+        >>> r2_penalty(images.square().flatten(1).sum(1), images).item()
+        16.0
+    """
     return _penalty("r2_penalty", logits, images)
 
 
 def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
-    """:func:`r1_penalty` (or R2, on generated images) from a callable, through ``torch.func``.
+    """Compute :func:`r1_penalty` (or R2, on generated images) from a callable, through ``torch.func``.
+
+    From arXiv:1801.04406, equations 9 and 10. Call it inside ``torch.compile(fullgraph=True)`` to compile the
+    discriminator.
 
     Args:
         discriminator: called as ``discriminator(images)``, or ``discriminator(images, labels)`` with labels.
-        images: ``(N, ...)``; need not require grad.
+        images: ``(N, C, H, W)`` or ``(N, ...)``; need not require grad.
         labels: None for an unconditional discriminator.
+
+    Returns:
+        A scalar that can be differentiated by the discriminator's parameters.
+
+    Raises:
+        ValueError: a discriminator sharded by ``fully_shard``, whose parameters would get no gradient.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import r1_penalty_vjp
+        >>> r1_penalty_vjp(lambda x: x.square().flatten(1).sum(1), torch.ones(2, 1, 2, 2))
+        tensor(16.)
     """
     return _penalty("r1_penalty_vjp", discriminator, images, labels)
 
@@ -51,11 +91,22 @@ def r1_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels:
 def interpolates(real: Tensor, fake: Tensor) -> Tensor:
     """A random point between each real image and a generated one, for WGAN-GP (arXiv:1704.00028, algorithm 1).
 
+    Args:
+        real: real images.
+        fake: generated images of the same shape; converted to the dtype of `real`.
+
     Shape:
-        `real`, `fake` ``(N, ...)`` → ``(N, ...)``, without a graph.
+        `real`, `fake` ``(N, C, H, W)`` or ``(N, ...)`` → the same, without a graph.
 
     Raises:
         ValueError: the shapes differ.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import interpolates
+        >>> x = interpolates(torch.zeros(2, 1, 2, 2), torch.ones(2, 1, 2, 2))
+        >>> [len(each.unique()) for each in x]  # one random number an image
+        [1, 1]
     """
     if real.shape != fake.shape:
         shapes = f"{tuple(real.shape)} and {tuple(fake.shape)}"
@@ -70,7 +121,10 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     The caller multiplies by the weight, 10 in the paper. At a gradient of 0 the penalty is 1 and its gradient 0.
 
     Args:
-        logits, images: as for :func:`r1_penalty`.
+        logits, images: ``(N, ...)``, as for :func:`r1_penalty`.
+
+    Returns:
+        A scalar that can be differentiated again.
 
     Raises:
         ValueError: as :func:`r1_penalty`.
@@ -86,7 +140,27 @@ def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
 
 
 def gradient_penalty_vjp(discriminator: Callable[..., Tensor], images: Tensor, labels: Tensor | None = None) -> Tensor:
-    """:func:`gradient_penalty` from a callable, through ``torch.func``; the arguments of :func:`r1_penalty_vjp`."""
+    """Compute :func:`gradient_penalty` from a callable, through ``torch.func``.
+
+    From arXiv:1704.00028, equation 3. Call it inside ``torch.compile(fullgraph=True)`` to compile the discriminator.
+
+    Args:
+        discriminator: called as ``discriminator(images)``, or ``discriminator(images, labels)`` with labels.
+        images: ``(N, C, H, W)`` or ``(N, ...)``; need not require grad.
+        labels: None for an unconditional discriminator.
+
+    Returns:
+        A scalar that can be differentiated by the discriminator's parameters.
+
+    Raises:
+        ValueError: a discriminator sharded by ``fully_shard``, whose parameters would get no gradient.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import gradient_penalty_vjp
+        >>> gradient_penalty_vjp(lambda x: x.flatten(1).sum(1), torch.ones(2, 1, 2, 2))
+        tensor(1.)
+    """
     return _penalty("gradient_penalty_vjp", discriminator, images, labels, target_norm=1)
 
 

@@ -28,6 +28,14 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -
 
     Raises:
         ValueError: shapes that do not fit, or images made without a graph to the latents.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import path_lengths
+        >>> latents = torch.ones(2, 4, requires_grad=True)
+        >>> images = 3 * latents.view(2, 1, 2, 2)
+        >>> path_lengths(images, latents, noise=torch.ones(2, 1, 2, 2)).tolist()
+        [3.0, 3.0]
     """
     direction = _random_direction(images, noise)
     gradient = gradient_of("path_lengths", (images * direction).sum(), latents, "latents", "images")
@@ -35,14 +43,35 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor | None = None) -
 
 
 def path_lengths_vjp(synthesis: Callable[[Tensor], Tensor], latents: Tensor, noise: Tensor | None = None) -> Tensor:
-    """:func:`path_lengths` from a callable ``synthesis(latents) -> images``, through ``torch.func``."""
+    """Compute :func:`path_lengths` from a callable, through ``torch.func`` (arXiv:1912.04958, equation 4).
+
+    Call it inside ``torch.compile(fullgraph=True)`` to compile the generator.
+
+    Args:
+        synthesis: called as ``synthesis(latents)``; returns images ``(N, C, H, W)``.
+        latents: ``(N, D)`` or ``(N, L, D)``; need not require grad.
+        noise: unit normal, of the images' shape; None draws it. It is divided by ``sqrt(H * W)`` here.
+
+    Returns:
+        ``(N,)`` lengths that can be differentiated by the generator's parameters.
+
+    Raises:
+        ValueError: shapes that do not fit, or a generator sharded by ``fully_shard``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.losses import path_lengths_vjp
+        >>> noise = torch.ones(2, 1, 2, 2)
+        >>> path_lengths_vjp(lambda w: 3 * w.view(2, 1, 2, 2), torch.ones(2, 4), noise).tolist()
+        [3.0, 3.0]
+    """
     images, pull_back = vjp("path_lengths_vjp", synthesis, latents)
     (gradient,) = pull_back(_random_direction(images, noise))
     return _lengths_of_gradient(gradient, len(images))
 
 
 class PathLengthPenalty(nn.Module):
-    r"""Mean squared distance of path lengths from their running mean (arXiv:1912.04958, equation 4).
+    """Mean squared distance of path lengths from their running mean (arXiv:1912.04958, equation 4).
 
     Args:
         decay: weight of a batch in the running mean, in (0, 1].
@@ -53,6 +82,9 @@ class PathLengthPenalty(nn.Module):
     Attributes:
         mean: scalar buffer, initially 0; updated in training mode with the mean of the lengths over all ranks, unless
             it is not finite.
+
+    Raises:
+        ValueError: `decay` out of range.
 
     Example:
         >>> import torch

@@ -14,9 +14,24 @@ _ROWS = 512  # of a distance matrix at a time
 
 
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
-    """``|mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2))`` of the means and covariances (arXiv:1706.08500).
+    """Fréchet distance of two normal distributions: ``|mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2))``.
 
-    Through ``torchmetrics.image.FrechetInceptionDistance``; with features of Inception it is the FID.
+    From the means and covariances of the features (arXiv:1706.08500), in float64, through
+    ``torchmetrics.image.FrechetInceptionDistance``; with features of Inception it is the FID.
+
+    Args:
+        real: features of real images, ``(N, d)``.
+        fake: features of generated images, ``(M, d)``.
+
+    Returns:
+        A number of at least 0, which is best.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.metrics import frechet_distance
+        >>> real = torch.tensor([[0.0, 1.0], [2.0, 0.0], [1.0, 3.0]])
+        >>> round(frechet_distance(real, real + 1), 3)
+        2.0
     """
     from torchmetrics.image.fid import FrechetInceptionDistance
 
@@ -27,10 +42,25 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
 
 
 def kernel_distance(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[float, float]:
-    """Squared MMD with a cubic kernel: mean and standard deviation over 100 random subsets (arXiv:1801.01401, eq. 4).
+    """Squared MMD with a cubic kernel, mean and standard deviation over random subsets (arXiv:1801.01401, eq. 4).
 
-    Through ``torchmetrics.image.KernelInceptionDistance``. Subsets have 1,000 images, or those of the smaller set. The
-    estimate is unbiased and can be below 0. If the only subset is both whole sets, the deviation is 0.
+    With features of Inception it is the KID. The kernel of features x and y is ``(x . y / d + 1)^3``. Through
+    ``torchmetrics.image.KernelInceptionDistance``, over 100 subsets of 1,000 images, or as many as the smaller set has.
+    The estimate is unbiased and can be below 0. If the only subset is both whole sets, the deviation is 0.
+
+    Args:
+        real: features of real images, ``(N, d)``.
+        fake: features of generated images, ``(M, d)``.
+        seed: of the subsets. Global random states are left as they are.
+
+    Returns:
+        The mean, 0 if both sets are of one distribution, and the deviation.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.metrics import kernel_distance
+        >>> kernel_distance(torch.zeros(8, 4), torch.ones(8, 4))
+        (7.0, 0.0)
     """
     from torchmetrics.image.kid import KernelInceptionDistance
 
@@ -57,8 +87,23 @@ def precision_recall(real: Tensor, fake: Tensor, *, neighbours: int = NEIGHBOURS
     The manifold of a set is the union of balls around its points; a radius is the distance of a point to its
     `neighbours`-th nearest other point.
 
+    Args:
+        real: features of real images, ``(N, d)``.
+        fake: features of generated images, ``(M, d)``.
+        neighbours: below N and M.
+
+    Returns:
+        Precision and recall, both in [0, 1].
+
     Raises:
         ValueError: no more images than neighbours.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.metrics import precision_recall
+        >>> real = torch.arange(8.0).view(8, 1)
+        >>> precision_recall(real, real[:4])
+        (1.0, 0.875)
     """
     _check_counts("precision_recall", real, fake, neighbours)
     real, fake = real.double(), fake.double()

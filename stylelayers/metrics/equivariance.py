@@ -44,18 +44,28 @@ def eq_t(
     seed: int = 0,
     batch_size: int = 8,
 ) -> float:
-    """EQ-T: equivariance under shifts by whole pixels, in dB.
+    """EQ-T: equivariance under shifts by whole pixels, in dB (arXiv:2106.12423, appendix E).
 
     Args:
-        generator: an alias-free one; it is measured in evaluation mode.
+        generator: a :class:`stylelayers.AliasFreeGenerator`; it is measured in evaluation mode.
         samples: pairs of a latent (with a class, or a label vector of one 1, if it has labels) and a motion.
-        max_shift: largest shift along an axis, in parts of the image's side.
+        max_shift: largest shift along an axis, in parts of the image's side, in [0, 0.5].
         border: pixels along the image's border that are not compared.
         seed: of latents, classes and motions.
         batch_size: images generated at a time.
 
+    Returns:
+        Peak signal-to-noise ratio of images in [-1, 1], in dB; higher is better.
+
     Raises:
         ValueError: a generator whose input cannot be moved, or arguments out of range.
+
+    Example:
+        >>> from stylelayers import AliasFreeGenerator
+        >>> from stylelayers.metrics import eq_t
+        >>> generator = AliasFreeGenerator(16, z_dim=4, w_dim=4, channel_base=16, num_layers=3, margin=2)
+        >>> eq_t(generator, samples=2) > 0
+        True
     """
     draw = _shifts(generator, "eq_t", max_shift, whole=True)
     return _decibels("eq_t", generator, draw, None, samples, border, seed, batch_size)
@@ -70,13 +80,47 @@ def eq_t_frac(
     seed: int = 0,
     batch_size: int = 8,
 ) -> float:
-    """EQ-T for shifts by any fraction of a pixel, in dB; arguments as of :func:`eq_t`."""
+    """EQ-T for shifts by any fraction of a pixel, in dB (arXiv:2106.12423, appendix E).
+
+    Args:
+        generator, samples, max_shift, border, seed, batch_size: as in :func:`eq_t`.
+
+    Returns:
+        Peak signal-to-noise ratio of images in [-1, 1], in dB; higher is better.
+
+    Raises:
+        ValueError: as :func:`eq_t`.
+
+    Example:
+        >>> from stylelayers import AliasFreeGenerator
+        >>> from stylelayers.metrics import eq_t_frac
+        >>> generator = AliasFreeGenerator(32, z_dim=4, w_dim=4, channel_base=16, num_layers=3, margin=2)
+        >>> eq_t_frac(generator, samples=2) > 0
+        True
+    """
     draw = _shifts(generator, "eq_t_frac", max_shift, whole=False)
     return _decibels("eq_t_frac", generator, draw, _sinc, samples, border, seed, batch_size)
 
 
 def eq_r(generator: StyleGenerator, *, samples: int = 64, border: int = 0, seed: int = 0, batch_size: int = 8) -> float:
-    """EQ-R: equivariance under turns by any angle about the image's middle, in dB; arguments as of :func:`eq_t`."""
+    """EQ-R: equivariance under turns by any angle about the image's middle, in dB (arXiv:2106.12423, appendix E).
+
+    Args:
+        generator, samples, border, seed, batch_size: as in :func:`eq_t`.
+
+    Returns:
+        Peak signal-to-noise ratio of images in [-1, 1], in dB; higher is better.
+
+    Raises:
+        ValueError: as :func:`eq_t`.
+
+    Example:
+        >>> from stylelayers import AliasFreeGenerator
+        >>> from stylelayers.metrics import eq_r
+        >>> generator = AliasFreeGenerator(32, z_dim=4, w_dim=4, channel_base=16, num_layers=3, margin=2)
+        >>> eq_r(generator, samples=2) > 0
+        True
+    """
 
     def draw(source: torch.Generator) -> _Motion:
         return _Motion(turn=2 * pi * float(torch.rand((), generator=source)))

@@ -14,10 +14,12 @@ from .classifier import SmallClassifier, train_classifier
 from .random_features import RandomFeatures
 
 FEATURES = ("inception", "classifier", "digits", "random")
+"""Names of feature spaces, see :func:`feature_space`."""
 RESIZE_FILTERS = {
     "tensorflow": "bilinear as in TensorFlow 1, not antialiased, to 299x299",
     "antialias": "bilinear, antialiased, to 299x299",
 }
+"""How images are resized to the input of Inception: name → description."""
 LabelledImages = Callable[[], tuple[Tensor, Tensor, int]]
 
 
@@ -32,6 +34,20 @@ class FeatureSpace:
         resize_filter: how `network` resizes images to its input size.
         head: features → logits of a classifier, if the network is part of one.
         accuracy: of that classifier.
+
+    Shape:
+        `images` ``(N, C, H, W)``, clamped to [-1, 1] → features ``(N, d)`` float32.
+
+    Raises:
+        ValueError: at call, features of another shape.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from stylelayers.metrics import FeatureSpace
+        >>> space = FeatureSpace("mean colour", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+        >>> space(torch.zeros(4, 3, 8, 8)).shape
+        torch.Size([4, 3])
     """
 
     name: str
@@ -75,13 +91,24 @@ def feature_space(
             which needs no labels of the data; ``"random"``, 128 :class:`RandomFeatures`, which need no download and
             rank generators of the same data; an ``nn.Module``, which receives images without resizing; or a
             :class:`FeatureSpace`.
-        resolution, image_channels: of the images; those with alpha are composited over white.
+        resolution: ``(height, width)`` of the images in pixels.
+        image_channels: of the images; those with alpha are composited over white.
         labelled: returns images, labels and the number of classes; called for ``"classifier"`` only.
         resize_filter: of Inception; ``"tensorflow"`` as in publications, or ``"antialias"``.
         seed: of the classifier.
 
+    Returns:
+        The feature space, on the CPU unless it was given.
+
     Raises:
         ValueError: an unknown name, no labels, or weights that cannot be fetched.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.metrics import feature_space
+        >>> labelled = lambda: (torch.zeros(20, 3, 32, 32), torch.arange(20) % 2, 2)
+        >>> feature_space("random", resolution=(32, 32), image_channels=3, labelled=labelled).name
+        'random filters'
     """
     colors = COLOR_CHANNELS.get(image_channels, image_channels)
     if isinstance(features, FeatureSpace):
@@ -115,7 +142,23 @@ def automatic_features(own: str | None, resize_filter: str) -> str | FeatureSpac
 
 
 def classifier_of_digits(resolution: tuple[int, int], image_channels: int = 1, *, seed: int = 0) -> SmallClassifier:
-    """A classifier of scikit-learn's digits, resized as for training."""
+    """A classifier of scikit-learn's digits, resized as for training.
+
+    Args:
+        resolution: ``(height, width)`` in pixels.
+        image_channels: 1 (grey) or 3 (the same value in red, green and blue).
+        seed: as in :func:`train_classifier`.
+
+    Returns:
+        A classifier of ten classes.
+
+    Raises:
+        ValueError: `image_channels` is not 1 or 3, or a resolution below 1.
+
+    Example:
+        >>> from stylelayers.metrics import classifier_of_digits
+        >>> classifier = classifier_of_digits((32, 32))  # doctest: +SKIP
+    """
     dataset = digits(resolution=resolution, image_channels=image_channels, labels=True).dataset
     pairs = [dataset[index] for index in range(len(dataset))]  # type: ignore[arg-type]
     return train_classifier(torch.stack([p[0] for p in pairs]), torch.tensor([p[1] for p in pairs]), 10, seed=seed)

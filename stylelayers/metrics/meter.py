@@ -54,6 +54,17 @@ class QualityMeter:
 
     Raises:
         ValueError: settings that do not fit each other or the data, or weights that cannot be fetched.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Generator
+        >>> from stylelayers.data import ImageDataModule
+        >>> from stylelayers.metrics import QualityMeter
+        >>> images, labels = torch.rand(8, 1, 8, 8) * 2 - 1, torch.zeros(8).long()
+        >>> data = ImageDataModule(torch.utils.data.TensorDataset(images, labels))
+        >>> meter = QualityMeter(data, features="random", metrics=["precision_recall"], cache=None)
+        >>> sorted(meter(Generator(8, z_dim=4, w_dim=4, image_channels=1, channel_base=16)).numbers())
+        ['precision', 'recall']
     """
 
     data: ImageDataModule

@@ -35,8 +35,20 @@ def perceptual_path_length(
         truncation_psi: of the styles.
         batch_size: pairs of images per batch.
 
+    Returns:
+        A number of at least 0; low is smooth.
+
     Raises:
         ValueError: the weights of LPIPS cannot be fetched.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import Generator
+        >>> from stylelayers.metrics import FeatureSpace, RandomFeatures, perceptual_path_length
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16).eval()
+        >>> space, ends = FeatureSpace("random filters", RandomFeatures(3)), (torch.randn(8, 4), torch.randn(8, 4))
+        >>> perceptual_path_length(generator, space, ends, None) >= 0
+        True
     """
     from torchmetrics.functional.image import perceptual_path_length as compute
 

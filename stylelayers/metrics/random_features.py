@@ -14,13 +14,20 @@ _FLOOR = 0.02  # responses far below it count as equal
 class RandomFeatures(nn.Module):
     """``log(0.02 + s)``, s the mean and the standard deviation of ``|filter * image|`` over all pixels.
 
-    16 filters of 3x3, on the image and on its averages to a half, a quarter and an eighth, down to sides of 4.
+    Random convolutions are useful features (arXiv:1606.04801, arXiv:2002.09797). 16 filters of 3x3, on the image and on
+    its averages to a half, a quarter and an eighth, down to sides of 4.
 
     Args:
         image_channels: of the images.
 
     Shape:
         ``(N, C, H, W)`` → ``(N, 32 * levels)``, 128 features from 32x32 up.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.metrics import RandomFeatures
+        >>> RandomFeatures(3)(torch.randn(2, 3, 32, 32)).shape
+        torch.Size([2, 128])
     """
 
     filters: Tensor

@@ -39,8 +39,9 @@ METRICS: dict[str, Metric] = {
     "eq_t_frac": Metric({"eq_t_frac": "max"}, min_images=1, is_default=False, needs_motion=True),
     "eq_r": Metric({"eq_r": "max"}, min_images=1, is_default=False, needs_motion=True),
 }
+"""The metrics by name: the numbers that each reports, and what it needs."""
 DIRECTIONS = {number: better for metric in METRICS.values() for number, better in metric.numbers.items()}
-"""All numbers, and the better direction of each."""
+"""All numbers by name, and the better direction of each: ``"min"``, ``"max"``, or None if it only qualifies another."""
 
 
 def default_metrics(*, with_classifier: bool) -> tuple[str, ...]:

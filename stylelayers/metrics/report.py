@@ -34,6 +34,12 @@ class QualityReport:
         recognised, asked_recognised, class_shares: see :class:`Recognition`.
         classifier_accuracy: of the classifier, on held-out real images.
         notes: what else the numbers depend on, or leave out, because of the images' channels or the kind of labels.
+
+    Example:
+        >>> from stylelayers.metrics import QualityReport
+        >>> report = QualityReport("inception", "antialias", "lanczos", 10_000, 10_000, 1.0, "random", 0, fid=12.5)
+        >>> report.numbers()
+        {'fid': 12.5}
     """
 
     features: str

@@ -46,9 +46,17 @@ def data_for(
         trust: build whatever the run's ``config.yaml`` names as its data, as ``train.py`` does; also accept the file
             in the folder above a generator file.
 
+    Returns:
+        The data module.
+
     Raises:
         ValueError: no data are given and there is no ``config.yaml`` of a run, it names something else than data of
             this package, or the data cannot be read.
+
+    Example:
+        >>> from stylelayers.checkpoints import load_generator
+        >>> from stylelayers.metrics import data_for
+        >>> data = data_for("runs/RUN", None, load_generator("runs/RUN"))  # doctest: +SKIP
     """
     if data is None and trust:
         return _build_by_hydra(_find_configuration(Path(path), trust))

@@ -22,6 +22,8 @@ from .style_generator import StyleGenerator, StyleSynthesis, check_noise_mode
 class AliasFreeSynthesis(StyleSynthesis):
     """Map styles to images whose details move with them, since no layer creates aliases. It has no noise inputs.
 
+    The synthesis network of StyleGAN3 (arXiv:2106.12423, section 3 and figure 4).
+
     Args:
         w_dim: length of w.
         resolution: of the images in pixels, an int or ``(height, width)``, each a multiple of the coarsest layer's
@@ -41,10 +43,11 @@ class AliasFreeSynthesis(StyleSynthesis):
         magnitude_half_life: of the running magnitudes, in images.
 
     Shape:
-        `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1].
+        `ws` ``(N, num_ws, w_dim)``, `transform` ``(3, 3)`` or ``(N, 3, 3)`` in place of the buffer of `input` → ``(N,
+        image_channels, height, width)`` float32 at least, trained to lie in [-1, 1].
 
     Attributes:
-        plan: the :class:`AliasFreePlan`; ``print(synthesis.plan)`` shows it.
+        plan: the :class:`stylelayers.models.AliasFreePlan`; ``print(synthesis.plan)`` shows it.
         input: the :class:`FourierInput`; set ``input.transform`` to move or turn all images.
         num_ws: styles that `forward` takes: one for the input, one for each layer.
 
@@ -169,23 +172,30 @@ class AliasFreeSynthesis(StyleSynthesis):
 
 @answers_to_other_names
 class AliasFreeGenerator(StyleGenerator):
-    """Map latents to images whose details move with them: StyleGAN3. Each argument is kept as an attribute.
+    """Map latents to images whose details move with them: StyleGAN3 (arXiv:2106.12423).
+
+    Each argument is kept as an attribute of the same name. Shift and turn the images by the buffer
+    ``synthesis.input.transform``; see :func:`stylelayers.layers.motion`.
 
     Args:
-        resolution: of the images in pixels, an int or ``(height, width)``.
+        resolution: of the images in pixels, an int or ``(height, width)``, as in :class:`AliasFreeSynthesis`.
         z_dim, w_dim: lengths of z and w.
         num_labels: classes, or numbers in a label vector; 0 for an unconditional generator.
-        image_channels, channel_base, channel_max, num_layers, configuration, margin, num_critical, first_cutoff,
-            first_stopband, last_stopband_rel, clamp, output_scale, magnitude_half_life: as in
-            :class:`AliasFreeSynthesis`.
-        mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
+        image_channels, channel_base, channel_max, num_layers, configuration, margin: as in :class:`AliasFreeSynthesis`.
+        num_critical, first_cutoff, first_stopband, last_stopband_rel: as in :class:`AliasFreeSynthesis`.
+        clamp, output_scale, magnitude_half_life: as in :class:`AliasFreeSynthesis`.
+        mapping_layers, mapping_lr_multiplier, w_mean_decay: depth, `lr_multiplier` and `w_mean_decay` of the
+            :class:`MappingNetwork`.
 
     Attributes:
-        class_names: as of :class:`Generator`.
+        class_names, label_kind: as of :class:`Generator`.
 
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
         trained to lie in [-1, 1].
+
+    Raises:
+        ValueError: as :class:`AliasFreeSynthesis` and :class:`MappingNetwork`.
 
     Example:
         >>> import torch

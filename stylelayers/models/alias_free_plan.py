@@ -41,7 +41,9 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class AliasFreePlan:
-    """All layers of a synthesis network; ``print(plan)`` shows them as a table.
+    """All layers of a synthesis network (arXiv:2106.12423, figure 4c); ``print(plan)`` shows them as a table.
+
+    :meth:`of` makes a plan. Frequencies are in cycles, rates in samples, per shorter side of the image.
 
     Attributes:
         resolution: ``(height, width)`` of the image.
@@ -76,7 +78,7 @@ class AliasFreePlan:
         first_stopband: float = 2**2.1,
         last_stopband_rel: float = 2**0.3,
     ) -> "AliasFreePlan":
-        """Plan the layers; arguments as in :class:`AliasFreeSynthesis`, `caller` is named in errors.
+        """Plan the layers; arguments as in :class:`stylelayers.AliasFreeSynthesis`, `caller` is named in errors.
 
         Raises:
             ValueError: arguments out of range, or sides that the rates do not divide.

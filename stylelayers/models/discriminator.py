@@ -24,7 +24,10 @@ from .synthesis import ARCHITECTURES
 
 @answers_to_other_names
 class Discriminator(nn.Module):
-    """Map images to logits. Each argument is kept as an attribute of the same name.
+    """Map images to logits: StyleGAN2's (arXiv:1912.04958, figure 7). Each argument is kept as an attribute.
+
+    Of a conditional network, a logit is the product of the features and a map of the labels, ``f(x) . m(label) /
+    sqrt(label_dim)`` (arXiv:1802.05637, equation 5).
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
@@ -32,15 +35,21 @@ class Discriminator(nn.Module):
         image_channels: 1 for grey, 3 for RGB, any number.
         channel_base, channel_max: a level of ``r`` pixels has ``channel_base / r`` channels, at most `channel_max`.
         architecture: ``"resnet"`` has residual blocks, ``"skip"`` takes the image at every level, ``"orig"`` neither.
-        mbstd_group_size, mbstd_num_channels: of :func:`minibatch_stddev`; no channels leave it out.
+        mbstd_group_size, mbstd_num_channels: of :func:`stylelayers.functional.minibatch_stddev`; no channels leave it
+            out.
         label_dim: length of the label projection, default the channels of the smallest level.
         label_layers: depth of the label mapping.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
-        padding_mode, resample_method, resample_filter: as in :class:`ModulatedConv2d`.
+        padding_mode, resample_method, resample_filter: as in :class:`stylelayers.ModulatedConv2d`.
         clamp: largest magnitude of every convolution's output (256 keeps float16 finite), None for no limit.
 
     Shape:
-        `images` ``(N, image_channels, height, width)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, 1)``.
+        `images` ``(N, image_channels, height, width)``, `labels` ``(N,)`` ints or ``(N, num_labels)`` → ``(N, 1)``.
+        `batches` of equal size may be joined in one call.
+
+    Raises:
+        ValueError: an impossible resolution, unknown names, arguments out of range (at construction); images or labels
+            that do not fit (at call).
 
     Example:
         >>> import torch
@@ -150,7 +159,7 @@ class Discriminator(nn.Module):
             images: trained to lie in [-1, 1].
             labels: required by a conditional network, refused by another; as in :class:`MappingNetwork`.
             batches: `images` holds so many batches of equal size, one after another. The logits are those of one call
-                for each, since the groups of :func:`minibatch_stddev` lie within a batch.
+                for each, since the groups of :func:`stylelayers.functional.minibatch_stddev` lie within a batch.
         """
         shape = (self.image_channels, *self.resolution)
         images = as_floating("Discriminator", "images", images, shape, next(self.parameters()))

@@ -13,15 +13,17 @@ from .synthesis import SynthesisNetwork
 
 @answers_to_other_names
 class Generator(StyleGenerator):
-    """Map latents to images. Each argument is kept as an attribute of the same name.
+    """Map latents to images: StyleGAN2 (arXiv:1912.04958). Each argument is kept as an attribute of the same name.
 
     Args:
         resolution: of the images in pixels, an int or ``(height, width)``; each a power of two times a base.
         z_dim, w_dim: lengths of z and w.
         num_labels: classes, or numbers in a label vector; 0 for an unconditional generator.
-        image_channels, channel_base, channel_max, architecture, activation, padding_mode, resample_method,
-            resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
-        mapping_layers, mapping_lr_multiplier, w_mean_decay: as in :class:`MappingNetwork`.
+        image_channels, channel_base, channel_max, architecture: as in :class:`SynthesisNetwork`.
+        activation: of both networks, a name that :func:`stylelayers.functional.bias_act` knows.
+        padding_mode, resample_method, resample_filter, normalize_style, clamp: as in :class:`SynthesisNetwork`.
+        mapping_layers, mapping_lr_multiplier, w_mean_decay: depth, `lr_multiplier` and `w_mean_decay` of the
+            :class:`MappingNetwork`.
 
     Attributes:
         class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
@@ -32,6 +34,9 @@ class Generator(StyleGenerator):
     Shape:
         `z` ``(N, z_dim)``, `labels` ``(N,)`` or ``(N, num_labels)`` → ``(N, image_channels, height, width)``,
         trained to lie in [-1, 1].
+
+    Raises:
+        ValueError: as :class:`SynthesisNetwork` and :class:`MappingNetwork`.
 
     Example:
         >>> import torch

@@ -22,6 +22,8 @@ from ._inputs import as_floating, as_labels, as_one_hot
 class MappingNetwork(nn.Module):
     """Map latents, and labels of a conditional network, to the styles of a synthesis network.
 
+    From arXiv:1812.04948, section 2; truncation is that of appendix B.
+
     Args:
         z_dim: length of z; 0 maps labels alone.
         w_dim: length of w.
@@ -30,7 +32,7 @@ class MappingNetwork(nn.Module):
         num_labels: classes, or numbers in a label vector; 0 for an unconditional network. Labels are embedded and
             joined to z.
         hidden_dim: width of the hidden layers, default `w_dim`.
-        lr_multiplier: learning-rate factor of the layers.
+        lr_multiplier: learning-rate factor of the layers, above 0; see :class:`stylelayers.EqualLinear`.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
         w_mean_decay: decay of the running mean of w per training batch; None tracks no mean (and allows no truncation).
 
@@ -39,6 +41,10 @@ class MappingNetwork(nn.Module):
 
     Attributes:
         w_mean: ``(w_dim,)`` buffer, initially 0, updated by every call in training mode.
+
+    Raises:
+        ValueError: sizes out of range (at construction); latents or labels that do not fit, or truncation without a
+            mean (at call).
 
     Example:
         >>> import torch

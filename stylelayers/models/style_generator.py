@@ -12,7 +12,10 @@ from .mapping import MappingNetwork
 
 
 class StyleSynthesis(nn.Module):
-    """A synthesis network, as generators and the tools around them use it.
+    """A synthesis network, as generators and the tools around them use it; a base class.
+
+    The part of arXiv:1812.04948, section 2, that makes images from styles. A subclass sets the attributes and defines
+    `forward`, :attr:`num_ws`, :meth:`affine_maps`, :meth:`layer_names` and `reset_parameters`.
 
     Attributes:
         w_dim: length of w.
@@ -23,6 +26,12 @@ class StyleSynthesis(nn.Module):
 
     Shape:
         `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``.
+
+    Example:
+        >>> from stylelayers import SynthesisNetwork
+        >>> from stylelayers.models import StyleSynthesis
+        >>> issubclass(SynthesisNetwork, StyleSynthesis)
+        True
     """
 
     w_dim: int
@@ -37,7 +46,7 @@ class StyleSynthesis(nn.Module):
 
     @property
     def fixed_noise(self) -> str:
-        """The mode under which equal styles give equal images: the stored maps, or ``"none"`` if there are none."""
+        """The mode with which equal styles give equal images, ``"const"``, or ``"none"`` without stored maps."""
         return "const" if "const" in self.noise_modes else "none"
 
     @property
@@ -71,18 +80,29 @@ class StyleSynthesis(nn.Module):
 class StyleGenerator(nn.Module):
     """Map latents to images: a mapping network, then a synthesis network.
 
-    A class of generators builds both from its arguments, and keeps each as an attribute of the same name: files
-    store them.
+    The two parts of arXiv:1812.04948, figure 1b; a base class. A class of generators builds both from its arguments,
+    and keeps each as an attribute of the same name: files store them.
 
     Args:
-        synthesis: any synthesis network.
-        mapping: a mapping network for its styles.
+        synthesis: any :class:`StyleSynthesis`.
+        mapping: a :class:`stylelayers.MappingNetwork` for its styles.
+
+    Shape:
+        `z` ``(N, z_dim)``, `labels` ``(N,)`` ints or ``(N, num_labels)`` → ``(N, image_channels, height, width)``.
 
     Attributes:
         class_names: names of the classes, or of the numbers in a label vector, in their order; empty if they are not
             known.
         label_kind: ``"classes"``, ``"vectors"`` or, without labels, ``"none"``: what it was trained on. Training takes
             both from the data; generator files and checkpoints store them.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import MappingNetwork, SynthesisNetwork
+        >>> from stylelayers.models import StyleGenerator
+        >>> synthesis = SynthesisNetwork(8, 8, channel_base=32)
+        >>> StyleGenerator(synthesis, MappingNetwork(4, 8, synthesis.num_ws))(torch.randn(2, 4)).shape
+        torch.Size([2, 3, 8, 8])
     """
 
     _class_names: tuple[str, ...] = ()
@@ -135,7 +155,7 @@ class StyleGenerator(nn.Module):
         """Map to images.
 
         Args:
-            z, labels, truncation_psi, truncation_cutoff: as in :class:`MappingNetwork`.
+            z, labels, truncation_psi, truncation_cutoff: as in :class:`stylelayers.MappingNetwork`.
             noise: as in the synthesis network; None for its default, random noise if it has noise inputs.
         """
         ws = self.mapping(z, labels, truncation_psi=truncation_psi, truncation_cutoff=truncation_cutoff)

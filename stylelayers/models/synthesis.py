@@ -94,7 +94,7 @@ class SynthesisBlock(nn.Module):
 
 @answers_to_other_names
 class SynthesisNetwork(StyleSynthesis):
-    """Map styles to images.
+    """Map styles to images: the synthesis network of StyleGAN2 (arXiv:1912.04958, figures 2c and 7).
 
     Args:
         w_dim: length of w.
@@ -103,11 +103,12 @@ class SynthesisNetwork(StyleSynthesis):
         channel_base, channel_max: a level of ``r`` pixels has ``channel_base / r`` channels, at most `channel_max`.
         architecture: ``"skip"`` sums images of all levels, ``"resnet"`` has residual blocks, ``"orig"`` neither.
         activation: a name that :func:`stylelayers.functional.bias_act` knows.
-        padding_mode, resample_method, resample_filter, normalize_style: as in :class:`ModulatedConv2d`.
+        padding_mode, resample_method, resample_filter, normalize_style: as in :class:`stylelayers.ModulatedConv2d`.
         clamp: largest magnitude of every layer's output (256 keeps float16 finite), None for no limit.
 
     Shape:
-        `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1].
+        `ws` ``(N, num_ws, w_dim)`` → ``(N, image_channels, height, width)``, trained to lie in [-1, 1]. `noise` is as
+        in :class:`stylelayers.NoiseInjection`.
 
     Attributes:
         num_ws: styles that `forward` takes: one for each convolution, and one for the last image.

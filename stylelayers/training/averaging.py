@@ -13,6 +13,9 @@ from ..models import StyleGenerator
 class AveragedGenerator(nn.Module):
     """A copy of a generator whose parameters are an EMA of its parameters; buffers are copied.
 
+    After each batch, the weight of the new parameters is ``1 - 0.5 ** (batch / half_life)`` (arXiv:1710.10196, section
+    4.3).
+
     Args:
         generator: copied at once; not registered as a submodule.
         half_life: images after which half of the average is new, above 0.
@@ -22,6 +25,18 @@ class AveragedGenerator(nn.Module):
         module: the averaged generator, in evaluation mode.
         given: names of parameters that an earlier training averaged; they have no ramp-up, which would replace them by
             those of `generator`.
+
+    Raises:
+        ValueError: arguments out of range.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.training import AveragedGenerator
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> average = AveragedGenerator(generator, half_life=1000)
+        >>> average.update(generator, batch=32, images_seen=32)
+        >>> average.module.training
+        False
     """
 
     def __init__(self, generator: StyleGenerator, *, half_life: float, rampup: float | None = 0.05) -> None:

@@ -35,15 +35,17 @@ class GAN(LightningModule):
     betas are corrected (arXiv:1912.04958, appendix B).
 
     Args:
-        generator, discriminator: the networks; they must agree on resolution, channels and labels.
-        loss: lists the steps.
+        generator: a :class:`stylelayers.Generator` or another network of styles.
+        discriminator: of the same resolution, channels and labels.
+        loss: a :class:`StyleGAN2Loss`, which lists the steps.
         generator_optimizer, discriminator_optimizer: make an optimizer from parameters; a ``functools.partial``
             with ``lr`` where the network has lazy penalties.
         average_half_life, average_rampup: of the averaged generator, in images; see :class:`AveragedGenerator`.
-        compile: compile the networks' calls, penalties included; see :class:`NetworkCalls`.
+        compile: compile the networks' calls, penalties included; where no compiler works there is a warning, and the
+            calls are eager.
         micro_batches: equal parts of a batch, whose gradients are added up; only one is in memory at a time. Batch
             statistics (minibatch standard deviation, means of path lengths and of w) are those of the parts.
-        freeze: names of modules or parameters that are not trained; see :func:`freeze_parameters`.
+        freeze: whole names of modules or parameters that are not trained, such as ``generator.mapping``.
         max_skipped_steps: steps in a row with gradients that are not finite, after which training stops.
         max_grad_norm: the gradient of a network, taken as one vector, is clipped to this norm before each of its
             steps; None for no clipping. The norm before is logged as ``gradients/<network>``, and as
@@ -61,6 +63,22 @@ class GAN(LightningModule):
         average: the averaged generator is ``average.module``.
         frozen: names of the parameters that are not trained.
         logged: the latest value of each tensor that the steps log.
+
+    Raises:
+        ValueError: networks that do not agree, arguments out of range, unknown names to freeze, or an optimizer without
+            ``lr`` for lazy penalties.
+
+    Example:
+        >>> from functools import partial
+        >>> import torch
+        >>> from stylelayers import Discriminator, Generator
+        >>> from stylelayers.training import GAN, StyleGAN2Loss
+        >>> generator = Generator(8, z_dim=4, w_dim=4, channel_base=16)
+        >>> discriminator = Discriminator(8, channel_base=16)
+        >>> adam = partial(torch.optim.Adam, lr=0.002, betas=(0.0, 0.99))
+        >>> gan = GAN(generator, discriminator, StyleGAN2Loss(), adam, adam)
+        >>> [step.name for step in gan.loss.steps]
+        ['generator', 'path length', 'discriminator', 'R1']
     """
 
     def __init__(

@@ -34,7 +34,7 @@ ALIAS_FREE_GAMMA_PER_PIXEL = 1 / 1024  # 0.5 at 128x128, 2 at 256x256, 8 at 512x
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class StyleGAN2Loss(nn.Module):
-    """The steps of both networks; its state is the running mean of path lengths.
+    """The steps of both networks; its state is the running mean of path lengths (arXiv:1912.04958, section 3).
 
     A penalty of interval 1 is part of its network's step. With a longer interval it is a step of its own, which is
     due once per interval, its weight times the interval (lazy regularization). A dataclass, so that the settings of a
@@ -65,6 +65,12 @@ class StyleGAN2Loss(nn.Module):
 
     Raises:
         ValueError: a value out of range.
+
+    Example:
+        >>> from stylelayers.training import StyleGAN2Loss
+        >>> loss = StyleGAN2Loss(path_length_weight=0.0)
+        >>> [penalty.name for penalty in loss.penalties]
+        ['R1']
     """
 
     adversarial: str = "nonsaturating"
@@ -262,7 +268,27 @@ class StyleGAN2Loss(nn.Module):
 def mix_styles(
     mapping: MappingNetwork, z: Tensor, z_other: Tensor, labels: Tensor | None, probability: float
 ) -> Tensor:
-    """Styles ``(N, num_ws, w_dim)``; with a probability a sample switches to `z_other` at a random layer."""
+    """Styles of two latents per sample: with a probability, a sample switches to the second at a random layer.
+
+    Style mixing of arXiv:1812.04948, section 3.1.
+
+    Args:
+        mapping: of a generator.
+        z: first latents, ``(N, z_dim)``.
+        z_other: second latents, ``(N, z_dim)``.
+        labels: ``(N,)`` ints or ``(N, num_labels)``, of both; None without labels.
+        probability: of a switch, in [0, 1].
+
+    Returns:
+        ``(N, num_ws, w_dim)``.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers import MappingNetwork
+        >>> from stylelayers.training import mix_styles
+        >>> mix_styles(MappingNetwork(4, 8, 6), torch.randn(2, 4), torch.randn(2, 4), None, 0.9).shape
+        torch.Size([2, 6, 8])
+    """
     if not probability or mapping.num_ws < 2:
         return cast(Tensor, mapping(z, labels))
     both = mapping(torch.cat([z, z_other]), None if labels is None else torch.cat([labels, labels]))

@@ -19,8 +19,22 @@ def lazy_optimizer(optimizer: OptimizerFactory, interval: float | None) -> Optim
     With ``c = interval / (interval + 1)`` the learning rate becomes ``lr * c`` and each beta ``beta ** c``, so that
     the further steps change neither the speed nor the memory of the optimizer (arXiv:1912.04958, appendix B).
 
+    Args:
+        optimizer: makes an optimizer from parameters; a ``functools.partial`` with ``lr`` if there is an interval.
+        interval: iterations from one step of penalties to the next, on average; None without penalties.
+
+    Returns:
+        A partial of the optimizer with the corrected rate and betas.
+
     Raises:
         ValueError: an interval for an optimizer that is no partial with ``lr``.
+
+    Example:
+        >>> from functools import partial
+        >>> import torch
+        >>> from stylelayers.training import lazy_optimizer
+        >>> lazy_optimizer(partial(torch.optim.Adam, lr=0.002), interval=4).keywords["lr"]
+        0.0016
     """
     settings = getattr(optimizer, "keywords", {})
     changed: dict[str, Any] = {}

@@ -24,10 +24,18 @@ class LatestCheckpoint(Callback):
 
     Args:
         folder: the run's folder.
-        every_minutes: time between two checkpoints, above 0.
+        every_minutes: minutes between two checkpoints, above 0.
         keep: number of checkpoints, at least 1.
         monitor: name of a logged metric; the state with its best value is kept as ``best.ckpt``. None for none.
         mode: ``"min"`` or ``"max"``, the better direction of `monitor`.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> from stylelayers.training import LatestCheckpoint
+        >>> LatestCheckpoint("runs/RUN", monitor="quality/fid").path.name
+        'last.ckpt'
     """
 
     def __init__(

@@ -19,6 +19,14 @@ class DataSummary(Callback):
     Args:
         few: recommend an augmentation for fewer images, at least 0.
         names: at most so many classes, or entries of vectors, are named, at least 2.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> from stylelayers.training import DataSummary
+        >>> DataSummary(few=10_000).few
+        10000
     """
 
     def __init__(self, *, few: int = 50_000, names: int = 20) -> None:

@@ -14,6 +14,11 @@ class GeneratorFile(Callback):
 
     Args:
         folder: the run's folder.
+
+    Example:
+        >>> from stylelayers.training import GeneratorFile
+        >>> GeneratorFile("runs/RUN").path.name
+        'generator.safetensors'
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:

@@ -30,7 +30,13 @@ class ImageGrid(Callback):
         seed: of the latents, at least 0; grids of different seeds have no latent in common.
 
     Raises:
-        ValueError: an argument out of range, or label vectors without an :class:`ImageDataModule` to draw them from.
+        ValueError: an argument out of range, or label vectors without an :class:`stylelayers.data.ImageDataModule` to
+            draw them from.
+
+    Example:
+        >>> from stylelayers.training import ImageGrid
+        >>> ImageGrid("runs/RUN", every_images=10_000, rows=4).columns
+        10
     """
 
     def __init__(

@@ -23,6 +23,14 @@ class Health(Callback):
         max_gap: largest difference of the mean logits of real and generated images, above 0.
         min_diversity: least diversity of generated images, at least 0; that of real images is 1. Not measured with
             batches of one image.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> from stylelayers.training import Health
+        >>> Health(every=100, window=400).max_gap
+        20.0
     """
 
     def __init__(

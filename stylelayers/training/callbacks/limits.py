@@ -17,6 +17,14 @@ class StopAfterImages(Callback):
 
     Args:
         max_images: at least 1; None leaves the length to the trainer.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> from stylelayers.training import StopAfterImages
+        >>> StopAfterImages(1_000_000).max_images
+        1000000
     """
 
     def __init__(self, max_images: int | None = None) -> None:
@@ -40,6 +48,13 @@ class Throughput(Callback):
 
     Args:
         window: iterations, at least 2.
+
+    Raises:
+        ValueError: an argument out of range.
+
+    Example:
+        >>> from stylelayers.training import Throughput
+        >>> callback = Throughput(window=100)
     """
 
     def __init__(self, window: int = 50) -> None:

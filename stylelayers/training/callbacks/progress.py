@@ -23,7 +23,12 @@ class TrainingProgress(ProgressBar):
     """A Rich progress bar on a terminal; elsewhere a line of text every so often.
 
     Args:
-        line_seconds: time from one line to the next where there is no terminal.
+        line_seconds: seconds from one line to the next where there is no terminal.
+
+    Example:
+        >>> from stylelayers.training import TrainingProgress
+        >>> TrainingProgress(line_seconds=60).line_seconds
+        60
     """
 
     def __init__(self, line_seconds: float = 30.0) -> None:

@@ -32,11 +32,17 @@ class QualityMetrics(Callback):
         folder: the run's folder, for ``best.safetensors``.
         every_images: images seen between two measurements, at least 1.
         best: number by which the best generator is chosen; None keeps none.
-        meter: makes a :class:`QualityMeter` of the run's data; a ``functools.partial`` with its settings.
+        meter: makes a :class:`stylelayers.metrics.QualityMeter` of the run's data; a ``functools.partial`` with its
+            settings.
 
     Raises:
         ValueError: an argument out of range.
         PreflightError: in ``on_fit_start``; settings that do not fit the data, or weights that cannot be fetched.
+
+    Example:
+        >>> from stylelayers.training import QualityMetrics
+        >>> QualityMetrics("runs/RUN", every_images=50_000).best
+        'fid'
     """
 
     def __init__(

@@ -32,6 +32,11 @@ class Schedules(Callback):
 
     Raises:
         ValueError: points that are no pairs, are not in the order of their images, or have values out of range.
+
+    Example:
+        >>> from stylelayers.training import Schedules
+        >>> Schedules(learning_rate=[(0, 0.0), (10_000, 1.0)]).interpolation
+        'linear'
     """
 
     def __init__(

@@ -26,6 +26,11 @@ class StopOnSignal(Callback):
     Attributes:
         received: number of the signal that this process received or, from the end of the iteration on, another
             process; None without one.
+
+    Example:
+        >>> from stylelayers.training import StopOnSignal
+        >>> StopOnSignal().received is None
+        True
     """
 
     def __init__(self) -> None:
