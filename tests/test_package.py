@@ -164,12 +164,10 @@ def test_every_layer_works_without_heavy_packages() -> None:
 def test_import_is_light() -> None:
     result = run("-X", "importtime", "-c", f"import torch; {IMPORTS}")
     assert result.returncode == 0, result.stderr
-    lines = re.findall(r"import time:\s+(\d+) \|\s+(\d+) \| +(\S+)", result.stderr)
-    microseconds = {name: int(cumulative) for _, cumulative, name in lines}
-    assert [name for name in microseconds if name.partition(".")[0] in HEAVY] == []
-    assert "stylelayers.layers" in microseconds
-    assert "stylelayers.training" not in microseconds
-    assert microseconds["stylelayers"] < 300_000
+    imported = re.findall(r"import time:\s+\d+ \|\s+\d+ \| +(\S+)", result.stderr)
+    assert [name for name in imported if name.partition(".")[0] in HEAVY] == []
+    assert "stylelayers.layers" in imported
+    assert "stylelayers.training" not in imported
 
 
 KEYS = re.compile(r"(?<![\w./:])(loss|model|data|callbacks|trainer)\.(?!pkl\b)[a-z_]+")

@@ -39,6 +39,12 @@ class PostHocAverage(NamedTuple):
         images_seen: the end of the average.
         snapshots: files that were combined.
         error: distance of the combined weights over time to those asked for, as a share of their norm; 0 is exact.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> from stylelayers.checkpoints import PostHocAverage
+        >>> PostHocAverage(Generator(8, channel_base=16), images_seen=40_000, snapshots=16, error=0.01).snapshots
+        16
     """
 
     generator: StyleGenerator
@@ -107,8 +113,16 @@ def post_hoc_average(run: str | os.PathLike[str], width: float, *, images_seen: 
         width: standard deviation of the weights over time as a share of the training, above 0 and at most 0.28.
         images_seen: end of the average in images, None for the newest snapshot.
 
+    Returns:
+        The averaged generator, and how close its weights over time are to those of the width.
+
     Raises:
         ValueError: a width out of range, no two snapshots up to `images_seen`, or damaged ones.
+
+    Example:
+        >>> from stylelayers.checkpoints import post_hoc_average
+        >>> post_hoc_average("runs/RUN", 0.08).error  # doctest: +SKIP
+        0.012
     """
     exponent = exponent_of(width)
     files = {path: _profile_of(path) for path in sorted((Path(run) / AVERAGES).glob("*.safetensors"))}

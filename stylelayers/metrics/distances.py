@@ -117,8 +117,23 @@ def density_coverage(real: Tensor, fake: Tensor, *, neighbours: int = DENSITY_NE
     from the others enlarges nothing. Density is the number of balls that a generated image lies in, over `neighbours`:
     it is 1 on average for images of the real distribution, and can be larger. Equations 3 and 4.
 
+    Args:
+        real: features of real images, ``(N, d)``.
+        fake: features of generated images, ``(M, d)``.
+        neighbours: below N and M.
+
+    Returns:
+        Density, at least 0, and coverage, in [0, 1].
+
     Raises:
         ValueError: no more images than neighbours.
+
+    Example:
+        >>> import torch
+        >>> from stylelayers.metrics import density_coverage
+        >>> real = torch.arange(8.0).view(8, 1)
+        >>> density_coverage(real, real[:4], neighbours=1)
+        (2.75, 0.625)
     """
     _check_counts("density_coverage", real, fake, neighbours)
     real, fake = real.double(), fake.double()

@@ -32,6 +32,11 @@ class PostHocAverages(Callback):
 
     Raises:
         ValueError: an argument out of range, or fewer than two widths.
+
+    Example:
+        >>> from stylelayers.training import PostHocAverages
+        >>> sorted(PostHocAverages("runs/RUN", every_images=5000).exponents)
+        [0.05, 0.1]
     """
 
     def __init__(
