@@ -22,6 +22,7 @@ with needs_extra(__name__, "cli"):
         convert,
         demo,
         directions,
+        env,
         export,
         generate,
         info,
@@ -34,7 +35,21 @@ with needs_extra(__name__, "cli"):
     )
     from .support import as_one_line
 
-COMMANDS = (generate, interpolate, mix, project, directions, metrics, demo, info, convert, export, inspect, prepare)
+COMMANDS = (
+    generate,
+    interpolate,
+    mix,
+    project,
+    directions,
+    metrics,
+    demo,
+    info,
+    convert,
+    export,
+    inspect,
+    prepare,
+    env,
+)
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1
 
