@@ -85,6 +85,13 @@ class StyleGenerator(nn.Module):
             both from the data; generator files and checkpoints store them.
     """
 
+    synthesis: StyleSynthesis
+    mapping: MappingNetwork
+    resolution: tuple[int, int]
+    image_channels: int
+    z_dim: int
+    w_dim: int
+    num_labels: int
     _class_names: tuple[str, ...] = ()
     _label_kind: str | None = None
 
