@@ -17,6 +17,7 @@ from tests.training.tiny import REPOSITORY
 PROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 WORKFLOW = REPOSITORY / ".github" / "workflows" / "ci.yml"
 FORMS = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+CHANGES = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
 INSTALLED_ALONE = pytest.mark.skipif(not WORKFLOW.is_file(), reason="a source distribution has no .github")
 
 
@@ -41,6 +42,24 @@ def test_every_promise_about_files_has_its_test() -> None:
     for file, name in named:
         tree = ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{file}::{name}"
+
+
+def test_the_changelog_keeps_its_form() -> None:
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    title, *releases = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert title.startswith("# Changelog\n")
+    versions = []
+    for release in releases:
+        heading, *parts = re.split(r"^### ", release, flags=re.MULTILINE)
+        match = re.fullmatch(r"\[(Unreleased|\d+\.\d+\.\d+)\](?: - (\d{4}-\d\d-\d\d))?\s*", heading)
+        assert match and (match[1] == "Unreleased") == (match[2] is None), heading
+        versions.append(match[1])
+        kinds = [part.partition("\n")[0] for part in parts]
+        assert kinds == [kind for kind in CHANGES if kind in kinds] and kinds, f"{match[1]}: {kinds}"
+        assert all(re.search(r"^- ", part, re.MULTILINE) for part in parts), f"{match[1]}: a part without a line"
+    assert versions[0] in ("Unreleased", __version__)
+    released = [tuple(map(int, version.split("."))) for version in versions if version != "Unreleased"]
+    assert released == sorted(set(released), reverse=True)
 
 
 # The workflow and the forms -------------------------------------------------------------------------------------
