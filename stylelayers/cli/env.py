@@ -50,8 +50,12 @@ def _guarded(fact: Callable[[], object]) -> str:
     try:
         text = str(fact())
     except Exception as error:
-        text = f"unknown ({type(error).__name__}: {error})"
+        text = f"unknown ({_told(error)})"
     return as_one_line(text.replace(str(Path.home()), "~"))
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _facts() -> Iterator[tuple[str, Callable[[], object]]]:
@@ -71,11 +75,13 @@ def _facts() -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _torch() -> str:
     """The version, and the kinds of devices that it was built for."""
-    builds = {"CUDA": torch.version.cuda, "ROCm": torch.version.hip, "XPU": torch.version.xpu}
-    built = [f"{name} {version}" for name, version in builds.items() if version]
+    builds = {"CUDA": "cuda", "ROCm": "hip", "XPU": "xpu"}
+    built = [f"{name} {version}" for name, key in builds.items() if (version := getattr(torch.version, key, None))]
     built += ["MPS"] if torch.backends.mps.is_built() else []
-    available = "available" if torch.accelerator.is_available() else "not available"
-    return f"{torch.__version__} ({', '.join(built)}: {available})" if built else f"{torch.__version__} (CPU build)"
+    if not built:
+        return f"{torch.__version__} (CPU build)"
+    available = any(module.is_available() for module in (torch.cuda, torch.xpu, torch.backends.mps))
+    return f"{torch.__version__} ({', '.join(built)}: {'available' if available else 'not available'})"
 
 
 def _packages() -> list[str]:
@@ -102,7 +108,7 @@ def _version(name: str) -> str:
         try:
             import_module(name)
         except Exception as error:
-            return f"{version}, which cannot be imported ({type(error).__name__}: {error})"
+            return f"{version}, which cannot be imported ({_told(error)})"
     return version
 
 
@@ -115,11 +121,16 @@ def _processor() -> str:
 
 
 def _devices() -> Iterator[tuple[str, Callable[[], object]]]:
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    try:
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        count = torch.accelerator.device_count()
+    except Exception as error:  # a broken driver, or a torch without torch.accelerator
+        yield "devices", partial(str, f"unknown ({_told(error)})")
+        return
     if accelerator is None:
         yield "devices", lambda: "cpu"
         return
-    for index in range(torch.accelerator.device_count()):
+    for index in range(count):
         yield f"{accelerator.type}:{index}", partial(_device, accelerator, index)
 
 

@@ -70,10 +70,11 @@ def test_what_is_broken_does_not_hide_the_rest(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(env, "import_module", broken)
     monkeypatch.setattr(env, "_processor", broken)
     monkeypatch.setattr(env, "_compiler", broken)
+    monkeypatch.setattr(torch.accelerator, "is_available", broken)
     found = told()
     error = "RuntimeError: operator torchvision::nms does not exist"
     assert found["torchvision"] == f"{metadata.version('torchvision')}, which cannot be imported ({error})"
-    assert found["processor"] == found["C++ compiler"] == f"unknown ({error})"
+    assert found["processor"] == found["C++ compiler"] == found["devices"] == f"unknown ({error})"
     assert found["lightning"] == metadata.version("lightning")
 
 
