@@ -83,5 +83,5 @@ def test_nothing_is_set_in_another_c_library(library: str, monkeypatch: pytest.M
     from stylelayers import _allocator
 
     monkeypatch.setattr(platform, "libc_ver", lambda: (library, ""))
-    monkeypatch.setattr(_allocator.ctypes, "CDLL", lambda _: pytest.fail("the C library was opened"))
+    monkeypatch.setattr("ctypes.CDLL", lambda _: pytest.fail("the C library was opened"))
     assert _allocator.keep_freed_memory() is False

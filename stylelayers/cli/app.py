@@ -23,6 +23,7 @@ with needs_extra(__name__, "cli"):
         convert,
         demo,
         directions,
+        env,
         export,
         generate,
         info,
@@ -49,6 +50,7 @@ COMMANDS = (
     export,
     inspect,
     prepare,
+    env,
 )
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1

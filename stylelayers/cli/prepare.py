@@ -64,9 +64,10 @@ def prepare(
     Interrupted, the same command goes on where it was. The same images and options give the same bytes.
     """
     try:
+        from ..data.encoded_images import Preparation
         from ..data.module import count_cores
         from ..data.opening import open_data
-        from ..data.preparing import Preparation, UnreadableImagesError
+        from ..data.preparing import UnreadableImagesError
         from ..data.preparing import prepare as prepare_images
     except ModuleNotFoundError as error:
         raise FailedError(f'data need {error.name}: pip install "stylelayers[train]"') from None

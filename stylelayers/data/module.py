@@ -86,7 +86,9 @@ class ImageDataModule(LightningDataModule):
         self.num_labels = num_labels
         self.balance_classes = balance_classes
         count = len(cast(Sized, dataset))
-        self.unreadable = torch.zeros(count, dtype=torch.bool).share_memory_() if on_error == "skip" else None
+        self.unreadable: Tensor | None = None
+        if on_error == "skip":
+            self.unreadable = torch.zeros(count, dtype=torch.bool).share_memory_()
         self.seed = torch.initial_seed() % 2**63
         self._order: ImageOrder | None = None
         self._resumed: Layout | None = None

@@ -66,5 +66,5 @@ class Names(Sequence[str]):
         return Names(self[index] for index in indices.tolist())
 
 
-def _tensor(buffer: bytearray | array, dtype: torch.dtype) -> Tensor:
+def _tensor(buffer: "bytearray | array[int]", dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(np.frombuffer(buffer, dtype=str(dtype).removeprefix("torch.")).copy())

@@ -48,7 +48,9 @@ class ImageOrder(DistributedSampler[Any]):
         rank = distributed.get_rank() if processes > 1 else 0
         super().__init__(range(length), num_replicas=processes, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.length, self.batch_size, self.images_seen = length, batch_size, images_seen
-        self.members = None if classes is None else [(classes == each).nonzero()[:, 0] for each in classes.unique()]
+        self.members: list[Tensor] | None = None
+        if classes is not None:
+            self.members = [(classes == each).nonzero()[:, 0] for each in classes.unique()]
         self.num_samples = math.ceil(length / (processes * batch_size)) * batch_size
         self.total_size = self.num_samples * processes
         self._next = 0

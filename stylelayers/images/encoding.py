@@ -11,7 +11,7 @@ from PIL import Image
 from .._checks import check_choice, check_ints
 from .writing import encode_png
 
-ENCODINGS = {"png": (1, 2, 3, 4), "jpeg": (1, 3), "webp": (3, 4)}
+ENCODINGS: dict[str, tuple[int, ...]] = {"png": (1, 2, 3, 4), "jpeg": (1, 3), "webp": (3, 4)}
 """Formats by name, with the numbers of channels that they store."""
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _LOSSLESS = 100

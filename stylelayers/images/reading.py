@@ -14,7 +14,7 @@ from math import ceil
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from .conversion import CHANNELS, convert_image, image_to_tensor, own_channels
@@ -258,7 +258,7 @@ def _match_transparency(image: Image.Image) -> None:
 
 def _reason(file: File, error: Exception) -> str:
     """The error in one line without the path."""
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "it is empty" if _is_empty(file) else f"it is none of {', '.join(_FORMATS)}"
     text = " ".join(str(error).split())
     return text if any(character.isalpha() for character in text) else f"{type(error).__name__} {text}".strip()

@@ -58,6 +58,14 @@ class EqualLinear(nn.Module):
         torch.Size([4, 10])
     """
 
+    in_features: int
+    out_features: int
+    bias_init: float
+    lr_multiplier: float
+    gain: float
+    activation: str
+    clamp: float | None
+    scale: float
     weight: Tensor
     bias: Tensor | None
 

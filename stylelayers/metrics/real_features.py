@@ -39,7 +39,8 @@ class RealImages:
         total = len(cast(Any, data.dataset))
         first = getattr(data.dataset, "stream", None) is not None and limit < total
         last = limit - 1 if first else total - 1
-        self.indices = torch.linspace(0, last, min(limit, total), dtype=torch.float64).round().long().tolist()
+        spaced = torch.linspace(0, last, min(limit, total), dtype=torch.float64).round().long()
+        self.indices: list[int] = spaced.tolist()
         self.choice = f", first {limit:,} images of a stream" if first else ""
 
     def __len__(self) -> int:

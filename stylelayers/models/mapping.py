@@ -53,6 +53,12 @@ class MappingNetwork(nn.Module):
         torch.Size([4, 6, 32])
     """
 
+    z_dim: int
+    w_dim: int
+    num_ws: int
+    num_labels: int
+    embed: EqualLinear | None
+    layers: nn.Sequential
     w_mean: Tensor | None
 
     def __init__(

@@ -105,6 +105,13 @@ class StyleGenerator(nn.Module):
         torch.Size([2, 3, 8, 8])
     """
 
+    synthesis: StyleSynthesis
+    mapping: MappingNetwork
+    resolution: tuple[int, int]
+    image_channels: int
+    z_dim: int
+    w_dim: int
+    num_labels: int
     _class_names: tuple[str, ...] = ()
     _label_kind: str | None = None
 

@@ -1,7 +1,6 @@
 """An exponential moving average of a generator, with its half-life in images (arXiv:1710.10196, section 4.3)."""
 
 from copy import deepcopy
-from typing import cast
 
 import torch
 from torch import nn
@@ -45,7 +44,7 @@ class AveragedGenerator(nn.Module):
             "AveragedGenerator", above=0, half_life=half_life, **({} if rampup is None else {"rampup": rampup})
         )
         self.half_life, self.rampup = half_life, rampup
-        self.module = cast(StyleGenerator, deepcopy(generator).eval().requires_grad_(False))
+        self.module = deepcopy(generator).eval().requires_grad_(False)
         self.given: frozenset[str] = frozenset()
 
     @torch.no_grad()
@@ -64,4 +63,4 @@ class AveragedGenerator(nn.Module):
 
     def train(self, mode: bool = True) -> "AveragedGenerator":
         """Stay in evaluation mode: the average is never trained."""
-        return cast(AveragedGenerator, super().train(False))
+        return super().train(False)

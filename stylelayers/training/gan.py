@@ -152,7 +152,7 @@ class GAN(LightningModule):
         mappings = (module for module in self.modules() if isinstance(module, MappingNetwork))
         kept = (self.average, self.loss, self.augment, self.blur)
         wide = (*mappings, *self.generator.synthesis.float32_parts(), *kept)
-        return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))
+        return cast(GAN, super()._apply(at_least_float32_in(wide, fn), recurse))  # type: ignore[no-untyped-call]
 
     def on_fit_start(self) -> None:
         if self.compiles:

@@ -165,6 +165,7 @@ GOOD = {"format": "stylelayers.generator", "version": "2", "arguments": json.dum
         ({**GOOD, "arguments": json.dumps({**SMALL, "depth": 7})}, "do not fit its arguments: .*depth"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "mapping_layers": 10**9})}, "mapping_layers must be at most"),
         ({**GOOD, "arguments": json.dumps({**SMALL, "channel_base": 10**30})}, "do not fit its arguments"),
+        ({**GOOD, "version": "4", "network": "os.system"}, r"its network must be one of \w+, \w+, got 'os\.system'"),
         ({**GOOD, "arguments": "[]"}, "must have an object as its arguments, got list"),
         ({**GOOD, "arguments": "{"}, "no readable arguments"),
         ({name: text for name, text in GOOD.items() if name != "arguments"}, "arguments"),

@@ -146,7 +146,8 @@ def test_upfirdn2d_names_the_bad_argument(options: dict[str, Any]) -> None:
 
 def test_helpers_of_sibling_files() -> None:
     assert upfirdn2d._parse_scaling([2, 3]) == (2, 3) and upfirdn2d._parse_scaling(2) == (2, 2)
-    assert upfirdn2d._parse_padding([1, 2]) == filtered_lrelu._parse_padding((1, 1, 2, 2)) == (1, 1, 2, 2)
+    assert upfirdn2d._parse_padding([1, 2]) == (1, 1, 2, 2)
+    assert filtered_lrelu._parse_padding((1, 1, 2, 2)) == (1, 1, 2, 2)  # type: ignore[attr-defined]
     assert upfirdn2d._get_filter_size(torch.ones(2, 3)) == (3, 2)
     assert upfirdn2d._get_filter_size(torch.ones(3)) == (3, 3)
     assert filtered_lrelu._get_filter_size(None) == (1, 1)

@@ -13,6 +13,7 @@ import torch
 from stylelayers.data import image_archive, image_folder
 from stylelayers.data import index as indexing
 from stylelayers.data.names import Names
+from stylelayers.images import read_header
 from tests.data.pictures import pairs, stripes
 from tests.data.test_archive import SHARDED, build
 
@@ -30,7 +31,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files whose header is read."""
     names: list[str] = []
-    read = indexing.read_header
+    read = read_header
 
     def counted(file: object) -> object:
         names.append(os.path.basename(str(file)))

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from stylelayers.data.encoded_images import Preparation
 from stylelayers.data.inspecting import contact_sheet, inspect_data
 from stylelayers.data.opening import open_data
-from stylelayers.data.preparing import Preparation, prepare
+from stylelayers.data.preparing import prepare
 from stylelayers.data.suggesting import suggest_training
 from stylelayers.training.run.presets import published
 from tests.data.pictures import GREEN, noise_jpeg, stripes

@@ -18,8 +18,9 @@ import torch
 from PIL import Image
 
 from stylelayers.data import image_archive
+from stylelayers.data.encoded_images import Preparation
 from stylelayers.data.opening import open_data
-from stylelayers.data.preparing import Preparation, prepare
+from stylelayers.data.preparing import prepare
 from tests.data.pictures import pairs
 
 PEERS = os.environ.get("STYLELAYERS_PEERS")

@@ -19,8 +19,9 @@ from filelock import FileLock
 from PIL import Image
 
 from stylelayers.data import digits, image_archive, image_folder
+from stylelayers.data.encoded_images import Preparation
 from stylelayers.data.opening import open_data
-from stylelayers.data.preparing import Preparation, UnreadableImagesError, prepare
+from stylelayers.data.preparing import UnreadableImagesError, prepare
 from tests.data.pictures import noise_jpeg, pairs, stripes
 from tests.data.test_torchvision_sets import write_mnist
 

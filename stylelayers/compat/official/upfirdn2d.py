@@ -148,7 +148,7 @@ def _parse_scaling(scaling: Any) -> tuple[int, int]:
     pair = _ints(scaling)
     if len(pair) != 2 or min(pair) < 1:
         raise ValueError(f"upfirdn2d: up and down must be an int or [x, y], each at least 1, got {scaling!r}")
-    return cast(tuple[int, int], pair)
+    return pair
 
 
 def _parse_padding(padding: Any) -> _Sides:
@@ -157,7 +157,7 @@ def _parse_padding(padding: Any) -> _Sides:
     sides = (sides[0], sides[0], sides[1], sides[1]) if len(sides) == 2 else sides
     if len(sides) != 4:
         raise ValueError(f"upfirdn2d: padding must be an int, [x, y] or [x0, x1, y0, y1], got {padding!r}")
-    return cast(_Sides, sides)
+    return sides
 
 
 def _ints(value: Any) -> tuple[int, ...]:

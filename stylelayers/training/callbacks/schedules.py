@@ -1,7 +1,7 @@
 """Values that change while training goes on, by the images that it has seen."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,10 @@ from ..optimizers import lazy_factor
 from ..steps import mean_lazy_interval
 
 _GAMMAS = {"r1_gamma", "r2_gamma"}
+_WITHIN: dict[str, tuple[Callable[[float], bool], str]] = {
+    "beta2": (lambda value: 0 <= value < 1, "in [0, 1)"),
+    "average_half_life": (lambda value: value > 0, "above 0"),
+}
 Points = Sequence[tuple[float, float]]
 
 
@@ -121,8 +125,7 @@ def _checked(name: str, points: Any) -> list[tuple[float, float]]:
         raise ValueError(f"Schedules: {name} must be a list of [images, value] points, got {points!r}") from None
     if not pairs or not pairs[0][0] >= 0 or not all(start < end for (start, _), (end, _) in pairwise(pairs)):
         raise ValueError(f"Schedules: {name} must have points of images that increase, 0 or more, got {points!r}")
-    within = {"beta2": (lambda v: 0 <= v < 1, "in [0, 1)"), "average_half_life": (lambda v: v > 0, "above 0")}
-    allowed, bounds = within.get(name, (lambda v: v >= 0, "0 or more"))
+    allowed, bounds = _WITHIN.get(name, (lambda value: value >= 0, "0 or more"))
     if not all(math.isfinite(value) and allowed(value) for _, value in pairs):
         raise ValueError(f"Schedules: {name} must have values {bounds}, got {points!r}")
     return pairs

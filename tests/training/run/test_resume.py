@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import re
 import shutil
@@ -220,6 +221,25 @@ def test_a_damaged_newest_file_is_passed_over(damage: Callable[[Path], None], re
         damage(path)
     with pytest.raises(ValueError, match=r"resume must name .*last\.ckpt, which is none or is damaged"):
         find_checkpoint(resume.format(folder=tmp_path), tmp_path)
+
+
+class _Command:
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("key", ["resume", "initialize_from"])
+def test_code_in_a_checkpoint_is_refused_without_running(key: str, tmp_path: Path) -> None:
+    sentinel, path = tmp_path / "sentinel", tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}, "images_seen": 0, "iterations": 0, "more": _Command(f"touch {sentinel}")}, path)
+    with pytest.raises(ValueError, match=r"last\.ckpt"):
+        train.train(tiny_config(tmp_path / "run", f"{key}={path}"))
+    assert not sentinel.exists()
+    torch.load(path, weights_only=False)  # to know that the attack is one
+    assert sentinel.exists()
 
 
 def test_a_file_left_between_two_names_is_the_newest(tmp_path: Path) -> None:
