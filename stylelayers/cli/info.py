@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..checkpoints import describe
+from ..checkpoints import describe, load_generator
 from .places import existing_path
 from .support import as_one_line, failing_for_files
 
@@ -17,6 +17,7 @@ EXAMPLES = """
 stylelayers info runs/RUN
 stylelayers info official.pkl
 stylelayers info generator.safetensors --json
+stylelayers info generator.safetensors --layers
 """
 
 
@@ -29,6 +30,7 @@ def info(
             help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file.",
         ),
     ],
+    layers: Annotated[bool, typer.Option("--layers", help="Add a table of the generator's layers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Describe a file or folder of networks.
@@ -40,10 +42,12 @@ def info(
         metrics = path / "metrics.csv"
         if metrics.is_file():
             facts["last_metrics"] = _last_values(metrics)
+        summary = load_generator(path).summary() if layers else None
     if as_json:
-        print(json.dumps(facts, indent=2, default=str))
+        rows = {} if summary is None else {"layers": [asdict(layer) for layer in summary.layers]}
+        print(json.dumps(facts | rows, indent=2, default=str))
     else:
-        print("\n".join(_format_lines(facts)))
+        print("\n".join(_format_lines(facts)), *([] if summary is None else ["", summary]), sep="\n")
 
 
 def _last_values(path: Path) -> dict[str, float]:

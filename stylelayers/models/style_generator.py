@@ -9,9 +9,10 @@ from ..layers import EqualLinear
 from ..layers.noise import Noise
 from .class_names import checked_class_names, checked_label_kind
 from .mapping import MappingNetwork
+from .summary import Summarized
 
 
-class StyleSynthesis(nn.Module):
+class StyleSynthesis(Summarized):
     """A synthesis network, as generators and the tools around them use it.
 
     Attributes:
@@ -64,11 +65,14 @@ class StyleSynthesis(nn.Module):
         """Modules and tensors that need more digits than half precision has."""
         return [*self.running_statistics()]
 
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        return (torch.empty(1, self.num_ws, self.w_dim, dtype=next(self.parameters()).dtype, device="meta"),)
+
     def reset_parameters(self) -> None:
         raise NotImplementedError
 
 
-class StyleGenerator(nn.Module):
+class StyleGenerator(Summarized):
     """Map latents to images: a mapping network, then a synthesis network.
 
     A class of generators builds both from its arguments, and keeps each as an attribute of the same name: files
@@ -122,6 +126,9 @@ class StyleGenerator(nn.Module):
         """Buffers that follow the batches of training; ranks average them."""
         w_mean = self.mapping.w_mean
         return [*([] if w_mean is None else [w_mean]), *self.synthesis.running_statistics()]
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        return self.mapping.example_inputs()
 
     def forward(
         self,
