@@ -62,7 +62,5 @@ class Table:
 
 
 def _html_row(row: Sequence[str], sides: Sequence[str], tag: str) -> str:
-    cells = (
-        f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in zip(row, sides, strict=True)
-    )
+    cells = (f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for cell, side in zip(row, sides, strict=True))
     return f"<tr>{''.join(cells)}</tr>"

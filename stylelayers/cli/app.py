@@ -31,10 +31,13 @@ with needs_extra(__name__, "cli"):
         mix,
         prepare,
         project,
+        report,
     )
     from .support import as_one_line
 
-COMMANDS = (generate, interpolate, mix, project, directions, metrics, demo, info, convert, export, inspect, prepare)
+COMMANDS = (
+    generate, interpolate, mix, project, directions, metrics, report, demo, info, convert, export, inspect, prepare,
+)  # fmt: skip
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer gives the class no public name
 _WRONG_ARGUMENTS, _FAILED = 2, 1
 

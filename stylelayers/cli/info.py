@@ -1,6 +1,5 @@
 """``stylelayers info``: describe a file or folder."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..checkpoints import describe, load_generator
+from ..report import read_table
 from .places import existing_path
 from .support import as_one_line, failing_for_files
 
@@ -53,12 +53,8 @@ def info(
 def _last_values(path: Path) -> dict[str, float]:
     """The last value of each metric of a run."""
     values: dict[str, float] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                values.update({name: float(value) for name, value in row.items() if name and value})
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{str(path)!r} is no table of numbers: {error}") from None
+    for row in read_table(path):
+        values.update(row)
     return values
 
 

@@ -187,9 +187,9 @@ class _Recorder:
         module.register_forward_hook(end)
 
     def _new_parameters(self, module: nn.Module) -> int:
-        new = {id(parameter): parameter.numel() for parameter in module.parameters() if id(parameter) not in self.counted}
-        self.counted |= new.keys()
-        return sum(new.values())
+        new = [parameter for parameter in module.parameters() if id(parameter) not in self.counted]
+        self.counted |= {id(parameter) for parameter in new}
+        return sum(parameter.numel() for parameter in new)
 
 
 def _cells(layer: LayerSummary) -> tuple[str, ...]:
