@@ -6,6 +6,7 @@ from math import ceil, floor, isfinite, log10
 
 import numpy as np
 
+from .._better import DIRECTIONS
 from .reading import Series
 
 WIDTH, HEIGHT = 420, 230
@@ -21,6 +22,7 @@ _ORDER = ("quality", "loss", "logits", "penalty", "samples")  # of prefixes; the
 _MOST_POINTS = 200  # of a curve; longer ones are averaged in pieces
 _MOST_DOTS = 40  # of a curve whose points are marked
 _LOG_RATIO = 30  # of the largest to the smallest value, from which on an axis is logarithmic
+_OUTLIERS = 0.05  # share of the ranges at either end that an axis may cut off
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class Axis:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        low, high, at = (log10(x) if self.is_log else x for x in (self.low, self.high, value))
+        """The place of a value, or of the nearest that is on the axis."""
+        values = (self.low, self.high, min(max(value, self.low), self.high))
+        low, high, at = map(log10, values) if self.is_log else values
         return round(self.start + (at - low) / (high - low) * (self.end - self.start), 1)
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -95,30 +99,51 @@ def _groups(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def _chart(x: Axis, series: Series) -> Chart:
-    values = [value for points in series.values() for _, value in points]
-    y = _value_axis(min(values), max(values))
-    return Chart(x, y, [_curve(name, points, x, y) for name, points in series.items()])
+    pieces = {name: _averaged(points) for name, points in series.items()}
+    y = _value_axis(np.concatenate(list(pieces.values())), may_be_log=not any(map(_is_high_best, series)))
+    return Chart(x, y, [_curve(name, found, len(series[name]), x, y) for name, found in pieces.items()])
 
 
-def _value_axis(low: float, high: float) -> Axis:
-    is_log = low > 0 and high / low >= _LOG_RATIO
-    margin = 0.0 if is_log else 0.06 * (high - low) or 0.1 * abs(high) or 1.0
-    return Axis(low - margin, high + margin, HEIGHT - BOTTOM, TOP, is_log)
-
-
-def _curve(name: str, points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> Curve:
+def _averaged(points: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Mean place, mean value, least and largest value of successive points, in at most `_MOST_POINTS` rows."""
     pieces = np.array_split(np.array(points), min(len(points), _MOST_POINTS))
-    means = [piece.mean(0) for piece in pieces]
-    places = [(x.place(at), y.place(value)) for at, value in means]
-    line = "M" + "L".join(f"{at:g} {value:g}" for at, value in places)
-    band = ""
-    if len(pieces) < len(points):
-        edges = [(at, y.place(p[:, 1].max())) for (at, _), p in zip(places, pieces, strict=True)]
-        edges += [(at, y.place(p[:, 1].min())) for (at, _), p in zip(places[::-1], pieces[::-1], strict=True)]
-        band = "M" + "L".join(f"{at:g} {value:g}" for at, value in edges) + "Z"
-    shown = [(place[0], round(float(at)), f"{value:.4g}") for place, (at, value) in zip(places, means, strict=True)]
-    dots = "".join(f"M{at:g} {value:g}h0" for at, value in places) if len(places) <= _MOST_DOTS else ""
-    return Curve(name, line, band, dots, shown)
+    return np.array([(*piece.mean(0), piece[:, 1].min(), piece[:, 1].max()) for piece in pieces])
+
+
+def _is_high_best(name: str) -> bool:
+    """Whether a metric is a share that is best at 1, or a ratio in dB."""
+    return DIRECTIONS.get(name.removeprefix("quality/")) == "max"
+
+
+def _value_axis(rows: np.ndarray, *, may_be_log: bool) -> Axis:
+    """An axis for the means and, but for outliers, the ranges around them."""
+    low, high = rows[:, 1].min(), rows[:, 1].max()
+    is_log = bool(may_be_log and low > 0 and high / low >= _LOG_RATIO)
+    least, most = np.quantile(rows[:, 2], _OUTLIERS), np.quantile(rows[:, 3], 1 - _OUTLIERS)
+    low, high = low if is_log and least <= 0 else min(low, least), max(high, most)
+    margin = 0.0 if is_log else 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+    return Axis(float(low - margin), float(high + margin), HEIGHT - BOTTOM, TOP, is_log)
+
+
+def _curve(name: str, rows: np.ndarray, count: int, x: Axis, y: Axis) -> Curve:
+    """The curve of averages of `count` points."""
+    places = [(x.place(at), y.place(mean)) for at, mean, _, _ in rows]
+    edges = [(x.place(at), y.place(high)) for at, _, _, high in rows]
+    edges += [(x.place(at), y.place(low)) for at, _, low, _ in rows[::-1]]
+    shown = [
+        (place, round(at), f"{mean:.4g}") for (place, _), (at, mean, *_) in zip(places, rows.tolist(), strict=True)
+    ]
+    return Curve(
+        name,
+        line=_path(places),
+        band=_path(edges) + "Z" if len(rows) < count else "",
+        dots="".join(f"M{at:g} {value:g}h0" for at, value in places) if len(rows) <= _MOST_DOTS else "",
+        points=shown,
+    )
+
+
+def _path(places: Iterable[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in places)
 
 
 def _round_steps(low: float, high: float) -> list[float]:

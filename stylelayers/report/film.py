@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..images import decode_picture, read_header
 
-_QUALITY, _EFFORT = 85, 6  # of WebP
+_QUALITY = 75  # of WebP, from 0 to 100
 
 
 @dataclass(frozen=True)
@@ -58,5 +58,5 @@ def _frame(title: str, picture: Image.Image, width: int) -> Frame:
         height = max(1, round(picture.height * width / picture.width))
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT)
+    picture.save(buffer, "WEBP", quality=_QUALITY)
     return Frame(title, "data:image/webp;base64," + b64encode(buffer.getvalue()).decode(), picture.size)

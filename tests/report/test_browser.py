@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stylelayers.report import write_report
-from tests.browser import chromium
+from tests.browser import chromium, driver
 from tests.report.folders import make_run
 
 
@@ -52,7 +52,7 @@ def test_the_slider_changes_the_picture(page: Any) -> None:
     slider.press("ArrowLeft")
     assert shown_frame(page) == ["0 images"]
     page.get_by_label("play").click()
-    page.wait_for_function("document.querySelector('.film input').value == 3")
+    driver.expect(page.locator(".film output")).to_have_text("end of training")
     assert shown_frame(page) == ["end of training"]
     assert page.locator(".film img:visible").evaluate("image => image.naturalWidth") == 60
 
@@ -65,7 +65,7 @@ def test_curves_are_drawn_and_tell_their_values(page: Any) -> None:
     assert chart.locator(".line").first.evaluate("path => getComputedStyle(path).stroke") != "none"
     values = chart.locator(".key output")
     assert values.all_inner_texts() == ["9", "1"]
-    page.mouse.move(box["x"] + 0.16 * box["width"], box["y"] + 0.5 * box["height"])
+    chart.locator("svg").hover(position={"x": 0.15 * box["width"], "y": 0.5 * box["height"]})
     assert values.all_inner_texts() == ["1", "9"]
     assert "at 0" in chart.inner_text()
     page.mouse.move(0, 0)
