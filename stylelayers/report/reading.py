@@ -77,7 +77,9 @@ def read_run(folder: Path, *, but: Path | None = None) -> Run:
     Raises:
         ValueError: a table that is none, or settings that are not plain text.
     """
-    stats = {path: path.stat() for path in sorted(folder.rglob("*")) if _is_listed(path) and path != but}
+    left_out = but and but.resolve()
+    files = [path for path in sorted(folder.rglob("*")) if _is_listed(path) and path.resolve() != left_out]
+    stats = {path: path.stat() for path in files}
     times = [datetime.fromtimestamp(stat.st_mtime) for stat in stats.values()]
     configuration = folder / CONFIGURATION
     return Run(
