@@ -6,14 +6,16 @@ The network runs once on the meta device, without memory and without arithmetic,
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
-from torch.utils.flop_counter import FlopCounterMode
 
 from .._tables import Table
+
+if TYPE_CHECKING:
+    from torch.utils.flop_counter import FlopCounterMode
 
 _LAYERS = "stylelayers.layers."
 _REST = "(the rest)"
@@ -117,6 +119,8 @@ def summarize(network: nn.Module, *inputs: Any) -> Summary:
         --------------------------------------------------------------
         total  Sequential                2,113          8,320  0.5 KiB
     """
+    from torch.utils.flop_counter import FlopCounterMode  # as slow to import as all of this package
+
     if any(isinstance(parameter, UninitializedParameter) for parameter in network.parameters()):
         raise ValueError("summarize: network must have no lazy parameters; call it once before")
     copy = _copy_on_meta(network).eval()
@@ -165,7 +169,7 @@ def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]
 class _Recorder:
     """Writes down a row for each call of a layer."""
 
-    counter: FlopCounterMode
+    counter: "FlopCounterMode"
     rows: list[LayerSummary] = field(default_factory=list)
     counted: set[int] = field(default_factory=set)
 

@@ -8,6 +8,7 @@ from base64 import b64decode
 from html import unescape
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,7 +21,7 @@ from tests.report.folders import make_run, row, write_grids, write_table
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 
 
-def page_of(folder: Path, **options: int) -> str:
+def page_of(folder: Path, **options: Any) -> str:
     return write_report(folder, **options).read_text()
 
 
