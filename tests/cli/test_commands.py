@@ -286,7 +286,7 @@ WRONG_ARGUMENTS = {
     "generate runs/RUN x.png --truncation-cutoff -1": "truncation_cutoff must be in [0, 4], got -1",
     "generate runs/RUN x.png --seeds 1.5": "--seeds must be numbers and ranges",
     "generate runs/RUN x.png --zoom 9000 --seeds 0-3": "zoom 9000 make a picture of 144000x144000 pixels",
-    "generate runs/RUN x.png --seeds 0-9999999": "10,000,000 images at zoom 1 make a picture of 32000x20000 pixels; at",
+    "generate runs/RUN x.png --seeds 0-9999999": "10,000,000 images at zoom 1 make a picture of 25600x25000 pixels; at",
     "mix runs/RUN x.png --rows 0-99999 --columns 0-99999": "make a picture of 800008x800008 pixels; at most 268,",
     "directions runs/RUN out --columns 999999999": "make a picture of 7999999992x",
     "generate runs/RUN ''": "Invalid value for 'OUTPUT': expected a path, got ''",
