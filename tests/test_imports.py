@@ -25,8 +25,9 @@ ROOMS = {  # room → the rooms that it imports, besides the files at the root t
     "metrics": "checkpoints data images layers models",
     "explore": "images layers models",
     "export": "models",
+    "report": "checkpoints images",
     "demo": "explore images models",
-    "cli": "checkpoints data demo explore export images layers metrics models",
+    "cli": "checkpoints data demo explore export images layers metrics models report",
     "training": "augment checkpoints data explore images losses metrics models",
 }
 

@@ -198,6 +198,7 @@ OPTIONAL = [  # what is imported, what is missing, who says so, and the extra th
     ("stylelayers.metrics", "lightning", "stylelayers.metrics", "train"),
     ("stylelayers.explore", "PIL", "stylelayers.explore", "cli"),
     ("stylelayers.images.writing", "PIL", "stylelayers.images", "cli"),
+    ("stylelayers.report", "jinja2", "stylelayers.report", "cli"),
     ("stylelayers.cli.app", "typer", "stylelayers.cli.app", "cli"),
     ("stylelayers.cli.app", "rich", "stylelayers.cli.app", "cli"),
     ("stylelayers.cli.app", "PIL", "stylelayers.cli.app", "cli"),

@@ -25,7 +25,7 @@ _Hub = TypeVar("_Hub", bound="_Published")
 class _Published(StyleGenerator):
     """What generators on the hub share; each is also a generator of its class, and the mixin of ``huggingface_hub``."""
 
-    summary: Mapping[str, Any] = {}
+    training_summary: Mapping[str, Any] = {}
 
     @classmethod
     def of(cls: type[_Hub], generator: StyleGenerator, *, summary: Mapping[str, Any] | None = None) -> _Hub:
@@ -40,11 +40,11 @@ class _Published(StyleGenerator):
         published = cls(**arguments_of(generator))
         published.load_state_dict(generator.state_dict())
         published.class_names, published.label_kind = generator.class_names, generator.label_kind
-        published.summary = dict(summary or {})
+        published.training_summary = dict(summary or {})
         return published.train(generator.training)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_generator(self, save_directory / GENERATOR_FILE, summary=self.summary)
+        save_generator(self, save_directory / GENERATOR_FILE, summary=self.training_summary)
 
     @classmethod
     def _from_pretrained(

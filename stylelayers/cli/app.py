@@ -33,6 +33,7 @@ with needs_extra(__name__, "cli"):
         mix,
         prepare,
         project,
+        report,
     )
     from .support import as_one_line
 
@@ -44,6 +45,7 @@ COMMANDS = (
     directions,
     average,
     metrics,
+    report,
     demo,
     info,
     convert,

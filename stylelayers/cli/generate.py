@@ -1,6 +1,5 @@
 """``stylelayers generate``: pictures of seeds."""
 
-from math import ceil, sqrt
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import torch
 import typer
 
 from ..explore import PICTURES, sample, save_each, save_picture, tile, to_pixels
-from ..images.writing import check_ending
+from ..images.writing import check_ending, grid_columns
 from .options import Batch, Cutoff, Device, Labels, Model, Noise, Psi, Seeds, Zoom
 from .places import path_to_write
 from .support import check_choice, check_picture_size, count_images, load, parse_labels, parse_numbers
@@ -44,7 +43,6 @@ def generate(
     The latent and noise of a seed do not depend on the batch.
     """
     chosen = parse_numbers("--seeds", seeds)
-    columns = columns or ceil(sqrt(len(chosen)))
     check_choice("--format", file_format, [ending[1:] for ending in PICTURES])
     one_file = bool(output.suffix) and not output.is_dir()
     if one_file:
@@ -52,6 +50,7 @@ def generate(
     elif output.is_file():
         raise ValueError(f"the output must be a .png, a .webp or a folder, got {str(output)!r}, which is another file")
     generator = load(model, device)
+    columns = columns or grid_columns(len(chosen), *generator.resolution)
     if one_file:
         check_picture_size(generator, len(chosen), columns, zoom)
     images = sample(

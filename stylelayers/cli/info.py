@@ -1,6 +1,5 @@
 """``stylelayers info``: describe a file or folder."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -9,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..checkpoints import describe
+from ..checkpoints import describe, load_generator
+from ..report import read_table
 from .places import existing_path
 from .support import as_one_line, failing_for_files
 
@@ -17,6 +17,7 @@ EXAMPLES = """
 stylelayers info runs/RUN
 stylelayers info official.pkl
 stylelayers info generator.safetensors --json
+stylelayers info generator.safetensors --layers
 """
 
 
@@ -29,6 +30,7 @@ def info(
             help="Generator file, run's folder, checkpoint, official pickle or the PyTorch port's file.",
         ),
     ],
+    layers: Annotated[bool, typer.Option("--layers", help="Add a table of the generator's layers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Describe a file or folder of networks.
@@ -40,21 +42,19 @@ def info(
         metrics = path / "metrics.csv"
         if metrics.is_file():
             facts["last_metrics"] = _last_values(metrics)
+        summary = load_generator(path).summary() if layers else None
     if as_json:
-        print(json.dumps(facts, indent=2, default=str))
+        rows = {} if summary is None else {"layers": [asdict(layer) for layer in summary.layers]}
+        print(json.dumps(facts | rows, indent=2, default=str))
     else:
-        print("\n".join(_format_lines(facts)))
+        print("\n".join(_format_lines(facts)), *([] if summary is None else ["", summary]), sep="\n")
 
 
 def _last_values(path: Path) -> dict[str, float]:
     """The last value of each metric of a run."""
     values: dict[str, float] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                values.update({name: float(value) for name, value in row.items() if name and value})
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{str(path)!r} is no table of numbers: {error}") from None
+    for row in read_table(path):
+        values.update(row)
     return values
 
 

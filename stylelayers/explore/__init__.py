@@ -14,6 +14,7 @@ with needs_extra(__name__, "cli"):
     from .motions import can_move, image_motion, motion_path, moved
     from .projection import Projection, project, save_projection, style_statistics
     from .sampling import sample, styles_of_seeds, synthesize
+    from .showing import show
     from .videos import VIDEOS, save_video
     from .walks import linear_walk, spherical_walk, walk_styles
 
@@ -49,6 +50,7 @@ __all__ = [
     "save_picture",
     "save_projection",
     "save_video",
+    "show",
     "slerp",
     "spherical_walk",
     "strips",

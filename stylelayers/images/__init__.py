@@ -7,13 +7,14 @@ with needs_extra(__name__, "cli"):
     from .reading import decode_picture, is_picture, open_picture, read_header, read_picture, read_pixels
     from .resizing import Frame
     from .transparency import over_white
-    from .writing import PICTURES, save_each, save_grid, save_picture, tile, to_pixels
+    from .writing import PICTURES, grid_columns, save_each, save_grid, save_picture, tile, to_pixels
 
 __all__ = [
     "PICTURES",
     "Frame",
     "convert_image",
     "decode_picture",
+    "grid_columns",
     "image_to_tensor",
     "is_picture",
     "open_picture",

@@ -6,7 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,17 @@ def tile(pixels: Tensor, columns: int) -> Tensor:
     places[:count] = pixels
     grid = places.view(rows, columns, height, width, channels).transpose(1, 2)
     return grid.reshape(rows * height, columns * width, channels)
+
+
+def grid_columns(count: int, height: int, width: int) -> int:
+    """Columns for a nearly square grid of images of a size, without unused cells if that is possible.
+
+    Example:
+        >>> [grid_columns(count, 32, 32) for count in (1, 4, 7, 8, 10, 64)], grid_columns(8, 64, 32)
+        ([1, 2, 3, 4, 5, 8], 4)
+    """
+    least = min(count, ceil(sqrt(count * height / width)))
+    return next((columns for columns in range(least, 2 * least) if count % columns == 0), least)
 
 
 def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .._better import DIRECTIONS as DIRECTIONS
 from .distances import DENSITY_NEIGHBOURS, NEIGHBOURS
 
 
@@ -26,22 +27,24 @@ class Metric:
     needs_motion: bool = False
 
 
+def _numbers(*names: str) -> dict[str, str | None]:
+    return {name: DIRECTIONS[name] for name in names}
+
+
 METRICS: dict[str, Metric] = {
-    "fid": Metric({"fid": "min"}, min_images=2),
-    "kid": Metric({"kid": "min", "kid_deviation": None}, min_images=2),
-    "precision_recall": Metric({"precision": "max", "recall": "max"}, min_images=NEIGHBOURS + 1),
-    "density_coverage": Metric({"density": "max", "coverage": "max"}, min_images=DENSITY_NEIGHBOURS + 1),
-    "perceptual_path_length": Metric({"ppl": "min"}, min_images=3, is_default=False),
+    "fid": Metric(_numbers("fid"), min_images=2),
+    "kid": Metric(_numbers("kid", "kid_deviation"), min_images=2),
+    "precision_recall": Metric(_numbers("precision", "recall"), min_images=NEIGHBOURS + 1),
+    "density_coverage": Metric(_numbers("density", "coverage"), min_images=DENSITY_NEIGHBOURS + 1),
+    "perceptual_path_length": Metric(_numbers("ppl"), min_images=3, is_default=False),
     "recognised": Metric(
-        {"recognised": "max", "asked_recognised": "max", "smallest_class": "max"}, min_images=1, needs_classifier=True
+        _numbers("recognised", "asked_recognised", "smallest_class"), min_images=1, needs_classifier=True
     ),
-    "eq_t": Metric({"eq_t": "max"}, min_images=1, is_default=False, needs_motion=True),
-    "eq_t_frac": Metric({"eq_t_frac": "max"}, min_images=1, is_default=False, needs_motion=True),
-    "eq_r": Metric({"eq_r": "max"}, min_images=1, is_default=False, needs_motion=True),
+    "eq_t": Metric(_numbers("eq_t"), min_images=1, is_default=False, needs_motion=True),
+    "eq_t_frac": Metric(_numbers("eq_t_frac"), min_images=1, is_default=False, needs_motion=True),
+    "eq_r": Metric(_numbers("eq_r"), min_images=1, is_default=False, needs_motion=True),
 }
 """The metrics by name: the numbers that each reports, and what it needs."""
-DIRECTIONS = {number: better for metric in METRICS.values() for number, better in metric.numbers.items()}
-"""All numbers by name, and the better direction of each: ``"min"``, ``"max"``, or None if it only qualifies another."""
 
 
 def default_metrics(*, with_classifier: bool) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from .discriminator import Discriminator
 from .generator import Generator
 from .mapping import MappingNetwork
 from .style_generator import StyleGenerator, StyleSynthesis
+from .summary import Summary, summarize
 from .synthesis import SynthesisNetwork
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "MappingNetwork",
     "StyleGenerator",
     "StyleSynthesis",
+    "Summary",
     "SynthesisNetwork",
+    "summarize",
 ]

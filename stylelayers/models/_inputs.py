@@ -70,6 +70,11 @@ def as_one_hot(caller: str, labels: Tensor, num_labels: int, like: Tensor) -> Te
         raise ValueError(f"{caller}: labels must be class numbers in [0, {num_labels}), got {worst}") from error
 
 
+def example_labels(num_labels: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """Labels of one sample on the meta device, if there are any."""
+    return (torch.empty(1, num_labels, dtype=dtype, device="meta"),) if num_labels else ()
+
+
 def _tensor(caller: str, name: str, value: Any, expected: str) -> Tensor:
     if value is None:
         raise ValueError(f"{caller}: {name} must be {expected}, got None")

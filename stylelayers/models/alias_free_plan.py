@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from .._checks import check_choice, check_ints, check_number, check_resolution
+from .._tables import Table
 from ..layers import Sampling
 from ..layers.alias_free import Resampling
 
@@ -123,10 +124,13 @@ class AliasFreePlan:
         return AliasFreePlan(sides, configuration, tuple(layers))
 
     def __str__(self) -> str:
-        rows = [_HEADINGS, *(_cells(f"L{index}", layer) for index, layer in enumerate(self.layers))]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return str(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> Table:
+        return Table(_HEADINGS, [_cells(f"L{index}", layer) for index, layer in enumerate(self.layers)], left=0)
 
 
 _HEADINGS = ("layer", "cutoff", "stopband", "half width", "rate", "size", "channels", "up", "down", "taps", "padding")

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from .._checks import check_choice, check_ints
 from ..layers import Downsample2d, EqualConv2d
 from ..layers._names import answers_to_other_names
-from ._inputs import as_floating, as_labels
+from ._inputs import as_floating, as_labels, example_labels
 from .discriminator_blocks import DiscriminatorBlock, DiscriminatorEpilogue
 from .mapping import MappingNetwork
 from .pyramid import Pyramid
+from .summary import Summarized
 from .synthesis import ARCHITECTURES
 
 
 @answers_to_other_names
-class Discriminator(nn.Module):
+class Discriminator(Summarized):
     """Map images to logits: StyleGAN2's (arXiv:1912.04958, figure 7). Each argument is kept as an attribute.
 
     Of a conditional network, a logit is the product of the features and a map of the labels, ``f(x) . m(label) /
@@ -149,6 +150,11 @@ class Discriminator(nn.Module):
         for module in (*self.blocks, self.downsample, self.from_rgb, self.epilogue, self.label_mapping):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        dtype = next(self.parameters()).dtype
+        images = torch.empty(1, self.image_channels, *self.resolution, dtype=dtype, device="meta")
+        return (images, *example_labels(self.num_labels, dtype))
 
     def forward(
         self, images: Tensor, labels: Tensor | Sequence[int] | int | None = None, *, batches: int = 1

@@ -15,11 +15,12 @@ from ..functional import pixel_norm
 from ..functional._buffers import move_buffer
 from ..layers import EqualLinear
 from ..layers._names import answers_to_other_names
-from ._inputs import as_floating, as_labels, as_one_hot
+from ._inputs import as_floating, as_labels, as_one_hot, example_labels
+from .summary import Summarized
 
 
 @answers_to_other_names
-class MappingNetwork(nn.Module):
+class MappingNetwork(Summarized):
     """Map latents, and labels of a conditional network, to the styles of a synthesis network.
 
     From arXiv:1812.04948, section 2; truncation is that of appendix B.
@@ -104,6 +105,10 @@ class MappingNetwork(nn.Module):
             layer.reset_parameters()  # type: ignore[operator]
         if self.w_mean is not None:
             nn.init.zeros_(self.w_mean)
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        dtype = next(self.parameters()).dtype
+        return (torch.empty(1, self.z_dim, dtype=dtype, device="meta"), *example_labels(self.num_labels, dtype))
 
     def forward(
         self,

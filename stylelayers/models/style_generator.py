@@ -9,9 +9,10 @@ from ..layers import EqualLinear
 from ..layers.noise import Noise
 from .class_names import checked_class_names, checked_label_kind
 from .mapping import MappingNetwork
+from .summary import Summarized
 
 
-class StyleSynthesis(nn.Module):
+class StyleSynthesis(Summarized):
     """A synthesis network, as generators and the tools around them use it; a base class.
 
     The part of arXiv:1812.04948, section 2, that makes images from styles. A subclass sets the attributes and defines
@@ -73,11 +74,14 @@ class StyleSynthesis(nn.Module):
         """Modules and tensors that need more digits than half precision has."""
         return [*self.running_statistics()]
 
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        return (torch.empty(1, self.num_ws, self.w_dim, dtype=next(self.parameters()).dtype, device="meta"),)
+
     def reset_parameters(self) -> None:
         raise NotImplementedError
 
 
-class StyleGenerator(nn.Module):
+class StyleGenerator(Summarized):
     """Map latents to images: a mapping network, then a synthesis network.
 
     The two parts of arXiv:1812.04948, figure 1b; a base class. A class of generators builds both from its arguments,
@@ -149,6 +153,9 @@ class StyleGenerator(nn.Module):
         """Buffers that follow the batches of training; ranks average them."""
         w_mean = self.mapping.w_mean
         return [*([] if w_mean is None else [w_mean]), *self.synthesis.running_statistics()]
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        return self.mapping.example_inputs()
 
     def forward(
         self,

@@ -44,7 +44,7 @@ def test_hub_folders_round_trip(generator: StyleGenerator, tmp_path: Path) -> No
     HubGenerator.of(generator, summary={"images_seen": 7}).save_pretrained(tmp_path / "mine")
     loaded = HubGenerator.from_pretrained(str(tmp_path / "mine"))
     assert torch.equal(images(loaded), images(generator))
-    assert not loaded.training and loaded.summary == {"images_seen": 7}
+    assert not loaded.training and loaded.training_summary == {"images_seen": 7}
     loaded.save_pretrained(tmp_path / "again")
     files = [(tmp_path / name / "generator.safetensors").read_bytes() for name in ("mine", "again")]
     assert files[0] == files[1]

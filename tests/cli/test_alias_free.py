@@ -22,8 +22,8 @@ from tests.explore.tiny import tiny_alias_free
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "alias_free.md"
 QUALITY = ROOT / "docs" / "quality.md"
-OF_DATA = ("inspect", "prepare")  # commands that take no generator
-LINES = sorted(line for line in {*EXAMPLES, *lines(PAGE.read_text())} if line.split()[0] not in (*ELSEWHERE, *OF_DATA))
+OTHERS = ("inspect", "prepare", "report")  # commands that take no generator
+LINES = sorted(line for line in {*EXAMPLES, *lines(PAGE.read_text())} if line.split()[0] not in (*ELSEWHERE, *OTHERS))
 LACKING = {
     "--noise random": "sample: noise must be none, as there are no noise inputs, got 'random'",
     "--noise const": "noise must be none, as there are no noise inputs, got 'const'",

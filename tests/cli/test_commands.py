@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 
 from stylelayers import Generator
 from stylelayers.checkpoints import load_generator, save_generator
+from stylelayers.checkpoints.post_hoc import save_snapshot
 from stylelayers.cli import app as commands
 from stylelayers.cli.support import parse_numbers
 from stylelayers.explore import load_directions, sample, tile, to_pixels
@@ -42,6 +44,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save_generator(generator, tmp_path / "runs" / "RUN" / "generator.safetensors")
     (tmp_path / "generator.safetensors").write_bytes(Path("runs/RUN/generator.safetensors").read_bytes())
     (tmp_path / "runs" / "RUN" / "none").touch()
+    for width, images_seen in product((0.05, 0.1), (50_000, 60_000, 70_000)):
+        save_snapshot(generator, tmp_path / "runs" / "RUN", width=width, images_seen=images_seen)
     (tmp_path / "runs" / "RUN" / "metrics.csv").write_text("step,quality/fid\n1,30.5\n2,20.5\n3,\n")
     unlabelled = Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2)
     save_generator(unlabelled, tmp_path / "faces.safetensors")
@@ -97,7 +101,7 @@ def test_examples_run_and_give_the_same_bytes_again(example: str) -> None:
     for path in files():
         Path(path).unlink()
     assert [succeed(*arguments, *shorter), files()] == outputs
-    assert files() or arguments[0] in ("info", "inspect", "env")
+    assert files() or arguments[0] in ("info", "inspect", "env") or Path("runs/RUN/report.html").is_file()
     assert not any(path.endswith(".part") for path in files())
 
 
@@ -229,6 +233,14 @@ def test_info_shows_the_same_as_json() -> None:
     assert f"generator  {facts['parameters']['generator']:,}" in shown
 
 
+def test_info_has_a_table_of_layers() -> None:
+    summary = load_generator("generator.safetensors").summary()
+    assert succeed("info", "generator.safetensors", "--layers").endswith(f"\n\n{summary}\n")
+    assert "layer " not in succeed("info", "generator.safetensors")
+    rows = json.loads(succeed("info", "runs/RUN", "--json", "--layers"))["layers"]
+    assert [(row["name"], row["parameters"]) for row in rows] == [(row.name, row.parameters) for row in summary.layers]
+
+
 def test_info_of_a_run_has_its_last_metrics() -> None:
     assert json.loads(succeed("info", "runs/RUN", "--json"))["last_metrics"] == {"step": 3, "quality/fid": 20.5}
 
@@ -278,7 +290,7 @@ WRONG_ARGUMENTS = {
     "generate runs/RUN x.png --truncation-cutoff -1": "truncation_cutoff must be in [0, 4], got -1",
     "generate runs/RUN x.png --seeds 1.5": "--seeds must be numbers and ranges",
     "generate runs/RUN x.png --zoom 9000 --seeds 0-3": "zoom 9000 make a picture of 144000x144000 pixels",
-    "generate runs/RUN x.png --seeds 0-9999999": "10,000,000 images at zoom 1 make a picture of 25304x25296 pixels; at",
+    "generate runs/RUN x.png --seeds 0-9999999": "10,000,000 images at zoom 1 make a picture of 25600x25000 pixels; at",
     "mix runs/RUN x.png --rows 0-99999 --columns 0-99999": "make a picture of 800008x800008 pixels; at most 268,",
     "directions runs/RUN out --columns 999999999": "make a picture of 7999999992x",
     "generate runs/RUN ''": "Invalid value for 'OUTPUT': expected a path, got ''",

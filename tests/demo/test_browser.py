@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,10 @@ from stylelayers.demo import Explorer, Settings, render
 from tests.explore.tiny import tiny_alias_free, tiny_generator
 
 pytest.importorskip("gradio", reason='the page needs gradio: pip install "stylelayers[demo]"')
-driver = pytest.importorskip("playwright.sync_api", reason='needs playwright: pip install "stylelayers[test]"')
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("no chromium on PATH (the system's package; none is downloaded)", allow_module_level=True)
+from stylelayers.demo.page import build_page, data_url
+from stylelayers.demo.server import serving
+from tests.browser import chromium, driver
 
-from stylelayers.demo.page import build_page, data_url  # noqa: E402
-from stylelayers.demo.server import serving  # noqa: E402
-
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PATIENCE = 60_000  # milliseconds
 
 
@@ -42,10 +33,8 @@ def address(explorer: Explorer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with driver.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
