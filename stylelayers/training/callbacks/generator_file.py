@@ -11,7 +11,9 @@ from ..watching import send_generator
 
 
 class GeneratorFile(Callback):
-    """Write the averaged generator to ``generator.safetensors`` when training ends, and send it to loggers that take files.
+    """Write the averaged generator to ``generator.safetensors`` when training ends.
+
+    Loggers that take files get it; see :mod:`stylelayers.training.watching`.
 
     Args:
         folder: the run's folder.

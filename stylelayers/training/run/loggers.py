@@ -54,7 +54,7 @@ def wandb_logger(
     online = not offline and wandb.setup().settings.mode == "online"
     if online and not is_follower() and not wandb.login(prompt=False, verify=False):
         raise ValueError(
-            "wandb_logger: offline must be true without a login to W&B; or log in by `wandb login`, or set WANDB_API_KEY"
+            "wandb_logger: offline must be true without a login to W&B; or log in (wandb login), or set WANDB_API_KEY"
         )
     return WandbLogger(
         name=name or _name(Path(folder)),
