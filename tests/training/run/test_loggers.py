@@ -208,7 +208,25 @@ def test_a_run_that_mlflow_does_not_know_is_told(tmp_path: Path, tracking: Any) 
         raise AssertionError("not reached")
 
 
-def test_a_server_that_is_gone_does_not_start_or_end_a_run(tmp_path: Path, tracking: Any) -> None:
+def test_a_server_that_fails_does_not_end_training(
+    tmp_path: Path, tracking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.tracking.file_store import FileStore
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no network")
+
+    address = (tmp_path / "failing").as_uri()
+    for owner, name in ((FileStore, "log_batch"), (type(tracking), "log_image")):
+        monkeypatch.setattr(owner, name, fail)
+    with pytest.warns(UserWarning, match=r"MLFlowLogger did not take the picture .*ConnectionError: no network"):
+        train.train(tiny_config(tmp_path / "run", "logger=mlflow", f"logger.mlflow.tracking_uri={address}"))
+    (run,) = runs(client := type(tracking)(address))
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {})
+    assert "generator.safetensors" in {file.path for file in client.list_artifacts(run.info.run_id)}
+
+
+def test_a_server_that_does_not_answer_ends_the_run_before_training(tmp_path: Path, tracking: Any) -> None:
     logger = mlflow_logger(tmp_path, tracking_uri="http://127.0.0.1:9")
     with pytest.raises(PreflightError, match="MLFlowLogger did not start"), followed([logger], tmp_path, {}):
         raise AssertionError("not reached")
