@@ -1,6 +1,6 @@
 """Settings of a resumed run that differ from its last start, whose ``config.yaml`` is in the run's folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,8 @@ def _moved(value: Any, before: dict[str, Any], now: dict[str, Any]) -> Any:
     return value.replace(earlier, today)
 
 
-def dotted(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and plain values; a list is one value."""
+def dotted(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and plain values of nested mappings; a list is one value."""
     for name, value in node.items():
         if isinstance(value, dict):
             yield from dotted(value, f"{prefix}{name}.")

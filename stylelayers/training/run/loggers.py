@@ -59,7 +59,7 @@ def wandb_logger(
     return WandbLogger(
         name=name or _name(Path(folder)),
         project=project,
-        save_dir=folder,
+        save_dir=Path(folder),
         id=_number(WandbLogger, Path(folder), resume),
         offline=offline,
         entity=entity,

@@ -7,7 +7,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from lightning.pytorch.loggers import MLFlowLogger
@@ -54,7 +54,7 @@ def test_a_logger_that_does_not_start_ends_the_run_before_training(tmp_path: Pat
 
 def records(folder: Path) -> list[Any]:
     """The records of the one W&B run in a run's folder: a log of LevelDB's format, in blocks of 32 KiB."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
     (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
     data, place, found, record = path.read_bytes(), 7, list[Any](), b""
@@ -108,8 +108,7 @@ def wandb_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_wandb_gets_numbers_grids_and_the_whole_configuration(wandb_runs: Path) -> None:
     run, logged = run_of(wandb_runs / "first"), history(wandb_runs / "first")
     assert (run.project, run.display_name, list(run.tags)) == ("tests", "first", ["small"])
-    config = OmegaConf.to_container(OmegaConf.load(wandb_runs / "first" / "config.yaml"))
-    assert isinstance(config, dict)
+    config = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(wandb_runs / "first" / "config.yaml")))
     sent: dict[str, Any] = {}
     for record in records(wandb_runs / "first"):
         sent |= values(record.config.update) | values(record.run.config.update)
