@@ -20,13 +20,13 @@ from stylelayers.models import StyleGenerator
 from stylelayers.training import GAN, GeneratorFile, ImageGrid, LatestCheckpoint, StopAfterImages, Throughput
 from tests.training.tiny import BATCH, fit, tiny_gan
 
-TRAINER = cast(Trainer, SimpleNamespace(is_global_zero=True))
+TRAINER = cast(Trainer, SimpleNamespace(is_global_zero=True, loggers=[]))
 
 
 def model_with(generator: StyleGenerator, images_seen: int = 0) -> GAN:
     """What the callbacks look at."""
     average = SimpleNamespace(module=generator.eval())
-    return cast(GAN, SimpleNamespace(average=average, images_seen=images_seen))
+    return cast(GAN, SimpleNamespace(average=average, images_seen=images_seen, iterations=images_seen))
 
 
 # Pictures ----------------------------------------------------------------------------------------------------------

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 import threading
 from datetime import timedelta
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import Timer
+from rich.console import Console
 from rich.live import _RefreshThread
 
 from stylelayers.training import GAN, StopAfterImages, Throughput, TrainingProgress
+from stylelayers.training.callbacks.outputs import open_output
 from stylelayers.training.callbacks.progress import fraction_done
 from tests.training.tiny import BATCH, fit, tiny_gan
 
 NUMBER = r"-?\d+\.\d+"
 LINE = re.compile(
-    rf"(?P<images>[\d,]+) images( · \d+ images/s)? · G {NUMBER} · D {NUMBER} · path length {NUMBER}"
-    rf" · R1 {NUMBER}"
-    r"( · \d+:\d\d left)?"
+    rf"(?P<images>[\d,]+) images(?P<left> · \d+:\d\d left)?( · \d+ images/s)? · G {NUMBER} · D {NUMBER}"
+    rf" · path length {NUMBER} · R1 {NUMBER}"
 )
 
 
@@ -36,7 +40,7 @@ def lines_of(capsys: pytest.CaptureFixture[str], *callbacks: Callback, iteration
 def test_lines_say_images_speed_losses_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     lines = lines_of(capsys, StopAfterImages(9 * BATCH), Throughput(), TrainingProgress(0.0))
     assert [line["images"] for line in lines] == ["4", "8", "12", "16"]
-    assert all(line[0].endswith(" left") for line in lines)
+    assert all(line["left"] for line in lines)
     assert ["images/s" in line[0] for line in lines] == [False, True, True, True]
 
 
@@ -102,7 +106,68 @@ def test_a_terminal_gets_a_bar_that_ends_with_the_training(
         fit(tiny_gan(), 4, *callbacks, enable_progress_bar=True)
     assert min(during) == 1
     assert drawing() == 0
-    assert re.search(r"\d+ images · G", capsys.readouterr().out)
+    assert re.search(r"\d+ images · ", capsys.readouterr().out)
+
+
+def screen(width: int, *texts: str, **options: Any) -> str:
+    """What a bar writes to a terminal for these texts; colours and the cursor's visibility apart."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, **options)
+    output = open_output(console, 30.0)
+    for text in texts:
+        output.show(text, 0.5)
+    output.close()
+    return re.sub(r"\x1b\[(\?25[hl]|[\d;]*m)", "", cast(io.StringIO, console.file).getvalue())
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_bar_is_one_line_that_is_overwritten(width: int) -> None:
+    written = screen(width, "0 images", "1,000 images" + " · D 1.00" * 30)
+    assert written.count("\n") == 1 and written.endswith("\n")  # at the end
+    assert set(re.findall(r"\x1b\[\d*[A-Z]", written)) <= {"\x1b[2K"}
+    last = written.rstrip("\n").rpartition("\x1b[2K")[2]
+    assert len(last) == width
+    assert re.search(r"━ 0:00:0\d 1,000 ", last)
+
+
+def test_a_terminal_that_cannot_overwrite_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert screen(80, "a", "b") == "a\nb\n"
+
+
+def test_a_file_gets_lines_without_control_characters(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "w") as file:
+        output = open_output(Console(file=file, soft_wrap=True), 30.0)
+        for text in ("1,000 images" + " · D 1.00" * 30, "2,000 images"):
+            output.show(text, 0.5)
+        output.close()
+    first, second = (tmp_path / "log").read_text().splitlines()
+    assert (first[-4:], second) == ("1.00", "2,000 images")
+    assert output.seconds == 30.0
+    assert "\x1b" not in first and "\r" not in first
+
+
+def test_a_notebook_gets_one_text_that_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interface of IPython, whose real kernel gives the same cell."""
+    outputs: list[str] = []
+
+    class Handle:
+        def update(self, content: dict[str, str], *, raw: bool) -> None:
+            outputs[-1] = content["text/plain"]
+
+    def display(content: dict[str, str], *, raw: bool, display_id: bool) -> Handle:
+        assert raw and display_id
+        outputs.append(content["text/plain"])
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", cast(ModuleType, SimpleNamespace(display=display)))
+    progress = TrainingProgress()
+    progress._console = Console(force_jupyter=True)
+    clock = iter(range(10**6))
+    monkeypatch.setattr("stylelayers.training.callbacks.progress.time.monotonic", lambda: float(next(clock)))
+    fit(tiny_gan(), 9, StopAfterImages(8 * BATCH), progress, enable_progress_bar=True)
+    assert len(outputs) == 1
+    assert outputs[0].startswith(f"100 % · {8 * BATCH} images · G ")
 
 
 class HalfTime(Timer):

@@ -7,10 +7,13 @@ from lightning import Callback, Trainer
 
 from ...checkpoints import GENERATOR_FILE, save_generator
 from ..gan import GAN
+from ..watching import send_generator
 
 
 class GeneratorFile(Callback):
     """Write the averaged generator to ``generator.safetensors`` when training ends.
+
+    Loggers that take files get it; see :mod:`stylelayers.training.watching`.
 
     Args:
         folder: the run's folder.
@@ -27,6 +30,7 @@ class GeneratorFile(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         if trainer.is_global_zero:
             save_generator(pl_module.average.module, self.path, summary=_summary(pl_module))
+            send_generator(trainer, self.path, alias="latest")
 
 
 def _summary(model: GAN) -> dict[str, int | float]:

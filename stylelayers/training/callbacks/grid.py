@@ -14,10 +14,13 @@ from ...explore.sampling import sample
 from ...images.writing import save_grid
 from ...models import StyleGenerator
 from ..gan import GAN
+from ..watching import send_picture
 
 
 class ImageGrid(Callback):
     """Save grids of the averaged generator's images as ``samples/<images seen>.png``, and the last as ``last.png``.
+
+    Loggers that take pictures get each grid as ``samples/grid``; see :mod:`stylelayers.training.watching`.
 
     Latents and noise are the same in every grid. Classes, if there are any, run along the columns; so do label vectors,
     which are those of real images that `seed` draws.
@@ -56,6 +59,7 @@ class ImageGrid(Callback):
         self.truncation_psi, self.seed = truncation_psi, seed
         self._vectors: Tensor | None = None
         self._next = 0
+        self._sent = -1  # iterations at the newest grid that loggers have
 
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         self._next = pl_module.images_seen + self.every_images
@@ -75,7 +79,10 @@ class ImageGrid(Callback):
         generator, count = model.average.module, self.rows * self.columns
         seeds = range(self.seed * count, (self.seed + 1) * count)
         images = sample(generator, seeds, labels=self._labels(trainer, generator), truncation_psi=self.truncation_psi)
-        save_grid(torch.cat(list(images)), self.folder / name, columns=self.columns)
+        path = save_grid(torch.cat(list(images)), self.folder / name, columns=self.columns)
+        if self._sent != model.iterations:
+            self._sent = model.iterations
+            send_picture(trainer, path, name="samples/grid", step=model.iterations)
 
     def _labels(self, trainer: Trainer, generator: StyleGenerator) -> list[int] | Tensor | None:
         """The label of each column."""

@@ -6,10 +6,10 @@ from typing import Any
 from lightning import Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..gan import GAN
 from .limits import limits, progress
+from .outputs import Output, open_output
 
 _SHOWN = {  # beside the penalties
     "speed/images_per_second": "{:.0f} images/s",
@@ -20,10 +20,10 @@ _SHOWN = {  # beside the penalties
 
 
 class TrainingProgress(ProgressBar):
-    """A Rich progress bar on a terminal; elsewhere a line of text every so often.
+    """A Rich progress bar on a terminal, one text in a notebook's cell; elsewhere a line of text every so often.
 
     Args:
-        line_seconds: seconds from one line to the next where there is no terminal.
+        line_seconds: time from one line to the next where there is neither a terminal nor a notebook.
 
     Example:
         >>> from stylelayers.training import TrainingProgress
@@ -35,7 +35,7 @@ class TrainingProgress(ProgressBar):
         super().__init__()
         self.line_seconds = line_seconds
         self._console = Console(soft_wrap=True)
-        self._bar: Progress | None = None
+        self._output: Output | None = None
         self._enabled = True
         self._started = self._shown = time.monotonic()
 
@@ -48,47 +48,41 @@ class TrainingProgress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
         self._started = self._shown = time.monotonic()
         self._fraction_before = fraction_done(trainer, pl_module.images_seen) or 0.0
-        if self._enabled and self._console.is_terminal:
-            columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-            self._bar = Progress(*columns, console=self._console)
-            self._bar.add_task("starting", total=None)
-            self._bar.start()
+        self._output = open_output(self._console, self.line_seconds) if self._enabled else None
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: GAN, *_: Any) -> None:  # type: ignore[override]
         now = time.monotonic()
-        if not self._enabled or now - self._shown < (0.5 if self._bar else self.line_seconds):
+        if self._output is None or now - self._shown < self._output.seconds:
             return
         self._shown = now
         fraction = fraction_done(trainer, pl_module.images_seen)
-        text = self._describe(trainer, pl_module, fraction)
-        if self._bar is None:
-            self._console.print(text, highlight=False)
-        else:
-            total = None if fraction is None else 1.0
-            self._bar.update(self._bar.task_ids[0], total=total, completed=fraction, description=text)
+        self._output.show(self._describe(trainer, pl_module, fraction), fraction)
 
     def on_train_end(self, trainer: Trainer, pl_module: GAN) -> None:  # type: ignore[override]
+        if self._output is not None and not self._output.keeps:
+            fraction = fraction_done(trainer, pl_module.images_seen)
+            self._output.show(self._describe(trainer, pl_module, None), fraction)
         self._close()
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         self._close()
 
     def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._output is not None:
+            self._output.close()
+            self._output = None
 
     def _describe(self, trainer: Trainer, model: GAN, fraction: float | None) -> str:
         *first, fid = _SHOWN.items()
         penalties = [(penalty.logs[0], f"{penalty.name} {{:.3f}}") for penalty in model.loss.penalties]
         parts = [f"{model.images_seen:,} images"]
-        for name, form in (*first, *penalties, fid):
-            if name in trainer.callback_metrics:
-                parts.append(form.format(float(trainer.callback_metrics[name])))
         if fraction is not None and fraction > self._fraction_before:
             spent = time.monotonic() - self._started
             left = spent * (1 - fraction) / (fraction - self._fraction_before)
             parts.append(f"{int(left) // 60}:{int(left) % 60:02d} left")
+        for name, form in (*first, *penalties, fid):
+            if name in trainer.callback_metrics:
+                parts.append(form.format(float(trainer.callback_metrics[name])))
         return " · ".join(parts)
 
 

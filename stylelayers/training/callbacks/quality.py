@@ -17,6 +17,7 @@ from ...metrics.registry import DIRECTIONS
 from ...metrics.report import QualityReport
 from ..distributed import PreflightError
 from ..gan import GAN
+from ..watching import send_generator
 from .stopping import StopOnSignal
 
 BEST_GENERATOR = "best.safetensors"
@@ -137,14 +138,16 @@ class QualityMetrics(Callback):
         if score < self._best:
             self._best = score
             if trainer.is_global_zero:
-                self._save_generator(model, report)
+                self._save_generator(trainer, model, report)
 
-    def _save_generator(self, model: GAN, report: QualityReport) -> None:
+    def _save_generator(self, trainer: Trainer, model: GAN, report: QualityReport) -> None:
         try:
             summary = {"images_seen": model.images_seen, "quality": report.as_dict()}
             save_generator(model.average.module, self.path, summary=summary)
         except OSError as error:
             warnings.warn(f"the best generator was not written ({error}); training goes on", stacklevel=2)
+        else:
+            send_generator(trainer, self.path, alias="best")
 
 
 def _is_interrupted(trainer: Trainer) -> bool:

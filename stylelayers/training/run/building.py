@@ -3,9 +3,9 @@
 import logging
 import sys
 import warnings
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
@@ -17,6 +17,7 @@ from ..gan import GAN
 from .changes import changed_settings
 from .ending import limit_reached
 from .folders import claimed, is_follower
+from .loggers import followed
 from .resuming import check_resumable, find_checkpoint
 from .trainer_arguments import check_trainer_arguments
 from .transfer import initialize
@@ -55,7 +56,7 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
 def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:
     """Train what `build` made and return the last value of each metric; empty if a limit is reached already.
 
-    The run's folder gets the composed configuration before training starts.
+    The run's folder and its loggers get the composed configuration before training starts.
     """
     checkpoint = None if cfg.resume == "auto" else cfg.resume
     reached = limit_reached(trainer, checkpoint)
@@ -65,8 +66,11 @@ def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) ->
     if trainer.is_global_zero and checkpoint is not None:
         for line in changed_settings(cfg, Path(checkpoint)):
             print(_printable(line))
-    folder = claimed(Path(cfg.output), OmegaConf.to_yaml(cfg, resolve=True), resume=cfg.resume)
-    with folder if trainer.is_global_zero else nullcontext():
+    with ExitStack() as around:
+        if trainer.is_global_zero:
+            folder, config = Path(cfg.output), cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+            around.enter_context(claimed(folder, OmegaConf.to_yaml(cfg, resolve=True), resume=cfg.resume))
+            around.enter_context(followed(trainer.loggers, folder, config))
         trainer.fit(model, datamodule=data, ckpt_path=checkpoint)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 

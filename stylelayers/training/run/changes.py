@@ -10,7 +10,10 @@ from ...checkpoints.run_configuration import CONFIGURATION, read_configuration
 from .early_names import with_names_of_today
 from .overrides import as_override
 
-_NO_SETTINGS = ("resume", "output", "keep_freed_memory", "callbacks.preflight.preset")  # of a start, or said by others
+_NO_SETTINGS = (  # of a start, or said by others
+    *("resume", "logger.wandb.resume", "logger.mlflow.resume"),
+    *("output", "keep_freed_memory", "callbacks.preflight.preset"),
+)
 _PRESET = "preset."  # its values are those of other keys
 _NO_EFFECT = {  # on a resumed run
     "seed": "random numbers and the order of images go on from the checkpoint",
@@ -26,7 +29,7 @@ def changed_settings(cfg: DictConfig, checkpoint: Path) -> list[str]:
     A key that takes its value from another one is left out if that one changed alike.
     """
     file = checkpoint.absolute().parent.parent / CONFIGURATION
-    before, now = _earlier(file), dict(_values(OmegaConf.to_container(cfg, resolve=True)))
+    before, now = _earlier(file), dict(dotted(OmegaConf.to_container(cfg, resolve=True)))
     if before is None:
         return [f"resume: there is no readable {file} of the run's last start; what has changed is not known"]
     changed = {
@@ -45,7 +48,7 @@ def changed_settings(cfg: DictConfig, checkpoint: Path) -> list[str]:
 def _earlier(file: Path) -> dict[str, Any] | None:
     """The values of a configuration file, under today's names; None if it cannot be read."""
     try:
-        return with_names_of_today(dict(_values(read_configuration(file))))
+        return with_names_of_today(dict(dotted(read_configuration(file))))
     except (OSError, ValueError):
         return None
 
@@ -58,11 +61,11 @@ def _moved(value: Any, before: dict[str, Any], now: dict[str, Any]) -> Any:
     return value.replace(earlier, today)
 
 
-def _values(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and plain values; a list is one value."""
+def dotted(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and plain values of nested mappings; a list is one value."""
     for name, value in node.items():
         if isinstance(value, dict):
-            yield from _values(value, f"{prefix}{name}.")
+            yield from dotted(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

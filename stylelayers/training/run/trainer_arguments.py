@@ -24,7 +24,7 @@ REFUSED = {
     "barebones": "allows no callbacks and loggers, which write a run's files; leave out single ones: ~callbacks.grid",
     "sync_batchnorm": "has no effect: the networks have no batch normalization",
     "use_distributed_sampler": "has no effect: the data module deals images out to the processes",
-    "enable_autolog_hparams": "has no effect: the configuration goes to config.yaml, not to the loggers",
+    "enable_autolog_hparams": "has no effect: the configuration goes to config.yaml and to the loggers as it is",
     "model_registry": "has no effect: callbacks.checkpoint keeps checkpoints in the run's folder",
 }
 
