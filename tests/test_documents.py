@@ -44,8 +44,8 @@ HOLDS = {
 OF_KEYS = ("docs/coming_from/", "docs/use_training.md")
 """Pages whose every override in the text is composed."""
 SHORTER = {"project": "--steps=2", "interpolate": "--frames=2", "metrics": "--samples=8"}
-PARSED = ("demo ", "export ", "metrics runs/RUN --metrics eq_t")
-"""Command lines that are parsed, not run: they do not end, take long, or need larger images. tests/cli runs them."""
+PARSED = ("average ", "demo ", "export ", "metrics runs/RUN --metrics eq_t")
+"""Command lines that are parsed, not run: they need other files, do not end, or take long. tests/cli runs such ones."""
 COMPOSED = "train"
 """The command whose arguments are composed instead, by tests/test_readme.py."""
 
