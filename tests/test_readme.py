@@ -1,8 +1,7 @@
-"""What the documents say works: README's code runs, every command line composes, every link leads to a file."""
+"""Every ``python train.py`` of the documents composes; README is short. Blocks: test_documents.py."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,11 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import OmegaConf
 
-from stylelayers.functional import activations
+from tests.documents import DOCUMENTS, README
 from tests.training.tiny import REPOSITORY, compose
 
-README = REPOSITORY / "README.md"
-DOCUMENTS = [README, REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 SOURCES = [
     *DOCUMENTS,
     REPOSITORY / "configs" / "train.yaml",
@@ -26,13 +23,6 @@ SOURCES = [
 ]
 PLUGINS = {"optuna": "hydra_plugins.hydra_optuna_sweeper", "slurm": "hydra_plugins.hydra_submitit_launcher"}
 OPTIONS = {"--help", "-m", "--multirun"}
-
-
-def code_blocks(language: str) -> list[tuple[int, str]]:
-    """README's fenced blocks of a language, each with the number of its first line."""
-    text = README.read_text()
-    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in found]
 
 
 def command_lines() -> dict[str, set[str]]:
@@ -63,19 +53,6 @@ def values(text: str, override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in found]
 
 
-def test_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one namespace: a block may use the names of those before it, as a reader does."""
-    monkeypatch.chdir(tmp_path)
-    new = set(re.findall(r'register_activation\(\s*"(\w+)"', README.read_text()))
-    known = {name: value for name, value in activations._ACTIVATIONS.items() if name not in new}
-    monkeypatch.setattr(activations, "_ACTIVATIONS", known)
-    blocks = code_blocks("python")
-    assert blocks
-    namespace: dict[str, object] = {"__name__": "readme"}
-    for line, block in blocks:
-        exec(compile("\n" * (line - 1) + block, str(README), "exec"), namespace)
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command or "no arguments")
 def test_command_lines_compose(command: str, tmp_path: Path) -> None:
     arguments = shlex.split(command)
@@ -95,12 +72,6 @@ def test_every_document_with_commands_is_read() -> None:
     sources = set().union(*COMMANDS.values())
     assert {"README.md", "train.yaml"} <= sources
     assert {path.name for path in (REPOSITORY / "configs" / "experiment").iterdir()} <= sources
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_to_files(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text())
-    assert [link for link in links if not os.path.exists(document.parent / link)] == []
 
 
 def test_readme_is_short() -> None:

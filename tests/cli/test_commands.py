@@ -119,13 +119,6 @@ def test_the_guides_tell_of_every_command() -> None:
     assert {line.split()[0] for line in told} >= {name(module) for module in commands.COMMANDS}
 
 
-def test_the_guides_python_runs() -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-    for block in blocks:
-        exec(compile(block, str(GUIDE), "exec"), {})
-    assert set(files()) == {"pictures.png", "strips.png"}
-
-
 # What the commands make -----------------------------------------------------------------------------------------------
 
 

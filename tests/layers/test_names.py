@@ -132,8 +132,8 @@ def test_translated_names_are_arguments() -> None:
     assert [here for here, elsewhere in ELSEWHERE.items() if here in elsewhere] == []
 
 
-def test_readme_has_the_same_translations() -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_page_has_the_same_translations() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "coming_from" / "index.md").read_text(encoding="utf-8")
     table = text.partition("| seen elsewhere | here |\n|---|---|\n")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
     assert len(rows) > 8

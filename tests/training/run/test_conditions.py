@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,13 @@ from torch.utils.data import Dataset
 from typer.testing import CliRunner
 
 import train
-from stylelayers import Generator
-from stylelayers.checkpoints import describe, load_generator, load_networks, save_generator
+from stylelayers.checkpoints import describe, load_generator, load_networks
 from stylelayers.cli import app as commands
 from stylelayers.data import ImageDataModule
 from stylelayers.images import to_pixels
 from stylelayers.metrics import QualityMeter, feature_space
 from stylelayers.training import ImageGrid
-from tests.training.tiny import BATCH, REPOSITORY, fit, tiny_config, tiny_gan
+from tests.training.tiny import BATCH, fit, tiny_config, tiny_gan
 
 NAMES = ("bright", "wide")
 HERE = "data._target_=tests.training.run.test_conditions."
@@ -305,20 +303,6 @@ def test_an_archives_vectors_go_all_the_way(tmp_path: Path, monkeypatch: pytest.
     train.train(tiny_config(tmp_path / "run", *data, "resume=auto", f"callbacks.stop.max_images={3 * BATCH}"))
     result = run("metrics", str(tmp_path / "run"), "--data", str(tmp_path / "run" / "samples"), "--features=random")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
-
-
-def test_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = Generator(8, z_dim=4, w_dim=4, num_labels=2, channel_base=32, mapping_layers=2)
-    generator.label_kind, generator.class_names = "vectors", ("smile", "young")
-    save_generator(generator, tmp_path / "runs" / "RUN" / "generator.safetensors")
-    monkeypatch.chdir(tmp_path)
-    guide = (REPOSITORY / "docs" / "conditions.md").read_text()
-    for line in re.findall(r"^stylelayers (.*)$", guide, re.MULTILINE):
-        succeed(line)
-    (block,) = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {}
-    exec(block, names)
-    assert names["data"].label_kind == "vectors"
 
 
 # Channels -----------------------------------------------------------------------------------------------------------
