@@ -30,6 +30,8 @@ ROOMS = (  # the root exports names of layers and models
 WITHOUT_SHAPE = {  # names of rooms of tensors → the reason
     "activation_names": "no tensors",
     "register_activation": "functions of one tensor of any shape",
+    "summarize": "inputs of any network",
+    "Summary": "holds a table",
 }
 WITHOUT_SOURCE = {
     "FeatureSpace": "holds any network",
@@ -42,6 +44,8 @@ WITHOUT_SOURCE = {
     "train_classifier": "two plain convolutions",
     "classifier_of_digits": "two plain convolutions",
     "data_for": "finds data",
+    "summarize": "counts layers",
+    "Summary": "holds a table",
     "cache_folder": "finds a folder",
 }
 

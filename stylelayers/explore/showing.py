@@ -21,11 +21,15 @@ def show(images: Tensor | Iterable[Tensor], *, columns: int | None = None, zoom:
         columns: of the grid; None for a nearly square picture.
         zoom: integer factor of enlargement; None for what fits into 640 pixels, so that small images can be seen.
 
+    Returns:
+        The grid.
+
     Raises:
         ValueError: no images, other shapes or dtypes, or images of several sizes.
 
     Example:
         >>> import torch
+        >>> from stylelayers.explore import show
         >>> show(torch.zeros(10, 1, 32, 32))
         <PIL.Image.Image image mode=L size=640x256 at ...>
     """

@@ -81,7 +81,15 @@ def tile(pixels: Tensor, columns: int) -> Tensor:
 def grid_columns(count: int, height: int, width: int) -> int:
     """Columns for a nearly square grid of images of a size, without unused cells if that is possible.
 
+    Args:
+        count: of the images, at least 1.
+        height, width: of each in pixels.
+
+    Returns:
+        Columns, at least 1.
+
     Example:
+        >>> from stylelayers.images import grid_columns
         >>> [grid_columns(count, 32, 32) for count in (1, 4, 7, 8, 10, 64)], grid_columns(8, 64, 32)
         ([1, 2, 3, 4, 5, 8], 4)
     """

@@ -50,6 +50,11 @@ class Summary:
         network: its class.
         layers: in the order of their calls; a layer that is called twice has two rows. What the network itself holds
             or computes is the last.
+
+    Example:
+        >>> from stylelayers import Generator
+        >>> Generator(8, channel_base=16).summary().parameters
+        2109807
     """
 
     network: str
@@ -107,11 +112,17 @@ def summarize(network: nn.Module, *inputs: Any) -> Summary:
         network: any, on any device.
         inputs: of its forward pass; only shapes and dtypes matter.
 
+    Returns:
+        The table.
+
     Raises:
         ValueError: lazy parameters, whose shapes are not known yet.
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> from stylelayers import EqualLinear
+        >>> from stylelayers.models import summarize
         >>> print(summarize(nn.Sequential(EqualLinear(64, 32), nn.Linear(32, 1)), torch.empty(4, 64)))
         layer  class        output  parameters  multiply-adds   memory
         0      EqualLinear    4x32       2,080          8,192  0.5 KiB
