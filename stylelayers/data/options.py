@@ -58,7 +58,7 @@ class ImageOptions:
     num_workers: int | None = None
 
     def make_module(self, source: Source, caller: str) -> ImageDataModule:
-        """The data module of a source whose labels are of the kind that :attr:`labels` asks for."""
+        """The data module of a source whose labels are of the kind that `labels` asks for."""
         channels = source.find_channels() if self.image_channels == AUTO else self.image_channels
         transform = ImageTransform(
             self.resolution,
