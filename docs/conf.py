@@ -1,4 +1,4 @@
-"""The site: ``python -m sphinx -W --keep-going -n docs build/site``, without the internet."""
+"""The site: ``python -m sphinx -W --keep-going docs build/site``, without the internet."""
 
 import sys
 from pathlib import Path
@@ -51,13 +51,14 @@ python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 viewcode_follow_imported_members = True
 
-# Markdown: headings have the anchors that code hosts give them.
+# Markdown: headings have the anchors that code hosts give them; ``:::`` fences what is no code.
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
 # Addresses of others' documentation are kept here: the build reads no inventory from the internet.
 intersphinx_mapping = {
-    "python": ("https://docs.python.org/3/", "_inventories/python.txt"),
-    "torch": ("https://docs.pytorch.org/docs/stable/", "_inventories/torch.txt"),
+    "python": ("https://docs.python.org/3/", str(DOCS / "_inventories" / "python.txt")),
+    "torch": ("https://docs.pytorch.org/docs/stable/", str(DOCS / "_inventories" / "torch.txt")),
 }
 
 html_theme = "furo"
@@ -65,6 +66,7 @@ html_title = f"stylelayers {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_copyright = False
 html_math_renderer = "mathml"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

@@ -23,7 +23,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 PACKAGE = "stylelayers"
-DISTINCT = re.compile(rf"{PACKAGE}\.[\w.]+|\w*[A-Z]\w*|[a-z0-9]+(_[a-z0-9]+)+")  # no word of plain English
+DISTINCT = re.compile(r"\w+\.[\w.]+|\w*[A-Z]\w*|[a-z0-9]+(_[a-z0-9]+)+")  # no word of plain English
+ELSEWHERE = {"torch.nn.modules.module.Module": "torch.nn.Module"}  # private homes of public classes
 
 
 class Names(SphinxDirective):
@@ -62,9 +63,8 @@ def entry_of(env: BuildEnvironment) -> dict[int, str]:
 
 @cache
 def public_entries(env: BuildEnvironment) -> dict[str, str]:
-    """Documented names by themselves and by their last part."""
-    names = entry_of(env).values()
-    return {name: name for name in names} | {name.rpartition(".")[2]: name for name in names}
+    """Documented names by themselves, as ``package.name`` and as ``name``."""
+    return {name.split(".", dropped)[-1]: name for dropped in (2, 1, 0) for name in entry_of(env).values()}
 
 
 @cache
@@ -78,7 +78,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nod
     """A reference to another name of a documented object leads to its entry; one to a private object is no link."""
     if node.get("refdomain") != "py":
         return None
-    target = node["reftarget"]
+    target = node["reftarget"] = ELSEWHERE.get(node["reftarget"], node["reftarget"])
     if node.get("refspecific"):  # :class:`.module.Name`
         target = target.rpartition(".")[2]
     value = locate(target) if target.startswith(PACKAGE) else private_names().get(target)
@@ -118,5 +118,5 @@ def ancestors(node: nodes.Node) -> Iterator[nodes.Node]:
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("names", Names)
     app.add_post_transform(LinkedLiterals)
-    app.connect("missing-reference", resolve)
+    app.connect("missing-reference", resolve, priority=400)  # intersphinx's is 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}

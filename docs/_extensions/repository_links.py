@@ -44,8 +44,12 @@ def on_page(app: Sphinx, docname: str, source: list[str]) -> None:
     if app.env.doc2path(docname).suffix == ".md":
         source[0] = with_links_of_site(source[0], path, path)
     if docname == app.config.root_doc:
-        lines = source[0].split("\n")
-        source[0] = "\n".join(line for line in lines if not ENTRY.fullmatch(line) or fnmatch.filter(app.env.found_docs, line))
+        source[0] = "\n".join(line for line in source[0].split("\n") if is_there(app, line))
+
+
+def is_there(app: Sphinx, line: str) -> bool:
+    """Whether a line is no entry of a table of contents, or one of a page that exists."""
+    return not ENTRY.fullmatch(line) or bool(fnmatch.filter(app.env.found_docs, line))
 
 
 def on_include(app: Sphinx, path: Path, docname: str, source: list[str]) -> None:
