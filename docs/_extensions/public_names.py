@@ -41,13 +41,23 @@ class Names(SphinxDirective):
 def entry(module: str, name: str) -> str:
     value = locate(f"{module}.{name}")
     if isclass(value):
-        kind = "autoexception" if issubclass(value, BaseException) else "autoclass"
-        return f".. {kind}:: {name}\n   :members:\n   :show-inheritance:\n"
+        return entry_of_class(module, name, value)
     if isroutine(value):
         return f".. autofunction:: {name}\n"
     constant = constant_of(module, name)
     block = f"{constant.comment}\n\n.. code-block:: python\n\n{indent(constant.source, '   ')}\n"
     return f".. py:data:: {name}\n\n{indent(block, '   ')}"
+
+
+def entry_of_class(module: str, name: str, cls: type) -> str:
+    kind = "autoexception" if issubclass(cls, BaseException) else "autoclass"
+    text = f".. {kind}:: {name}\n   :members:\n"
+    if cls.__bases__ != (object,):
+        text += "   :show-inheritance:\n"
+    forward = vars(cls).get("forward")
+    if forward and not forward.__doc__:  # its signature is of interest all the same
+        text += f"\n   .. automethod:: {module}.{name}.forward\n"
+    return text
 
 
 def python_domain(env: BuildEnvironment) -> PythonDomain:
