@@ -82,8 +82,8 @@ def test_what_the_build_refuses(tmp_path: Path) -> None:
     source.mkdir()
     for page, text in BROKEN.items():
         (source / page).write_text(text)
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", DOCS, source, tmp_path / "site"]
-    built = subprocess.run(command, capture_output=True, text=True)
+    options = ["-q", "-W", "--keep-going", "-c", str(DOCS), str(source), str(tmp_path / "site")]
+    built = subprocess.run([sys.executable, "-m", "sphinx", *options], capture_output=True, text=True)
     assert built.returncode == 1
     assert [complaint for complaint in COMPLAINTS if complaint not in built.stderr] == []
 
