@@ -41,7 +41,7 @@ def modulated_conv2d(
 
     .. math::
         w'_{oik} = style_i \, w_{oik}, \qquad
-        w''_{oik} = w'_{oik} \Big/ \sqrt{\textstyle\sum_{ik} w'^2_{oik} + eps}
+        w''_{oik} = w'_{oik} / \sqrt{\textstyle\sum_{ik} w'^2_{oik} + eps}
 
     Modulation and demodulation of arXiv:1912.04958, equations 1 and 3. Module: :class:`stylelayers.ModulatedConv2d`.
 
