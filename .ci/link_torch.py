@@ -12,13 +12,15 @@ from packaging.requirements import Requirement
 
 def with_requirements(*names: str) -> list[Distribution]:
     found: dict[str, Distribution] = {}
-    left = list(names)
+    left = [Requirement(name) for name in names]
     while left:
-        name = left.pop()
-        if name not in found:
-            found[name] = distribution(name)
-            needed = map(Requirement, found[name].requires or [])
-            left += [each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""})]
+        requirement = left.pop()
+        package = found[str(requirement)] = distribution(requirement.name)
+        for each in map(Requirement, package.requires or []):
+            extras = ("", *requirement.extras)
+            needed = each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+            if needed and str(each) not in found:
+                left.append(each)
     return list(found.values())
 
 

@@ -1,9 +1,7 @@
 """``stylelayers train``: what ``train.py`` does in a clone, from any folder. Hydra reads the arguments."""
 
 from collections.abc import Callable
-from functools import partial
 
-NAME = "train"
 AS_TYPED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -13,10 +11,10 @@ def train() -> Callable[[], None]:
     Returns:
         What is left to call, outside of the one-line errors of the other commands.
     """
-    return partial(_train, f"stylelayers {NAME}", NAME)
+    return _train
 
 
-def _train(program: str, *subcommand: str) -> None:
+def _train() -> None:
     from ..training.run.main import main  # imports lightning, and nothing else here does
 
-    main(program, *subcommand)
+    main("stylelayers train", "train")

@@ -93,7 +93,8 @@ def test_the_resume_command_is_the_command_with_the_users_configurations(
 
 def test_sigterm_writes_a_checkpoint(tmp_path: Path) -> None:
     run = process(tmp_path, *ENDLESS, program=AS_MODULE)
-    wait_for(lambda: seen(tmp_path) > 0, run)
+    wait_for(lambda: seen(tmp_path) > 0, run, seconds=300)
+    assert seen(tmp_path) > 0
     run.send_signal(signal.SIGTERM)
     output, errors = run.communicate()
     assert run.returncode == 128 + signal.SIGTERM, errors
