@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from stylelayers.training.run.building import build, fit, train
+from stylelayers.training.run.configurations import configurations
+from stylelayers.training.run.main import main
 
-import hydra
-from omegaconf import DictConfig
+__all__ = ["CONFIGS", "build", "fit", "train"]
 
-from stylelayers.training.run.building import build, fit
-from stylelayers.training.run.presets import register_resolvers
-from stylelayers.training.run.session import start, supervised
-
-CONFIGS = str(Path(__file__).parent / "configs")
-
-register_resolvers()
-
-
-def train(cfg: DictConfig) -> dict[str, float]:
-    """Build everything that `cfg` names, fit, and return the last value of each metric.
-
-    Raises:
-        ValueError, TypeError, HydraException, OmegaConfBaseException: a configuration that cannot be trained.
-    """
-    return fit(cfg, *build(cfg))
-
-
-@hydra.main(version_base="1.3", config_path="configs", config_name="train")
-def run(cfg: DictConfig) -> dict[str, float] | float:
-    """:func:`train` for one run of a command line: errors in one line, closing lines and exit codes."""
-    return supervised(cfg)
-
+CONFIGS = str(configurations())
 
 if __name__ == "__main__":
-    start(run, CONFIGS)
+    main()

@@ -32,6 +32,7 @@ except SystemExit:
 """
 TRAINING = "runpy.run_path({!r}, run_name='__main__')".format(str(REPOSITORY / "train.py"))
 COMMAND = "from stylelayers.cli import main; main()"
+TRAIN_COMMAND = f"sys.argv.insert(1, 'train'); {COMMAND}"
 
 
 def is_kept(folder: Path, call: str, *arguments: str, **environment: str) -> bool:
@@ -62,10 +63,13 @@ def test_the_command_keeps_freed_memory(tmp_path: Path) -> None:
 
 
 @glibc
+@pytest.mark.parametrize("program", [TRAINING, TRAIN_COMMAND], ids=["train.py", "stylelayers train"])
 @pytest.mark.parametrize(("setting", "kept"), [((), True), (("keep_freed_memory=false",), False)])
-def test_training_keeps_freed_memory_unless_told_otherwise(tmp_path: Path, setting: tuple[str], kept: bool) -> None:
+def test_training_keeps_freed_memory_unless_told_otherwise(
+    tmp_path: Path, setting: tuple[str], kept: bool, program: str
+) -> None:
     refused = "data.batch_size=0"  # ends before anything is trained
-    assert is_kept(tmp_path, TRAINING, refused, *setting) == kept
+    assert is_kept(tmp_path, program, refused, *setting) == kept
 
 
 @glibc

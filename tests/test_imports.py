@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -27,7 +29,7 @@ ROOMS = {  # room → the rooms that it imports, besides the files at the root t
     "export": "models",
     "report": "checkpoints images",
     "demo": "explore images models",
-    "cli": "checkpoints data demo explore export images layers metrics models report",
+    "cli": "checkpoints data demo explore export images layers metrics models report training",
     "training": "augment checkpoints data explore images losses metrics models",
 }
 
@@ -75,10 +77,19 @@ def test_a_room_imports_the_rooms_of_its_arrows(room: str) -> None:
     assert {name for name in found if not name.startswith("_")} - {"", room} == set(ROOMS[room].split())
 
 
-def test_only_the_run_imports_the_run() -> None:
+def test_only_the_command_train_imports_the_run() -> None:
     run = "stylelayers.training.run"
     outside = [module for module in FILES if not module.startswith(run)]
-    assert [module for module in outside if any(name.startswith(run) for name in imports_of(module))] == []
+    importing = [module for module in outside if any(name.startswith(run) for name in imports_of(module))]
+    assert importing == ["stylelayers.cli.train"]
+
+
+def test_the_command_train_imports_the_training_when_it_is_called() -> None:
+    found = [module for module in FILES if any(room_of(name) == "training" for name in imports_of(module))]
+    assert [module for module in found if room_of(module) == "cli"] == ["stylelayers.cli.train"]
+    program = "import sys, stylelayers.cli.app; print([name for name in sys.modules if name in ('hydra', 'lightning')])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (result.stdout, result.stderr) == ("[]\n", "")
 
 
 def test_every_room_has_its_arrows() -> None:

@@ -84,13 +84,13 @@ import sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY!r}:
-            raise ImportError(f"{{name}} is blocked")
+        if name.partition(".")[0] in {[*HEAVY, "numpy"]!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
 
 sys.meta_path.insert(0, Blocker())
 try:
     import scipy
-except ImportError:
+except ModuleNotFoundError:
     {IMPORTS}
 else:
     raise AssertionError("the block does not block")
@@ -234,7 +234,19 @@ def test_a_missing_extra_is_named() -> None:
     ]
 
 
-def test_the_command_line_without_extras_imports_and_says_what_is_missing() -> None:
-    result = run("-c", 'import sys; sys.modules["typer"] = None; import stylelayers.cli as cli; cli.main()')
+@pytest.mark.parametrize(
+    ("missing", "command", "package", "extra"),
+    [
+        ("typer", "info", "typer", "cli"),
+        ("typer", "train", "typer", "train"),
+        ("hydra", "train", "hydra-core", "train"),
+    ],
+)
+def test_the_command_line_without_extras_imports_and_says_what_is_missing(
+    missing: str, command: str, package: str, extra: str
+) -> None:
+    result = run(
+        "-c", f'import sys; sys.modules["{missing}"] = None; import stylelayers.cli as cli; cli.main()', command
+    )
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == 'stylelayers: the command line needs typer: pip install "stylelayers[cli]"\n'
+    assert result.stderr == f'stylelayers: the command line needs {package}: pip install "stylelayers[{extra}]"\n'

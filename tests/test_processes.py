@@ -73,7 +73,7 @@ def started(folder: Path, run: subprocess.Popen[str]) -> list[int]:
 @pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("launcher", ["lightning", pytest.param("torchrun", marks=pytest.mark.slow)])
 def test_when_one_process_is_killed_all_end_with_an_error(launcher: str, rank: int, tmp_path: Path) -> None:
-    run = {"lightning": process, "torchrun": torchrun}[launcher](tmp_path, *ENDLESS, TWO)
+    run = process(tmp_path, *ENDLESS, TWO) if launcher == "lightning" else torchrun(tmp_path, *ENDLESS, TWO)
     processes = started(tmp_path, run)
     assert len(processes) == 2
     os.kill(processes[rank], signal.SIGKILL)

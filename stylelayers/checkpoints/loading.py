@@ -19,7 +19,7 @@ from .pytorch_port import read_pytorch_port
 from .training_checkpoint import read_training_checkpoint
 
 KINDS = (
-    "a generator file, a run's folder, a checkpoint of train.py, an official StyleGAN2 or StyleGAN3 pickle or a "
+    "a generator file, a run's folder, a training checkpoint, an official StyleGAN2 or StyleGAN3 pickle or a "
     "checkpoint of the PyTorch port"
 )
 _CHECKPOINTS = ("new.ckpt", "last.ckpt", "last-1.ckpt")
@@ -140,10 +140,12 @@ def read_torch_file(path: Path, *, device: str = "cpu") -> Mapping[str, Any]:
         first_line = str(error).partition("\n")[0]
         raise ValueError(f"{str(path)!r} is no whole file of tensors and plain values: {first_line}") from None
     if isinstance(contents, Mapping) and (other := describe_other_contents(contents)) is not None:
-        raise ValueError(f"{str(path)!r} is not a checkpoint of train.py or of the PyTorch port but {other}")
+        raise ValueError(f"{str(path)!r} is not a training checkpoint or one of the PyTorch port but {other}")
     if not isinstance(contents, Mapping) or not {"state_dict", "g_ema"} & contents.keys():
         found = sorted(map(str, contents))[:8] if isinstance(contents, Mapping) else type(contents).__name__
-        raise ValueError(f"{str(path)!r} must have state_dict (train.py) or g_ema (the PyTorch port), got {found}")
+        raise ValueError(
+            f"{str(path)!r} must have state_dict (training checkpoint) or g_ema (the PyTorch port), got {found}"
+        )
     return contents
 
 

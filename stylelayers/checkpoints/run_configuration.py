@@ -20,7 +20,7 @@ def read_configuration(file: Path) -> dict[str, Any]:
     try:
         text = _text(file)
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ValueError("it has aliases (*name), which train.py never writes")
+            raise ValueError("it has aliases (*name), which training never writes")
         sections = yaml.safe_load(text)
     except (
         yaml.YAMLError,

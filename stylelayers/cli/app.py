@@ -1,7 +1,8 @@
 """The application of all commands, and its one-line errors.
 
 A command is a module with a function of the same name, whose docstring is the help text, and with `EXAMPLES`, command
-lines that a test runs. A new command is added to `COMMANDS`.
+lines that a test runs. A new command is added to `COMMANDS`. ``stylelayers train`` is none of them: Hydra reads its
+arguments and shows its help.
 """
 
 import sys
@@ -34,6 +35,7 @@ with needs_extra(__name__, "cli"):
         prepare,
         project,
         report,
+        train,
     )
     from .support import as_one_line
 
@@ -75,6 +77,8 @@ class OneLineErrors(TyperGroup):
             _exit(str(error), _WRONG_ARGUMENTS)
         except (OSError, RuntimeError, MemoryError, ImportError) as error:
             _exit(str(error) or type(error).__name__, _FAILED)
+        if callable(code):  # a program with errors, warnings and exit codes of its own
+            code()
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -121,3 +125,4 @@ for _module in COMMANDS:
     _name = _module.__name__.rpartition(".")[2]
     _examples = "\b\nExamples:\n" + "\n".join("  " + line for line in _module.EXAMPLES.strip().splitlines())
     app.command(_name, epilog=_examples)(getattr(_module, _name))
+app.command("train", context_settings=train.AS_TYPED)(train.train)

@@ -19,7 +19,7 @@ _LARGE = 2  # times the resolution, from which preparing saves most of the loadi
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What ``train.py`` would do with a data set.
+    """What training would do with a data set.
 
     Attributes:
         command: to type.
@@ -49,7 +49,7 @@ def suggest_training(data: OpenedData, facts: DataFacts) -> Suggestion:
     longer = max(resolution) if isinstance(resolution, tuple) else resolution
     least, most = _BATCHES
     return Suggestion(
-        "python train.py " + " ".join(parts),
+        "stylelayers train " + " ".join(parts),
         resolution,
         max(min(_PIXELS // longer, most), least),
         tuple(_notes(data, facts, resolution, arguments)),

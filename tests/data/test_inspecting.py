@@ -114,7 +114,7 @@ def test_the_command_composes_with_the_published_batch(tmp_path: Path, kind: str
 def test_the_command_of_digits() -> None:
     data = open_data("digits")
     suggestion = suggest_training(data, inspect_data(data))
-    assert (suggestion.command, suggestion.resolution, suggestion.notes) == ("python train.py data=digits", 32, ())
+    assert (suggestion.command, suggestion.resolution, suggestion.notes) == ("stylelayers train data=digits", 32, ())
 
 
 def test_transparency_is_told(tmp_path: Path) -> None:

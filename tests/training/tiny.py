@@ -8,7 +8,7 @@ import runpy
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import TensorDataset
 
+import stylelayers.cli
 import train
 from stylelayers import Discriminator, Generator
 from stylelayers.data import ImageDataModule
@@ -62,21 +63,35 @@ def tiny_config(output: Path, *overrides: str) -> DictConfig:
 
 def command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> None:
     """What ``python train.py ...`` does, in this process and started from `folder`."""
-    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)  # as in a fresh process
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # which is then changed
+    _as_in_a_fresh_process(monkeypatch, folder, "train.py", *arguments)
     with _same_logging():
         runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
 
 
-def process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """``python train.py ...`` started from `folder`, as a process of its own."""
+def train_command(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> None:
+    """What ``stylelayers train ...`` does, in this process and started from `folder`."""
+    _as_in_a_fresh_process(monkeypatch, folder, "stylelayers", "train", *arguments)
+    with _same_logging():
+        stylelayers.cli.main()
+
+
+def _as_in_a_fresh_process(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> None:
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setenv("STYLELAYERS_PROGRAM", "")  # which is then set
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", list(arguments))
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # which is then changed
+
+
+def process(
+    folder: Path, *arguments: str, program: Sequence[str] = (str(REPOSITORY / "train.py"),)
+) -> subprocess.Popen[str]:
+    """``python train.py ...`` started from `folder`, as a process of its own; or ``python`` with another `program`."""
     return subprocess.Popen(
-        [sys.executable, str(REPOSITORY / "train.py"), *arguments],
+        [sys.executable, *program, *arguments],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -53,6 +53,15 @@ def build(cfg: DictConfig) -> tuple[Trainer, GAN, ImageDataModule]:
     return trainer, model, data
 
 
+def train(cfg: DictConfig) -> dict[str, float]:
+    """Build everything that `cfg` names, fit, and return the last value of each metric.
+
+    Raises:
+        ValueError, TypeError, HydraException, OmegaConfBaseException: a configuration that cannot be trained.
+    """
+    return fit(cfg, *build(cfg))
+
+
 def fit(cfg: DictConfig, trainer: Trainer, model: GAN, data: ImageDataModule) -> dict[str, float]:
     """Train what `build` made and return the last value of each metric; empty if a limit is reached already.
 

@@ -11,6 +11,7 @@ from ..callbacks import Schedules
 from ..gan import GAN
 from ..precision import HALF, vanishing_eps
 from .logged import check_choices, check_direction, check_name, logged_names
+from .program import program_name
 
 
 def check_run(
@@ -149,8 +150,8 @@ def _check_processes(trainer: Trainer, multirun: bool) -> None:
         )
     if getattr(trainer.strategy, "_start_method", None) in ("spawn", "forkserver"):
         raise ValueError(
-            "trainer.strategy: ddp_spawn would hand the whole run to its processes as a pickle, which data, callbacks "
-            "and loggers need not survive; use auto or ddp, which start train.py in each of them"
+            f"trainer.strategy: ddp_spawn would hand the whole run to its processes as a pickle, which data, callbacks "
+            f"and loggers need not survive; use auto or ddp, which start {program_name()} in each of them"
         )
     environment = getattr(trainer.strategy.launcher, "cluster_environment", None)
     if multirun and trainer.world_size > 1 and environment and not environment.creates_processes_externally:

@@ -1,4 +1,4 @@
-"""The command line of train.py in Hydra's grammar, and Hydra's refusals in one line."""
+"""The command line of a training in Hydra's grammar, and Hydra's refusals in one line."""
 
 import os
 import re
@@ -13,8 +13,10 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from .configurations import CONFIG_NAME
 from .errors import came_from, explain
 from .keys import keys_of
+from .program import program_name
 
 
 def quoted(text: str) -> str:
@@ -72,6 +74,18 @@ def typed_overrides(config: Any, group: str = "task") -> list[str]:
     return cast(list[str], OmegaConf.to_container(config.overrides, resolve=False)[group])  # type: ignore[call-overload, index]
 
 
+def typed_options(config: Any) -> list[str]:
+    """The options of a command line that say where configurations are, for a command line that finds them again.
+
+    Args:
+        config: Hydra's own part of the configuration.
+    """
+    folders = (source.path for source in config.runtime.config_sources if source.provider == "command-line")
+    options = [f"--config-dir={os.path.relpath(folder)}" for folder in folders]
+    options += [f"--config-name={config.job.config_name}"] if config.job.config_name != CONFIG_NAME else []
+    return options + [text for text in typed_overrides(config, "hydra") if text.startswith("hydra.searchpath=")]
+
+
 def check_preset(config: Any) -> None:
     """Raise a ValueError for a preset of the command line that does not exist: the data's own is optional to Hydra.
 
@@ -104,7 +118,7 @@ def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | N
 
 def one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, line: object = None) -> str:
     """A warning without its line of code, as ``warnings.formatwarning``."""
-    return f"train.py: warning: {message}\n"
+    return f"{program_name()}: warning: {message}\n"
 
 
 def _no_option(arguments: Sequence[str], configs: str) -> str | None:
@@ -120,11 +134,11 @@ def _no_option(arguments: Sequence[str], configs: str) -> str | None:
 def _known_keys(group: str, configs: str) -> dict[str, list[str]]:
     """All keys; those that only some options of the group have, with these options."""
     with hydra.initialize_config_dir(configs, version_base="1.3"):
-        known: dict[str, list[str]] = {key: [] for key in keys_of(hydra.compose("train"))}
+        known: dict[str, list[str]] = {key: [] for key in keys_of(hydra.compose(CONFIG_NAME))}
         usual = set(known)
         for path in sorted(Path(configs, group).glob("*.yaml")):
             option = f"{group}={path.stem}"
-            for key in set(keys_of(hydra.compose("train", [option]))) - usual:
+            for key in set(keys_of(hydra.compose(CONFIG_NAME, [option]))) - usual:
                 known.setdefault(key, []).append(option)
     return known
 

@@ -13,6 +13,7 @@ from ..._kinds import format_time
 from ...checkpoints import GENERATOR_FILE
 from ..callbacks.limits import limits, progress_of_checkpoint
 from .command_line import quoted
+from .program import program_command
 
 LIMIT_KEYS = {
     "steps": "trainer.max_steps",
@@ -48,7 +49,7 @@ def closing_lines(cfg: DictConfig, overrides: list[str]) -> str:
     return (
         f"pictures:   {output / 'samples'} (the last: last.png)\n"
         f"generator:  {output / GENERATOR_FILE}\n"
-        f"checkpoint: {output / 'checkpoints' / 'last.ckpt'}; to resume: {shlex.join(['python', 'train.py', *kept])}"
+        f"checkpoint: {output / 'checkpoints' / 'last.ckpt'}; to resume: {program_command()} {shlex.join(kept)}"
     )
 
 

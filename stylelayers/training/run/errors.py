@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from .keys import did_you_mean, with_keys
+from .program import program_command
 from .trainer_arguments import REFUSED
 
 CONFIGURATION_ERRORS = (ValueError, TypeError, HydraException, OmegaConfBaseException)
@@ -63,7 +64,7 @@ def came_from(error: BaseException) -> str | None:
         return "hydra"
     plugins = [index for index, name in enumerate(names) if name.startswith("hydra_plugins.")]
     inner = names[plugins[-1] :] if plugins else []
-    if not inner or "sweeper" not in inner[0] or {"__main__", "train"} & set(inner):
+    if not inner or "sweeper" not in inner[0] or f"{__package__}.session" in inner:
         return None
     return str(inner[0].split(".")[1])
 
@@ -93,4 +94,4 @@ def _unknown_key(key: str, known_keys: Mapping[str, Sequence[str]]) -> str:
         if not key.startswith(f"{known}.")
     }
     near = did_you_mean(key, shown)
-    return f"{key} is not a key of the configuration; {near + ' ' if near else ''}python train.py --help lists all"
+    return f"{key} is not a key of the configuration; {near + ' ' if near else ''}{program_command()} --help lists all"

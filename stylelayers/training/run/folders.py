@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..distributed import PreflightError
 from .command_line import quoted, typed_overrides
 from .locks import TakenError, locked
+from .program import program_name
 
 _OF_HYDRA = (".hydra", "multirun.yaml")
 _made: list[Path] = []
@@ -192,7 +193,7 @@ def _taken(key: str, folder: Path) -> str:
 
 def _refuse(text: str) -> NoReturn:
     discard_made()
-    sys.exit(f"train.py: {text}")  # Hydra would turn an error into a warning
+    sys.exit(f"{program_name()}: {text}")  # Hydra would turn an error into a warning
 
 
 def _keep_earlier_metrics(path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 from ...models import AliasFreeGenerator
+from .program import program_command, program_name
 
 _HALF_LIFE = 10_000 / 32  # images per image of a batch
 _PIXELS, _LEAST_BATCH, _LARGEST_BATCH = 4096, 4, 32  # a process trains on 4096 / side images per step
@@ -62,7 +63,7 @@ def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: in
 
 def register_resolvers() -> None:
     """Make the functions above known to OmegaConf: ``${published:name,resolution,generator}`` and so on."""
-    for resolver in (published, times, in_configuration, half_life):
+    for resolver in (published, times, in_configuration, half_life, program_name, program_command):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 

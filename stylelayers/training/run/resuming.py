@@ -13,6 +13,7 @@ from ...checkpoints._building import with_current_names
 from ..gan import GAN
 from ..saved_state import check_belongs, network_arguments, widen_scalars
 from .overrides import overrides
+from .program import program_name
 
 
 def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[str]) -> Path | None:
@@ -33,7 +34,9 @@ def find_checkpoint(resume: str | os.PathLike[str], folder: str | os.PathLike[st
     damaged = [path for path in candidates if not _is_whole(path)]
     whole = next((path for path in candidates if path not in damaged), None)
     if whole is None and candidates:
-        raise ValueError(f"resume must name a checkpoint of train.py, got {candidates[0]}, which is none or is damaged")
+        raise ValueError(
+            f"resume must name a checkpoint of {program_name()}, got {candidates[0]}, which is none or is damaged"
+        )
     if whole is None and not automatic:
         raise ValueError(
             f"resume must name a checkpoint such as runs/<name>/checkpoints/last.ckpt, or a run's folder, or be auto, "
@@ -53,7 +56,7 @@ def check_resumable(path: str | os.PathLike[str], model: GAN) -> None:
         checkpoint = torch.load(path, map_location="meta", weights_only=True)
         checkpoint["state_dict"], checkpoint["images_seen"], checkpoint["iterations"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise ValueError(f"resume must name a checkpoint of train.py, got {path}, which is none") from error
+        raise ValueError(f"resume must name a checkpoint of {program_name()}, got {path}, which is none") from error
     widen_scalars(checkpoint, model)
     try:
         check_belongs(checkpoint, model, path)

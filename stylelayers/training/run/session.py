@@ -1,10 +1,8 @@
 """A run as a process: one line for what is refused, the closing lines, and the exit codes of signals."""
 
-import os
 import signal
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -22,37 +20,13 @@ from ..gan import GAN
 from ..guard import DivergedError
 from .building import build, fit
 from .checks import check_optimized_metric, check_run
-from .command_line import at_home, check_preset, one_line, refusal, typed_overrides
-from .early_names import arguments_of_today
+from .command_line import check_preset, typed_options, typed_overrides
 from .ending import closing_lines, existing_files, resume_line
 from .errors import CONFIGURATION_ERRORS, explain, explain_process
-from .folders import discard, discard_made, is_follower
+from .folders import discard, is_follower
 from .locks import TakenError
+from .program import program_name
 from .sweeps import is_sweep, sweep_direction, swept_value, worst_value
-
-
-def start(run: Callable[[], object], configs: str) -> None:
-    """Call Hydra's main function with this process's command line, and end with one line for what Hydra refuses.
-
-    Args:
-        run: decorated by ``hydra.main``.
-        configs: the folder of configurations.
-    """
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    warnings.formatwarning = one_line
-    sys.argv[1:] = arguments_of_today(at_home(sys.argv[1:]))
-    if is_follower() and not any(argument.startswith("hydra.run.dir=") for argument in sys.argv):
-        sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]  # no dated folder of its own
-    try:
-        run()
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    except Exception as error:
-        line = refusal(error, sys.argv[1:], configs)
-        if line is None:
-            raise
-        discard_made()
-        sys.exit(f"train.py: {line}")
 
 
 def supervised(cfg: DictConfig) -> dict[str, float] | float:
@@ -63,12 +37,12 @@ def supervised(cfg: DictConfig) -> dict[str, float] | float:
     """
     folder = None if is_follower() else Path(HydraConfig.get().runtime.output_dir)
     trainer, model, data = _prepared(cfg, folder)
-    closing = closing_lines(cfg, typed_overrides(HydraConfig.get()))
+    closing = closing_lines(cfg, [*typed_options(HydraConfig.get()), *typed_overrides(HydraConfig.get())])
     try:
         with _errors_in_one_line(cfg, trainer, folder, closing):
             metrics = fit(cfg, trainer, model, data)
     except DivergedError as error:  # in a sweep, which goes on
-        print(f"train.py: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
+        print(f"{program_name()}: {explain(error)}; the run counts as infinitely bad", file=sys.stderr)
         return worst_value()
     if trainer.is_global_zero:  # the other processes, which Lightning would kill for an exit code, end without
         print(existing_files(closing, cfg.output))
@@ -119,11 +93,11 @@ def _refuse(line: str, folder: Path | None) -> NoReturn:
     """End a run before it starts; nothing is left of it."""
     if folder is not None:
         discard(folder)
-    sys.exit(f"train.py: {line}")
+    sys.exit(f"{program_name()}: {line}")
 
 
 def _fail(line: str, cfg: DictConfig, closing: str) -> NoReturn:
-    sys.exit("\n".join(filter(None, (f"train.py: {line}", resume_line(closing, cfg.output)))))
+    sys.exit("\n".join(filter(None, (f"{program_name()}: {line}", resume_line(closing, cfg.output)))))
 
 
 def _exit_if_interrupted(trainer: Trainer) -> None:

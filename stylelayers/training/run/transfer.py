@@ -19,6 +19,7 @@ from ...models.class_names import difference
 from ..gan import GAN
 from ..saved_state import MEANING, NetworkArguments, differing, network_arguments
 from .overrides import overrides
+from .program import program_name
 from .resuming import find_checkpoint
 
 _PARTS = ("generator", "discriminator", "average.module", "loss")  # of a checkpoint's state
@@ -171,7 +172,7 @@ def _of_checkpoint(contents: Mapping[str, Any], path: Path) -> _Source:
         for part in _PARTS
     }
     if not parts["generator"]:
-        raise ValueError(f"initialize_from must be a checkpoint of train.py, got {path}, without a generator")
+        raise ValueError(f"initialize_from must be a checkpoint of {program_name()}, got {path}, without a generator")
     parts["average.module"] = parts["average.module"] or parts["generator"]
     try:
         arguments = stored_arguments(contents, path)

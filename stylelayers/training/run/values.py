@@ -20,6 +20,7 @@ from ..gan import GAN
 from ..loss import StyleGAN2Loss
 from .errors import CONFIGURATION_ERRORS, explain
 from .keys import did_you_mean, objects_of
+from .program import program_command
 
 _RUN: dict[str, Any] = {
     "data": ImageDataModule,
@@ -51,7 +52,7 @@ def check_values(config: DictConfig) -> None:
     """
     text = OmegaConf.to_yaml(config)
     used = {key: Any for key in map(str, config) if f"${{{key}" in text}
-    _check(config, "", {**used, **_RUN}, "of the configuration; python train.py --help lists all")
+    _check(config, "", {**used, **_RUN}, f"of the configuration; {program_command()} --help lists all")
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"seed must be in [0, 2**32), got {config.seed}")
     for group, kind in (("callbacks", Callback | None), ("logger", Logger | None)):
