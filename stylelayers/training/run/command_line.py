@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from platform import python_version
 from typing import Any, cast
 
 import hydra
@@ -109,6 +110,8 @@ def refusal(error: Exception, arguments: Sequence[str], configs: str) -> str | N
         configs: the folder of configurations.
     """
     text, source = " ".join(str(error).split()), came_from(error)
+    if text == "badly formed help string":  # argparse of Python 3.14, of the text of --shell-completion
+        return f"hydra-core {hydra.__version__} does not start on Python {python_version()}: use Python 3.13 or older"
     if source == "hydra" or isinstance(error, (HydraException, OmegaConfBaseException)):
         misspelt = re.search(r"Could not override '(\w+)", text)
         line = unreadable(arguments) or _no_option(arguments, configs)

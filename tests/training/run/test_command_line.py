@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 
+import hydra
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
@@ -118,6 +120,17 @@ def test_a_sweeper_that_fails_is_told_in_a_line() -> None:
 @pytest.mark.parametrize("module", ["stylelayers.models", "hydra_plugins.hydra_joblib_launcher", "torch"])
 def test_what_else_fails_keeps_its_traceback(module: str) -> None:
     assert refusal(failing(module), [], "configs") is None
+
+
+def test_a_python_on_which_hydra_does_not_start_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_help(parser: argparse.ArgumentParser, *names: str, **options: object) -> None:
+        raise ValueError("badly formed help string")  # as argparse of Python 3.14 does for one that is no text
+
+    monkeypatch.setattr(argparse.ArgumentParser, "add_argument", refuse_help)
+    with pytest.raises(ValueError) as raised:
+        hydra.main(version_base="1.3", config_path=None)(lambda cfg: None)()
+    line = refusal(raised.value, [], "configs")
+    assert line and line.startswith(f"hydra-core {hydra.__version__} does not start on Python 3.")
 
 
 def test_references_of_a_command_line_are_not_followed() -> None:
