@@ -97,8 +97,8 @@ def spread(images: Tensor, labels: Tensor) -> float:
     """Standard deviation of the features within a class over that of real digits, the mean over classes."""
     data = digits(resolution=RESOLUTION)
     data.setup("fit")
-    real = list(data.dataset)
-    body = classifier_of_digits(RESOLUTION).body
+    real = [data.dataset[place] for place in range(SAMPLES)]
+    body = classifier_of_digits((RESOLUTION, RESOLUTION)).body
     ours, theirs = (
         [deviation(features[of_class == number]) for number in range(CLASSES)]
         for features, of_class in (

@@ -44,7 +44,7 @@ HOLDS = {
 OF_KEYS = ("docs/coming_from/", "docs/use_training.md")
 """Pages whose every override in the text is composed."""
 SHORTER = {"project": "--steps=2", "interpolate": "--frames=2", "metrics": "--samples=8"}
-PARSED = ("average ", "demo ", "export ", "metrics runs/RUN --metrics eq_t")
+PARSED = ("demo ", "export ", "metrics runs/RUN --metrics eq_t")
 """Command lines that are parsed, not run: they need other files, do not end, or take long. tests/cli runs such ones."""
 COMPOSED = "train"
 """The command whose arguments are composed instead, by tests/test_readme.py."""
@@ -62,7 +62,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents")
     run = folder / "runs" / "RUN"
     run.mkdir(parents=True)
-    short = ("callbacks.stop.max_images=32", "callbacks.grid.rows=2", "trainer.accelerator=cpu", "trainer.devices=1")
+    short = (
+        "callbacks.stop.max_images=32",
+        "callbacks.averages.every_images=16",
+        "callbacks.grid.rows=2",
+        "trainer.accelerator=cpu",
+        "trainer.devices=1",
+    )
     train.train(compose(f"output={run}", "data.num_workers=0", "data.resolution=8", *short))
     shutil.copy(run / "generator.safetensors", folder / "generator.safetensors")
     save_generator(Generator(8, z_dim=4, w_dim=4, channel_base=32, mapping_layers=2), folder / "faces.safetensors")
@@ -166,7 +172,7 @@ def test_blocks_have_a_language(page: Path) -> None:
 def test_command_lines_are_known(page: Path) -> None:
     """Every line of a block of commands is of a kind that one of the tests runs, composes or looks up."""
     known = r"stylelayers |python (train\.py|-m (stylelayers|benchmarks)\b|examples/)|pip install |pre-commit install|"
-    known += r"pytest\b|torchrun |\.ci/run$"
+    known += r"pytest\b|torchrun |\.ci/run$|python -m build$|tensorboard --logdir runs$|mlflow ui "
     lines = [
         line for block in blocks_of(page) if block.language == "sh" and not block.reason for line in block.commands
     ]

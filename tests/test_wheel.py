@@ -13,7 +13,11 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIGS = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "configs").rglob("*.yaml")}
-MODULES = {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "stylelayers").rglob("*.py")}
+PACKAGE = {
+    str(path.relative_to(REPOSITORY))
+    for path in (REPOSITORY / "stylelayers").rglob("*")
+    if path.is_file() and path.parent.name != "__pycache__"
+}
 
 
 def built(folder: Path, *options: str) -> Path:
@@ -39,7 +43,8 @@ def contents(folder: Path) -> dict[str, int]:
 
 def test_the_wheel_holds_the_package_and_the_configurations(distributions: Path) -> None:
     found = {name for name in contents(distributions) if ".dist-info/" not in name}
-    assert found == {*MODULES, "stylelayers/py.typed", *(f"stylelayers/{name}" for name in CONFIGS)}
+    assert found == {*PACKAGE, *(f"stylelayers/{name}" for name in CONFIGS)}
+    assert {"stylelayers/py.typed", "stylelayers/configs/train.yaml", "stylelayers/report/templates/run.html"} <= found
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in contents(distributions))
 
 
@@ -51,7 +56,7 @@ def test_the_source_distribution_holds_what_a_build_needs(distributions: Path) -
     (path,) = distributions.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         found = {name.partition("/")[2] for name in archive.getnames()}
-    assert {*MODULES, *CONFIGS, "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "train.py"} <= found
+    assert {*PACKAGE, *CONFIGS, "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "train.py"} <= found
     assert {name.partition("/")[0] for name in found} & {"tests", "benchmarks", "docs"} == set()
 
 

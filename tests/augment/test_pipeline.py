@@ -189,7 +189,7 @@ def test_seeds_repeat_and_samples_differ() -> None:
     assert not torch.equal(first[0], first[1])
 
 
-@pytest.mark.skipif(torch.__version__ < (2, 11), reason="torch 2.6 compiles no torch.func.vjp of a lambda")
+@pytest.mark.skipif(torch.__version__ < "2.11", reason="torch 2.6 compiles no torch.func.vjp of a lambda")
 def test_compiling_in_one_graph_keeps_the_values() -> None:
     augment, network = AugmentPipeline(tuple(GROUPS)), critic()
     x, p = torch.randn(2, 1, 6, 6, dtype=torch.float64), torch.tensor(0.7)

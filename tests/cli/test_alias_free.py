@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from stylelayers.checkpoints import load_generator, save_generator
+from stylelayers.checkpoints.post_hoc import save_snapshot
 from stylelayers.cli import app as commands
 from stylelayers.cli import metrics
 from stylelayers.metrics import classifier
@@ -40,6 +42,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator.class_names = ("cats", "dogs", "pigs")
     save_generator(generator, "runs/RUN/generator.safetensors")
     save_generator(generator, "generator.safetensors")
+    for width, images_seen in product((0.05, 0.1), (50_000, 60_000, 70_000)):
+        save_snapshot(generator, Path("runs/RUN"), width=width, images_seen=images_seen)
     save_generator(tiny_alias_free(configuration="R"), "faces.safetensors")
     save_generator(tiny_alias_free(), "faces3.safetensors")
     for name in ("official.pkl", "stylegan3-t-ffhq-1024x1024.pkl"):

@@ -261,7 +261,10 @@ def test_a_file_of_which_nothing_fits_is_refused_also_if_little_would_do(tmp_pat
     [
         (None, r"^initialize_from: path must be a generator file, a run's folder, .* which is no file"),
         ({"state_dict": {}}, r"^initialize_from must be a checkpoint of train\.py, got .*, without a generator"),
-        ({"weights": 1}, r"must have state_dict \(train\.py\) or g_ema \(the PyTorch port\), got \['weights'\]"),
+        (
+            {"weights": 1},
+            r"must have state_dict \(training checkpoint\) or g_ema \(the PyTorch port\), got \['weights'\]",
+        ),
         (b"words", r"^initialize_from: .*file"),
     ],
 )
