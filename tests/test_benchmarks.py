@@ -25,8 +25,13 @@ from benchmarks import (
     networks,
     operators,
     timing,
+    variety,
 )
 from benchmarks.peers import Official, Rosinality
+from stylelayers import Generator
+from stylelayers.checkpoints import save_generator
+from stylelayers.data import digits
+from stylelayers.metrics import classifier
 
 TINY = ("--rounds=1", "--resolution=8", "--batch=2")
 SMALL = ("--channel-base=64", "--channel-max=8", "--w-dim=4")
@@ -210,3 +215,27 @@ def test_alias_free_generators_are_timed(monkeypatch: pytest.MonkeyPatch, capsys
     rows = table(alias_free.main, monkeypatch, capsys, *options)
     timed = {(row[0], row[1]) for row in rows if row[2].replace(".", "").isdigit() and float(row[2]) > 0}
     assert timed == {(name, step) for name in "TR" for step in alias_free.STEPS}
+
+
+def test_variety_is_told_for_every_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of runs that are there, without a training."""
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    generator = Generator(32, z_dim=4, w_dim=4, num_labels=10, image_channels=1, channel_base=64, mapping_layers=1)
+    for name in ("default-8-0", "default-8-1", "batch_32-8-0", "batch_32-8-1"):
+        save_generator(generator, tmp_path / name / "generator.safetensors")
+    options = (str(tmp_path), "--images=8", "--seeds=0,1", "--only=default,batch 32")
+    rows = table(variety.main, monkeypatch, capsys, *options)
+    assert [row[0] for row in rows if row[0] in variety.CHANGES] == ["default", "batch 32"]
+    assert all(len(row) == len(variety.NUMBERS) + 2 and "to" in row[1] for row in rows[2:])
+
+
+def test_the_spread_of_real_digits_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    data = digits(resolution=32)
+    data.setup("fit")
+    images, labels = map(torch.stack, zip(*(data.dataset[place] for place in range(variety.SAMPLES)), strict=True))
+    assert variety.spread(images, labels) == pytest.approx(1.0, abs=1e-5)
+    shrunk = torch.cat([images[labels == number].mean(0, keepdim=True).expand(5, -1, -1, -1) for number in range(10)])
+    assert variety.spread(shrunk, torch.arange(10).repeat_interleave(5)) == pytest.approx(0.0, abs=1e-4)
