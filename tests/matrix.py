@@ -42,6 +42,8 @@ NOT_OPERATORS = {
     "functional.register_activation": "adds a name; tests/test_testing.py checks what it adds",
     "layers.Sampling": "describes how a feature map samples a signal",
     "layers.motion": "makes a constant",
+    "models.Summary": "holds a table",
+    "models.summarize": "counts layers, computes nothing",
     "losses.interpolates": "makes images without a graph",
     "models.AliasFreePlan": "plans layers",
     "models.StyleGenerator": "what `models.Generator` and `models.AliasFreeGenerator` share",

