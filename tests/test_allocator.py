@@ -63,8 +63,10 @@ def test_the_command_keeps_freed_memory(tmp_path: Path) -> None:
 
 
 @glibc
-@pytest.mark.parametrize("program", [TRAINING, TRAIN_COMMAND], ids=["train.py", "stylelayers train"])
-@pytest.mark.parametrize(("setting", "kept"), [((), True), (("keep_freed_memory=false",), False)])
+@pytest.mark.parametrize(
+    ("program", "setting", "kept"),
+    [(TRAINING, (), True), (TRAINING, ("keep_freed_memory=false",), False), (TRAIN_COMMAND, (), True)],
+)
 def test_training_keeps_freed_memory_unless_told_otherwise(
     tmp_path: Path, setting: tuple[str], kept: bool, program: str
 ) -> None:

@@ -127,7 +127,7 @@ def compare_with_eager(
 
 
 @pytest.mark.parametrize(("size", "backend", "dtype"), SIZES)
-@pytest.mark.parametrize("make", [make_r1, make_path_length])
+@pytest.mark.parametrize("make", [make_r1, pytest.param(make_path_length, marks=pytest.mark.slow)])
 def test_parameter_gradients_of_a_compiled_penalty(
     make: Callable[[int], Any],
     size: int,

@@ -83,14 +83,13 @@ def lines(text: str) -> list[str]:
     return re.findall(r"^stylelayers (.+)$", text, re.MULTILINE)
 
 
-SOURCES = [
-    GUIDE.read_text(),
-    DATA_GUIDE.read_text(),
-    README.read_text(),
-    *(module.EXAMPLES for module in commands.COMMANDS),
-]
 ELSEWHERE = ("demo", "metrics")  # run in tests/demo, which end the server, and in `test_metrics.py`, which has data
-EXAMPLES = sorted({line for text in SOURCES for line in lines(text) if line.split()[0] not in ELSEWHERE})
+EXAMPLES = sorted(
+    line
+    for module in commands.COMMANDS
+    for line in lines(module.EXAMPLES)  # those of the pages run in tests/test_documents.py
+    if line.split()[0] not in ELSEWHERE
+)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -124,7 +124,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("call", ["project.py", "-m project"])
+@pytest.mark.parametrize("call", ["project.py", pytest.param("-m project", marks=pytest.mark.slow)])
 def test_a_project_runs_without_a_compiler_in_spawned_processes_too(call: str, tmp_path: Path) -> None:
     projects.write_port(tmp_path)
     projects.write(tmp_path, {"project.py": PROJECT})

@@ -236,7 +236,7 @@ def command(*arguments: object) -> subprocess.Popen[str]:
 def test_a_command_that_is_ended_goes_on(tmp_path: Path, number: signal.Signals) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    for each in range(60):
+    for each in range(30):
         (folder / f"{each}.png").symlink_to(tmp_path / "large.png")
     Image.effect_noise((2000, 2000), 50).save(tmp_path / "large.png", compress_level=1)
     arguments = ("prepare", folder, tmp_path / "x.zip", "--resolution=64", "--workers=1")
@@ -256,7 +256,7 @@ def test_a_command_that_is_ended_goes_on(tmp_path: Path, number: signal.Signals)
     second = command(*arguments)
     shown = second.communicate(timeout=120)
     assert (second.returncode, shown[1]) == (0, "")
-    assert len(pairs(image_archive(tmp_path / "x.zip", resolution=64))) == 60
+    assert len(pairs(image_archive(tmp_path / "x.zip", resolution=64))) == 30
     assert leftovers(tmp_path) == []
 
 

@@ -196,7 +196,7 @@ HOSTILE: dict[str, tuple[object, str]] = {
     "recursion_off": ({"_target_": DIGITS, "_recursive_": False}, r"data\._recursive_: False"),
     "yaml_code": ("data: !!python/object/apply:os.system ['touch SENTINEL']", "has no readable data"),
     "a_name_that_is_none": ("data: {_target_: [os, system]}", "data with a _target_"),
-    "nested_without_end": ("data: " + "[" * 5000, "has no readable data"),
+    "nested_without_end": ("data: " + "[" * 1500, "has no readable data"),
     "repeated_without_end": (
         _BOMB + f"data: {{_target_: {DIGITS}, batch_size: *h}}\n",
         r"no readable data: it has aliases",

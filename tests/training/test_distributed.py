@@ -163,6 +163,7 @@ def eager_and_compiled(rank: int, count: int, folder: Path) -> None:
     run(rank, count, folder / "eager", 4)
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_same_steps_compiled(tmp_path: Path) -> None:
     in_processes(2, eager_and_compiled, tmp_path)
     first, second = results(tmp_path / "compiled")

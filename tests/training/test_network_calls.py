@@ -39,7 +39,7 @@ def trained(model: GAN, iterations: int = 2) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("labels", "loss", "penalties"),
     [
-        (0, {}, {"_penalize_vjp", "_path_lengths_vjp"}),
+        pytest.param(0, {}, {"_penalize_vjp", "_path_lengths_vjp"}, marks=pytest.mark.slow),
         (LABELS, {}, {"_penalize_vjp", "_path_lengths_vjp"}),
         (LABELS, {"adversarial": "relativistic", "r2_gamma": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
         # A small sigma would magnify the rounding.
