@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.explore.tiny import tiny_alias_free
 REPOSITORY = Path(__file__).parents[1]
 RUN = os.environ.get("STYLELAYERS_RUN", "")
 COMMANDS = re.findall(r"^stylelayers (.+)$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
-ADDED = {"project": ["--steps=20"], "demo": ["--no-open", "--port=0"]}
+ADDED = {"project": ["--steps=20"], "demo": ["--no-open"]}
 
 pytestmark = pytest.mark.skipif(not RUN, reason="needs a run, STYLELAYERS_RUN=runs/RUN")
 
@@ -50,6 +51,12 @@ def started(folder: Path, program: str, *arguments: str) -> subprocess.Popen[str
     )
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def test_the_package_is_installed(workplace: Path) -> None:
     place, errors = started(workplace, "python", "-c", "import stylelayers; print(stylelayers.__file__)").communicate()
     assert place, errors
@@ -60,7 +67,8 @@ def test_the_package_is_installed(workplace: Path) -> None:
 def test_a_command_of_the_readme_works(workplace: Path, command: str) -> None:
     name, *arguments = shlex.split(command)
     before = {*workplace.rglob("*")}
-    running = started(workplace, "stylelayers", name, *arguments, *ADDED.get(name, []))
+    port = [f"--port={free_port()}"] if name == "demo" else []
+    running = started(workplace, "stylelayers", name, *arguments, *ADDED.get(name, []), *port)
     if name == "demo":
         assert running.stdout is not None
         assert running.stdout.readline().startswith("http://127.0.0.1:")
