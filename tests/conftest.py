@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 
 torch.set_num_threads(1)  # the tensors are tiny
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # in the processes that tests start, too
 
 GPU = torch.device(os.environ.get("STYLELAYERS_GPU", "cuda"))  # of tests marked gpu; cpu for a rehearsal without one
 

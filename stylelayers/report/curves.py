@@ -16,6 +16,7 @@ _TOGETHER = (
     ("loss/generator", "loss/discriminator"),
     ("logits/real", "logits/fake"),
     ("quality/precision", "quality/recall"),
+    ("quality/density", "quality/coverage"),
     ("quality/recognised", "quality/asked_recognised", "quality/smallest_class"),
 )
 _ORDER = ("quality", "loss", "logits", "penalty", "samples")  # of prefixes; the others follow by name
