@@ -52,7 +52,9 @@ def is_kept(folder: Path, call: str, *arguments: str, **environment: str) -> boo
 
 
 @glibc
-@pytest.mark.parametrize("call", ["import stylelayers.training.run.building", "import stylelayers.cli"])
+@pytest.mark.parametrize(
+    "call", [pytest.param("import stylelayers.training.run.building", marks=pytest.mark.slow), "import stylelayers.cli"]
+)
 def test_an_import_leaves_the_allocator_alone(tmp_path: Path, call: str) -> None:
     assert not is_kept(tmp_path, call)
 

@@ -38,7 +38,7 @@ SINGLE, DOUBLE = torch.float32, torch.float64
 TINY: dict[str, Any] = {"image_channels": 1, "channel_base": 64, "channel_max": 6}
 needs_a_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 SIZES = [
-    pytest.param(8, "inductor", SINGLE, id="8-inductor", marks=needs_a_compiler),
+    pytest.param(8, "inductor", SINGLE, id="8-inductor", marks=[needs_a_compiler, pytest.mark.slow]),
     pytest.param(32, "aot_eager", SINGLE, id="32"),
     pytest.param(64, "aot_eager", SINGLE, id="64", marks=pytest.mark.slow),
     pytest.param(32, "inductor", SINGLE, id="32-inductor", marks=pytest.mark.slow),

@@ -165,7 +165,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return image_files(tmp_path_factory.mktemp("images"))
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [6, pytest.param(500, marks=pytest.mark.slow)])
 def test_any_command_line_trains_or_ends_in_one_line_that_names_a_key(examples: int, images: Path) -> None:
     @settings(
         max_examples=examples,

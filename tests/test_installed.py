@@ -24,7 +24,7 @@ from tests.explore.tiny import tiny_alias_free
 REPOSITORY = Path(__file__).parents[1]
 RUN = os.environ.get("STYLELAYERS_RUN", "")
 COMMANDS = re.findall(r"^stylelayers (.+)$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
-ADDED = {"project": ["--steps=20"], "demo": ["--no-open"]}
+ADDED = {"project": ["--steps=20"], "metrics": ["--samples=200"], "demo": ["--no-open"]}
 
 pytestmark = pytest.mark.skipif(not RUN, reason="needs a run, STYLELAYERS_RUN=runs/RUN")
 

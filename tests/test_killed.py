@@ -48,7 +48,7 @@ def checkpoint_time(folder: Path) -> float:
     return path.stat().st_mtime if path.is_file() else 0.0
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(kills: int, tmp_path: Path) -> None:
     """Kills at random moments of training: within steps, checkpoints and grids."""
     random.seed(0)

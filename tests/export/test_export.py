@@ -65,7 +65,10 @@ def make(**options: Any) -> Generator:
     return generator
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name == "resnet" else ()) for name in VARIANTS],
+)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     torch.manual_seed(0)
     (options, noise), folder = VARIANTS[request.param], tmp_path_factory.mktemp(request.param)

@@ -96,7 +96,7 @@ def compiled_and_eager(module: nn.Module, backend: Any) -> tuple[list[Tensor], l
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("make", [Centred, Lengths, Truncated, Observing])
+@pytest.mark.parametrize("make", [pytest.param(Centred, marks=pytest.mark.slow), Lengths, Truncated, Observing])
 def test_compiled_gradients_ignore_buffer_updates(make: Callable[[], nn.Module], backend: Any) -> None:
     ours, theirs = compiled_and_eager(make(), backend)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -72,7 +72,7 @@ def test_compiled_training_takes_the_same_steps(
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, pytest.param(torch.float64, marks=pytest.mark.slow)])
 def test_networks_of_any_dtype_compile(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """A generator adds up its images in float32 and has its layers in half precision: filters of two dtypes."""
     monkeypatch.setattr(torch, "compile", lambda f, *, options=None, **rest: COMPILE(f, backend="aot_eager", **rest))
