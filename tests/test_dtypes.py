@@ -72,7 +72,15 @@ def test_products_use_the_dtype_of_weights_and_other_layers_of_inputs(
     assert_near(found, expected, held, given, factor=40 if row.name in NETWORKS else 4)  # a value beside a kink
 
 
-@pytest.mark.parametrize("row", [row for row in MODULES if has_weight(row.make())], ids=str)
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=pytest.mark.slow if row.name in NETWORKS else ())
+        for row in MODULES
+        if has_weight(row.make())
+    ],
+    ids=str,
+)
 def test_compiled_layers_convert_alike(row: Row) -> None:
     module, inputs = filled(row, torch.bfloat16), inputs_of(row, torch.float32)
     torch._dynamo.reset()

@@ -44,7 +44,10 @@ def trained(model: GAN, iterations: int = 2) -> dict[str, Any]:
         (LABELS, {"adversarial": "relativistic", "r2_gamma": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
         # A small sigma would magnify the rounding.
         (LABELS, {"r1_form": "finite_difference", "r1_sigma": 0.3, "r2_gamma": 1.0, "path_length_weight": 0.0}, set()),
-        (0, {"r1_gamma": 0.0, "gradient_penalty_weight": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
+        pytest.param(
+            *(0, {"r1_gamma": 0.0, "gradient_penalty_weight": 1.0, "path_length_weight": 0.0}, {"_penalize_vjp"}),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_compiled_training_takes_the_same_steps(
