@@ -6,8 +6,6 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "_extensions"), str(DOCS.parent)]
 
-from repository_links import ROOT_PAGES  # noqa: E402
-
 import stylelayers  # noqa: E402
 
 project = "stylelayers"
@@ -28,10 +26,7 @@ extensions = [
     "repository_links",
     "source_pages",
 ]
-exclude_patterns = [
-    "_*",
-    *(page.removeprefix("docs/") for file, page in ROOT_PAGES.items() if not (DOCS.parent / file).exists()),
-]
+exclude_patterns = ["_*"]
 
 # Strictness, on top of -W and -n: types without documentation of their own are named, not linked.
 nitpicky = True

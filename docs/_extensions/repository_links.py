@@ -5,7 +5,6 @@ includes. A link to one of `ROOT_PAGES` leads to the page that includes it, a li
 link to any other file downloads it. MyST warns of links to files and headings that do not exist.
 """
 
-import fnmatch
 import re
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
@@ -19,7 +18,6 @@ ROOT_PAGES = {  # files at the root → the pages of docs/ that include them
     "CONTRIBUTING.md": "docs/contributing.md",
     "SECURITY.md": "docs/security.md",
 }
-ENTRY = re.compile(r"[\w/*]+")  # of a table of contents
 LINK = re.compile(r"(?P<text>\[[^\]\n]*\])\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<rest>[^)]*\))")
 
 
@@ -43,13 +41,6 @@ def on_page(app: Sphinx, docname: str, source: list[str]) -> None:
     path = f"docs/{docname}.md"
     if app.env.doc2path(docname).suffix == ".md":
         source[0] = with_links_of_site(source[0], path, path)
-    if docname == app.config.root_doc:
-        source[0] = "\n".join(line for line in source[0].split("\n") if is_there(app, line))
-
-
-def is_there(app: Sphinx, line: str) -> bool:
-    """Whether a line is no entry of a table of contents, or one of a page that exists."""
-    return not ENTRY.fullmatch(line) or bool(fnmatch.filter(app.env.found_docs, line))
 
 
 def on_include(app: Sphinx, path: Path, docname: str, source: list[str]) -> None:
