@@ -53,7 +53,7 @@ class PostHocAverage(NamedTuple):
     error: float
 
 
-def exponent_of(width: float) -> float:
+def exponent_of(width: float, caller: str = "post_hoc_average") -> float:
     """The exponent `k` of the average of a width, so that ``width² = (k + 1) / ((k + 2)² (k + 3))`` (equation 4).
 
     Example:
@@ -61,9 +61,9 @@ def exponent_of(width: float) -> float:
         >>> round(exponent_of(0.05), 2), round(exponent_of(0.1), 2)
         (16.97, 6.94)
     """
-    check_number("post_hoc_average", above=0, width=width)
+    check_number(caller, above=0, width=width)
     if width > MAX_WIDTH:
-        raise ValueError(f"post_hoc_average: width must be at most {MAX_WIDTH}, got {width}")
+        raise ValueError(f"{caller}: width must be at most {MAX_WIDTH}, got {width}")
     low, high = 0.0, 2 / width
     for _ in range(100):  # the width falls as the exponent grows
         middle = (low + high) / 2

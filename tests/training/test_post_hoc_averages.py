@@ -83,7 +83,7 @@ def test_without_every_images_nothing_is_kept(tmp_path: Path) -> None:
     [
         ({"every_images": 0}, "PostHocAverages: every_images must be"),
         ({"widths": (0.1,)}, r"widths must be two or more different numbers, got \[0.1\]"),
-        ({"widths": (0.1, 0.5)}, "width must be at most 0.28, got 0.5"),
+        ({"widths": (0.1, 0.5)}, "^PostHocAverages: width must be at most 0.28, got 0.5"),
     ],
 )
 def test_bad_settings_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:

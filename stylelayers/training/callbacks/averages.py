@@ -51,7 +51,7 @@ class PostHocAverages(Callback):
         if len(set(widths)) < 2:
             raise ValueError(f"PostHocAverages: widths must be two or more different numbers, got {list(widths)}")
         self.folder, self.every_images = Path(folder), every_images
-        self.exponents = {float(width): exponent_of(width) for width in widths}
+        self.exponents = {float(width): exponent_of(width, "PostHocAverages") for width in widths}
         self._averages: dict[float, dict[str, Tensor]] = {}
         self._written = 0
 
