@@ -27,6 +27,7 @@ ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]
     "wasserstein": (losses.wasserstein_generator_loss, losses.wasserstein_discriminator_loss),
     "relativistic": (losses.relativistic_generator_loss, losses.relativistic_discriminator_loss),
 }
+_OF_DIFFERENCES = ("wasserstein", "relativistic")  # losses that all logits can rise or fall together without changing
 R1_FORMS = ("exact", "finite_difference")
 GAMMA_PER_PIXEL = 0.0002  # of "auto", times pixels / batch
 ALIAS_FREE_GAMMA_PER_PIXEL = 1 / 1024  # 0.5 at 128x128, 2 at 256x256, 8 at 512x512, 32 at 1024x1024 for a batch of 32
@@ -154,11 +155,17 @@ class StyleGAN2Loss(nn.Module):
         return loss, {"loss/generator": loss}
 
     def discriminator_loss(self, calls: NetworkCalls, batch: MicroBatch) -> LossAndLogs:
-        """On real images, whose logits `batch` keeps, and generated ones."""
+        """On real images, whose logits `batch` keeps, and generated ones.
+
+        Where the loss sees differences alone, logits are kept and logged relative to the mean of both kinds.
+        """
         criterion = ADVERSARIAL_LOSSES[self.adversarial][1]
         real, fake = calls.discriminate_both(batch.images, cast(Tensor, batch.fakes), batch.labels)
-        batch.real_logits = real.detach()
         loss = criterion(real, fake)
+        if self.adversarial in _OF_DIFFERENCES:
+            level = (real.mean() + fake.mean()).detach() / 2
+            real, fake = real - level, fake - level
+        batch.real_logits = real.detach()
         return loss, {"loss/discriminator": loss, "logits/real": real.mean(), "logits/fake": fake.mean()}
 
     # Penalties

@@ -18,7 +18,8 @@ class MicroBatch:
     Attributes:
         images, labels: real ones; labels are None in unconditional training.
         fakes: generated images, set by the generator's step, without their graph.
-        real_logits: set by the discriminator's step, without their graph.
+        real_logits: set by the discriminator's step, without their graph; above 0 where the discriminator takes an
+            image for real.
     """
 
     images: Tensor

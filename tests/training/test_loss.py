@@ -157,6 +157,19 @@ def test_adversarial_losses_oppose_each_other(adversarial: str) -> None:
         logits.clear()
 
 
+@pytest.mark.parametrize("adversarial", ADVERSARIAL_LOSSES)
+def test_a_level_that_the_loss_does_not_see_is_not_in_the_logits(adversarial: str) -> None:
+    model, part = tiny_gan(adversarial=adversarial), micro_batch(BATCH)
+    _, before = model.loss.discriminator_loss(model.calls, part)
+    kept = cast(torch.Tensor, part.real_logits)
+    model.discriminator.register_forward_hook(lambda _, inputs, output: output - 50)
+    _, after = model.loss.discriminator_loss(model.calls, part)
+    moved = 0.0 if adversarial in ("wasserstein", "relativistic") else -50.0
+    torch.testing.assert_close(cast(torch.Tensor, part.real_logits), kept + moved, rtol=0, atol=1e-4)
+    for name in ("logits/real", "logits/fake"):
+        torch.testing.assert_close(after[name], before[name] + moved, rtol=0, atol=1e-4)
+
+
 # Steps -------------------------------------------------------------------------------------------------------------
 
 
