@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from .._checks import check_choice, check_ints, check_resolution
-from .module import ImageDataModule, check_loader
+from .module import ImageDataModule, check_groups, check_loader
 from .options import AUTO
 from .source import CLASSES, NONE, Labels, Source, label_kind
 from .transforms import ImageTransform
@@ -18,6 +19,7 @@ def digits(
     resolution: int | Sequence[int] = 32,
     image_channels: int = 1,
     labels: Labels = "classes",
+    images_per_class: int = 1,
     batch_size: int = 32,
     num_workers: int = 0,
 ) -> ImageDataModule:
@@ -31,6 +33,7 @@ def digits(
         resolution: side in pixels, or ``(height, width)``.
         image_channels: 1 (grey) or 3 (the same value in red, green and blue).
         labels: ``"classes"``: the digit, 0 to 9, is the label; ``"none"``: training is unconditional.
+        images_per_class: images of one class that a batch holds of each of its classes; see :class:`ImageDataModule`.
         batch_size: images per batch and process.
         num_workers: processes that load images; 0 loads them in the training process.
 
@@ -52,6 +55,7 @@ def digits(
     size = check_resolution("digits", resolution)
     kind = check_choice("digits", "labels", label_kind(labels), (NONE, CLASSES))
     check_loader("digits", batch_size, num_workers)
+    check_groups("digits", batch_size, images_per_class, kind)
     scans = load_digits()
     transform = ImageTransform(size, 1, resize="fit", resize_filter="bicubic")
     greys = scans.images.astype(np.float32) * (255.0 / 16.0)  # (1797, 8, 8) in [0, 255]
@@ -64,6 +68,7 @@ def digits(
         num_workers=num_workers,
         num_labels=len(names),
         class_names=names,
+        images_per_class=images_per_class,
     )
 
 
@@ -95,3 +100,7 @@ class _Digits(TensorDataset):
 
     resize_filter = "bicubic"  # for reports of quality,
     own_features = "digits"  # which compare images in these features
+
+    def labels(self) -> Tensor:
+        """The class of each image."""
+        return self.tensors[1]

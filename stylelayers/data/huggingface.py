@@ -60,8 +60,8 @@ def huggingface_dataset(
         class_names: in the order of the numbers; streamed classes need them, unless the data set has them.
         streaming: do not copy the data set.
         shuffle_buffer: images that a loading process holds, and mixes, when streaming.
-        **options: the arguments of :class:`ImageOptions`, by their names. ``balance_classes`` and ``max_images`` do not
-            go with ``streaming``.
+        **options: the arguments of :class:`ImageOptions`, by their names. ``balance_classes``, ``images_per_class``
+            and ``max_images`` do not go with ``streaming``.
 
     Returns:
         A data module of pairs of float32 images ``(C, H, W)`` in [-1, 1] and labels.
@@ -85,8 +85,8 @@ def huggingface_dataset(
     names = tuple(class_names or ())
     if not streaming:
         return options.make_module(_open_source(where, image_column, label_column, names, options), _CALLER)
-    for option in ("balance_classes", "max_images"):
-        if getattr(options, option):
+    for option in ("balance_classes", "images_per_class", "max_images"):
+        if getattr(options, option) != getattr(ImageOptions(), option):
             raise ValueError(f"{_CALLER}: {option} must be left out with streaming=True, which reads all in order")
     return options.make_module(
         _stream_source(where, image_column, label_column, names, shuffle_buffer, options), _CALLER

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from .._checks import check_choice, check_ints
 from ..models.class_names import checked_class_names, checked_label_kind
 from .order import ImageOrder, SeededImages
+from .source import CLASSES
 from .stream_order import Layout, StreamOrder
 
 ON_ERROR = ("raise", "skip")
@@ -37,6 +38,9 @@ class ImageDataModule(LightningDataModule):
             of a size of about 1. None is ``"classes"`` if there are labels.
         balance_classes: draw each class equally often; the data set must have a method ``labels()`` that returns the
             class of each image, ``(N,)`` int64.
+        images_per_class: images of one class that a batch holds of each of its classes, for discriminators that compare
+            the images of a class: each group of so many images of :class:`stylelayers.MinibatchStdDev` holds one
+            class. It must divide `batch_size`; above 1 the data set must have a method ``labels()``, as above.
         on_error: ``"raise"`` an error that names the first image that cannot be read, or ``"skip"`` it: another draw
             stands in, the same one after a resume.
         remarks: printed in the first line of a run after the numbers of images and classes.
@@ -70,6 +74,7 @@ class ImageDataModule(LightningDataModule):
         class_names: Sequence[str] = (),
         label_kind: str | None = None,
         balance_classes: bool = False,
+        images_per_class: int = 1,
         on_error: str = "raise",
         remarks: Sequence[str] = (),
     ) -> None:
@@ -79,12 +84,14 @@ class ImageDataModule(LightningDataModule):
         check_choice("ImageDataModule", "on_error", on_error, ON_ERROR)
         self.class_names = checked_class_names(class_names, num_labels, "ImageDataModule")
         self.label_kind = checked_label_kind(label_kind, num_labels, "ImageDataModule")
+        check_groups("ImageDataModule", batch_size, images_per_class, self.label_kind)
         self.remarks = tuple(remarks)
         self.dataset = dataset
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.num_labels = num_labels
         self.balance_classes = balance_classes
+        self.images_per_class = images_per_class
         count = len(cast(Sized, dataset))
         self.unreadable: Tensor | None = None
         if on_error == "skip":
@@ -154,9 +161,16 @@ class ImageDataModule(LightningDataModule):
                 workers=max(workers, 1),
                 resumed=self._resumed,
             )
-        classes = cast(Any, self.dataset).labels() if self.balance_classes else None
-        count = len(cast(Sized, self.dataset))
-        return ImageOrder(count, self.batch_size, seed=seed, images_seen=self._images_seen, classes=classes)
+        by_class = self.balance_classes or self.images_per_class > 1
+        return ImageOrder(
+            len(cast(Sized, self.dataset)),
+            self.batch_size,
+            seed=seed,
+            images_seen=self._images_seen,
+            classes=cast(Any, self.dataset).labels() if by_class else None,
+            balanced=self.balance_classes,
+            images_per_class=self.images_per_class,
+        )
 
     def _images_seen(self) -> int | None:
         return None if self.trainer is None else getattr(self.trainer.lightning_module, "images_seen", None)
@@ -184,6 +198,15 @@ def check_loader(caller: str, batch_size: int, num_workers: int | None) -> None:
     check_ints(caller, batch_size=batch_size)
     if num_workers is not None:
         check_ints(caller, 0, num_workers=num_workers)
+
+
+def check_groups(caller: str, batch_size: int, images_per_class: int, labels: str) -> None:
+    """Check that a batch consists of whole groups of images of one class."""
+    check_ints(caller, images_per_class=images_per_class)
+    if images_per_class > 1 and labels != CLASSES:
+        raise ValueError(f"{caller}: images_per_class must go with labels={CLASSES!r}, got labels={labels!r}")
+    if batch_size % images_per_class:
+        raise ValueError(f"{caller}: images_per_class must divide batch_size={batch_size}, got {images_per_class}")
 
 
 def count_cores() -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .._checks import check_choice, check_ints, check_number
 from ..images.resizing import make_frame
-from .module import ON_ERROR, ImageDataModule, check_loader
+from .module import ON_ERROR, ImageDataModule, check_groups, check_loader
 from .source import CLASSES, LABEL_KINDS, Labels, Source, label_kind
 from .transforms import ImageTransform, TransformedImages, check_channels
 
@@ -35,6 +35,7 @@ class ImageOptions:
         horizontal_flip: mirror a picture left to right with probability 0.5 whenever it is read.
         vertical_flip: mirror it top to bottom likewise.
         balance_classes: draw each class equally often, however many pictures it has.
+        images_per_class: images of one class that a batch holds of each of its classes; see :class:`ImageDataModule`.
         max_images: use so many pictures, drawn at random; None for all.
         subset_seed: of that draw, 0 to 2**63 - 1.
         on_error: ``"raise"`` an error that names the first picture that cannot be read, or ``"skip"`` such pictures.
@@ -56,6 +57,7 @@ class ImageOptions:
     horizontal_flip: bool = False
     vertical_flip: bool = False
     balance_classes: bool = False
+    images_per_class: int = 1
     max_images: int | None = None
     subset_seed: int = 0
     on_error: str = "raise"
@@ -81,6 +83,7 @@ class ImageOptions:
             class_names=source.class_names,
             label_kind=source.label_kind,
             balance_classes=self.balance_classes,
+            images_per_class=self.images_per_class,
             on_error=self.on_error,
             remarks=source.remarks,
         )
@@ -117,6 +120,7 @@ def check_options(caller: str, options: ImageOptions) -> ImageOptions:
     check_number(caller, most=2**63 - 1, subset_seed=options.subset_seed)
     check_choice(caller, "on_error", options.on_error, ON_ERROR)
     check_loader(caller, options.batch_size, options.num_workers)
+    check_groups(caller, options.batch_size, options.images_per_class, labels)
     if options.balance_classes and labels != CLASSES:
         raise ValueError(f"{caller}: balance_classes must go with labels={CLASSES!r}, got labels={labels!r}")
     return replace(options, labels=cast(Any, labels))

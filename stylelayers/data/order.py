@@ -27,12 +27,21 @@ class ImageOrder(DistributedSampler[Any]):
     A batch of the group is cut into consecutive parts, one per rank. Balanced, an epoch has as many images of each
     class (up to one), all images of a class equally often (up to one).
 
+    With `images_per_class` = k, an epoch consists of groups of k images of one class, the classes spread evenly over
+    it; the last group of a class is completed by images drawn again. A batch of N images holds N / k groups, its image
+    n one of group ``n % (N / k)``, as in :func:`stylelayers.functional.minibatch_stddev`.
+
     Args:
         length: images of the data set.
         batch_size: images per batch and process.
         seed: of the order.
         images_seen: returns how many images the group has used when an epoch starts; if None, the sampler counts.
-        classes: the class of each image, ``(length,)``, for balanced epochs.
+        classes: the class of each image, ``(length,)``; needed by the next two.
+        balanced: see above.
+        images_per_class: see above; must divide the batch.
+
+    Raises:
+        ValueError: a class has fewer images than `images_per_class`.
     """
 
     def __init__(
@@ -43,15 +52,20 @@ class ImageOrder(DistributedSampler[Any]):
         seed: int,
         images_seen: Callable[[], int | None],
         classes: Tensor | None = None,
+        balanced: bool = False,
+        images_per_class: int = 1,
     ) -> None:
         processes = rank_count()
         rank = distributed.get_rank() if processes > 1 else 0
         super().__init__(range(length), num_replicas=processes, rank=rank, seed=seed)  # type: ignore[arg-type]
         self.length, self.batch_size, self.images_seen = length, batch_size, images_seen
-        self.members: list[Tensor] | None = None
+        self.balanced, self.images_per_class = balanced, images_per_class
+        self.members: list[Tensor] = []
         if classes is not None:
             self.members = [(classes == each).nonzero()[:, 0] for each in classes.unique()]
-        self.num_samples = math.ceil(length / (processes * batch_size)) * batch_size
+        self.groups = self._count_groups() if images_per_class > 1 else []
+        images = sum(self.groups) * images_per_class or length
+        self.num_samples = math.ceil(images / (processes * batch_size)) * batch_size
         self.total_size = self.num_samples * processes
         self._next = 0
 
@@ -69,16 +83,45 @@ class ImageOrder(DistributedSampler[Any]):
         if (self.total_size - first) % group:
             order = torch.cat([order, self._shuffle(epoch + 1)])
         for batch in range(first + self.rank * self.batch_size, self.total_size + self.rank * self.batch_size, group):
-            yield from enumerate(order[batch : batch + self.batch_size].tolist(), start + batch)
+            groups = order[batch : batch + self.batch_size].view(-1, self.images_per_class)
+            yield from enumerate(groups.T.flatten().tolist(), start + batch)
 
     def _shuffle(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
-        if self.members is None:
+        if self.groups:
+            return self._shuffle_groups(generator)
+        if not self.balanced:
             return _shuffled_passes(self.length, self.total_size, generator)
         share = -(-self.total_size // len(self.members))
         rows = [each[_shuffled_passes(len(each), share, generator)] for each in self.members]
         balanced = torch.stack(rows, dim=1).flatten()[: self.total_size]
         return balanced[torch.randperm(self.total_size, generator=generator)]
+
+    def _count_groups(self) -> list[int]:
+        """The groups of each class in an epoch."""
+        size, fewest = self.images_per_class, min(map(len, self.members))
+        if fewest < size:
+            raise ValueError(
+                f"ImageDataModule: images_per_class must be at most {fewest}, the images of the smallest class, since "
+                f"a group with an image twice lacks variety, got {size}"
+            )
+        if self.balanced:
+            return [math.ceil(self.length / size / len(self.members))] * len(self.members)
+        return [math.ceil(len(each) / size) for each in self.members]
+
+    def _shuffle_groups(self, generator: torch.Generator) -> Tensor:
+        """Whole groups, one after another: the time of each class's n-th group is random in the n-th part of an epoch.
+
+        The last batch is completed by the first groups of a pass of its own.
+        """
+        size, passes = self.images_per_class, math.ceil(self.total_size / (sum(self.groups) * self.images_per_class))
+        indices, times = [], []
+        for members, count in zip(self.members, self.groups, strict=True):
+            drawn = _shuffled_passes(len(members), passes * count * size, generator)
+            indices.append(members[drawn].view(-1, size))
+            parts = torch.arange(passes * count)
+            times.append((parts + torch.rand(passes * count, generator=generator)) / count)
+        return torch.cat(indices)[torch.cat(times).argsort()].flatten()[: self.total_size]
 
 
 class SeededImages(Dataset[Any]):

@@ -42,6 +42,12 @@ OPTION_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"subset_seed": -1}, "subset_seed must be an int of at least 0, got -1"),
     ({"on_error": "ignore"}, "on_error must be one of raise, skip, got 'ignore'"),
     ({"balance_classes": True}, "balance_classes must go with labels='classes', got labels='none'"),
+    ({"images_per_class": 0}, "images_per_class must be an int of at least 1, got 0"),
+    ({"images_per_class": 4}, "images_per_class must go with labels='classes', got labels='none'"),
+    (
+        {"images_per_class": 4, "labels": "classes", "batch_size": 6},
+        "images_per_class must divide batch_size=6, got 4",
+    ),
 ]
 FOLDER_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"verify": "all"}, "verify must be one of header, decode, got 'all'"),

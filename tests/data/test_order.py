@@ -87,7 +87,7 @@ def test_only_the_data_module_needs_lightning(missing: str) -> None:
 
 def test_balanced_epochs_have_as_many_images_of_each_class() -> None:
     classes = torch.tensor([0] * 12 + [2] * 3 + [5])
-    order = ImageOrder(16, 4, seed=5, images_seen=lambda: None, classes=classes)
+    order = ImageOrder(16, 4, seed=5, images_seen=lambda: None, classes=classes, balanced=True)
     for _ in range(2):
         drawn = torch.tensor([index for _, index in order])
         counts = torch.bincount(classes[drawn], minlength=6)
@@ -95,6 +95,43 @@ def test_balanced_epochs_have_as_many_images_of_each_class() -> None:
         assert counts[[0, 2, 5]].tolist() in ([6, 5, 5], [5, 6, 5], [5, 5, 6])
         of_rare = torch.bincount(drawn, minlength=16)[12:15]
         assert of_rare.max() - of_rare.min() <= 1
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("seen", [0, 40, 52])
+def test_the_groups_of_a_batch_hold_one_class_each(balanced: bool, seen: int) -> None:
+    classes = torch.tensor([0] * 13 + [1] * 9 + [2] * 5)
+    places = iter([seen, None])
+    order = ImageOrder(
+        27, 8, seed=1, images_seen=lambda: next(places), classes=classes, balanced=balanced, images_per_class=4
+    )
+    list(order)
+    drawn = torch.tensor([index for _, index in order])
+    groups = classes[drawn].view(-1, 4, 2)  # image n of a batch belongs to group n % 2
+    assert torch.equal(groups, groups[:, :1].expand_as(groups))
+    assert len(drawn) == 40
+    if not balanced:
+        assert torch.bincount(drawn, minlength=27).min() >= 1
+    else:
+        assert torch.bincount(groups[:, 0].flatten()).tolist() in ([4, 3, 3], [3, 4, 3], [3, 3, 4])
+    assert torch.bincount(groups[:4, 0].flatten()).min() >= 1  # spread evenly: eight groups have all classes
+
+
+def test_a_resumed_order_of_groups_goes_on_where_it_stopped() -> None:
+    def order(seen: int, batch_size: int = 8) -> list[tuple[int, int]]:
+        classes = torch.arange(32) % 2
+        return list(ImageOrder(32, batch_size, seed=3, images_seen=lambda: seen, classes=classes, images_per_class=4))
+
+    assert order(0)[16:] == order(16)
+    for batch_size in (4, 16):  # in groups of another batch
+        drawn = torch.tensor([index for _, index in order(8, batch_size)])
+        groups = (drawn % 2).view(-1, 4, batch_size // 4)
+        assert torch.equal(groups, groups[:, :1].expand_as(groups))
+
+
+def test_a_class_of_fewer_images_than_a_group_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^ImageDataModule: images_per_class must be at most 1, .*, got 2$"):
+        ImageOrder(3, 2, seed=0, images_seen=lambda: None, classes=torch.tensor([0, 0, 1]), images_per_class=2)
 
 
 class Damaged(Drawn):

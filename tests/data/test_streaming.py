@@ -238,6 +238,7 @@ def test_a_damaged_shard_is_named_and_not_skipped(on_error: str, tmp_path: Path)
     ("arguments", "message"),
     [
         ({"balance_classes": True, "labels": "classes"}, "balance_classes must be left out with streaming=True, "),
+        ({"images_per_class": 2, "labels": "classes"}, "images_per_class must be left out with streaming=True, "),
         ({"max_images": 5}, "max_images must be left out with streaming=True, "),
         (
             {"labels": "classes", "label_column": "cls"},

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from ...data.source import CLASSES
 from ...models import AliasFreeGenerator
 from .program import program_command, program_name
 
@@ -47,6 +48,13 @@ def in_configuration(configuration: Any, translation: Any, rotation: Any) -> Any
     return rotation if configuration == "R" else translation
 
 
+def class_group(labels: Any, batch_size: Any, group_size: Any, micro_batches: Any) -> int:
+    """Images of one class side by side: the discriminator's groups; 1 without classes, or where a part is left."""
+    group = _count(group_size)
+    whole = labels in (CLASSES, True) and _count(batch_size) % (group * _count(micro_batches)) == 0
+    return group if whole else 1
+
+
 def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: int = 1) -> float:
     """Half-life of the averaged generator in images, for `batch_size` images per step and process.
 
@@ -63,7 +71,7 @@ def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: in
 
 def register_resolvers() -> None:
     """Make the functions above known to OmegaConf: ``${published:name,resolution,generator}`` and so on."""
-    for resolver in (published, times, in_configuration, half_life, program_name, program_command):
+    for resolver in (published, times, in_configuration, class_group, half_life, program_name, program_command):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 

@@ -25,9 +25,15 @@ def data_of(*shape: int, batch_size: int = 4, num_labels: int = 0) -> ImageDataM
     return ImageDataModule(images, batch_size=batch_size, num_labels=num_labels)
 
 
-def gan_with(**attributes: int) -> GAN:
+def of_classes(images: int) -> ImageDataModule:
+    data = tiny_data()
+    data.images_per_class = images
+    return data
+
+
+def gan_with(*, micro_batches: int = 1, **attributes: int) -> GAN:
     """A GAN whose discriminator has these attributes."""
-    model = tiny_gan()
+    model = parts_of(micro_batches)
     for name, value in attributes.items():
         assert hasattr(model.discriminator, name)
         setattr(model.discriminator, name, value)
@@ -80,6 +86,14 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
     "groups of one image": (
         *(trainer_of, lambda: gan_with(mbstd_group_size=1), tiny_data, {}),
         r"^model\.discriminator\.mbstd_group_size must be at least 2",
+    ),
+    "groups of several classes": (
+        *(trainer_of, lambda: gan_with(mbstd_group_size=3), lambda: of_classes(2), {}),
+        r"^data\.images_per_class must be a multiple of model\.discriminator\.mbstd_group_size=3, .*, got 2$",
+    ),
+    "parts that cut the images of a class": (
+        *(trainer_of, lambda: gan_with(mbstd_group_size=2, micro_batches=2), lambda: of_classes(4), {}),
+        r"^data\.images_per_class must divide the 2 images of a micro-batch, got 4$",
     ),
     "parts that are not equal": (
         *(trainer_of, lambda: parts_of(3), tiny_data, {}),
