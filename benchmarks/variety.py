@@ -1,12 +1,12 @@
-"""Train the default digits with one change each, at equal images, and print what each change does to variety.
+"""Train the digits with one change each, at equal images, and print what each change does to variety.
 
-    python -m benchmarks.variety runs/variety --images 40000 --seeds 0,1,2 [--only default,batch32]
+    python -m benchmarks.variety runs/variety --images 28000 --seeds 0,1,2 [--only "as published,R3GAN"]
 
-A change is a list of settings in CHANGES. All runs have the default's schedule of the learning rate and its average,
-shortened to --images. A run that is finished is not trained again, so that the command can be stopped and repeated.
-Columns are means over the seeds of the numbers of QualityMeter, in the features of digits, with 1,797 images; spread is
-the standard deviation of the features within a class over that of the real digits (1 is equal, below it images of a
-class look alike).
+A change is a list of settings in CHANGES: of the settings as published for StyleGAN2, or of the default.
+All have the default's schedule of the learning rate. A run that is finished is not trained again, so that the command
+can be stopped and repeated. Columns are means over the seeds of the numbers of QualityMeter, in the features of digits,
+with 1,797 images; spread is the standard deviation of the features within a class over that of the real digits (1 is
+equal, below it images of a class look alike).
 """
 
 from __future__ import annotations
@@ -26,21 +26,30 @@ from stylelayers.checkpoints import load_generator
 from stylelayers.data import digits
 from stylelayers.metrics import QualityMeter, classifier_of_digits
 
+NO_FLIPS = ["augment.pipeline.probabilities={flip: 0, turn: 0}", "augment.pipeline.strengths={rotate: 0.1}"]
+PLAIN = ["preset.adversarial=nonsaturating", "preset.r2_gamma=0"]
+GROUPED = [*PLAIN, "preset.mbstd_group_size=4"]
+MIXED = ["preset.mbstd_group_size=4", "data.images_per_class=1"]  # groups of any classes
 CHANGES: dict[str, list[str]] = {
+    "as published": [*PLAIN, *MIXED],
+    "groups of two of a class": PLAIN,
+    "groups of four of a class": GROUPED,
+    "groups of four with mapping rate 0.1": [*GROUPED, "model.generator.mapping_lr_multiplier=0.1"],
+    "groups of four with rate 0.005": [*GROUPED, "preset.lr=0.005"],
+    "groups of four with 4 statistics": [*GROUPED, "model.discriminator.mbstd_num_channels=4"],
+    "relativistic": MIXED,
     "default": [],
-    "batch 32": ["data.batch_size=32"],
-    "ADA": ["augment=ada"],
-    "DiffAugment": ["augment=diffaugment"],
-    "R1 0.05": ["preset.r1_gamma=0.05"],
-    "R1 1": ["preset.r1_gamma=1"],
-    "mapping of 4 layers": ["preset.mapping_layers=4"],
-    "mapping of 8 layers": ["preset.mapping_layers=8"],
-    "label mapping of 1 layer": ["preset.label_layers=1"],
-    "path length": ["preset.path_length_weight=2"],
-    "style mixing": ["preset.style_mixing=0.9"],
-    "R3GAN": ["loss=r3gan", "loss.r1_interval=16", "loss.r1_gamma=0.05", "loss.r2_gamma=0.05"],
-    "rate 0.0015": ["preset.lr=0.0015"],
-    "no labels": ["data.labels=none"],
+    "default with groups of four": ["preset.mbstd_group_size=4"],
+    "default with gamma 0.05": ["preset.r1_gamma=0.05"],
+    "default with gamma 1": ["preset.r1_gamma=1"],
+    "default with rate 0.005": ["preset.lr=0.005"],
+    "default with batch 32": ["data.batch_size=32"],
+    "default with ADA": ["augment=ada", "augment.p=0.1", "augment.target=null", *NO_FLIPS],
+    "default with DiffAugment": ["augment=diffaugment"],
+    "default with path length": ["preset.path_length_weight=2"],
+    "default with style mixing": ["preset.style_mixing=0.9"],
+    "default with mapping of 8 layers": ["preset.mapping_layers=8"],
+    "default with no labels": ["data.labels=none"],
 }
 RESOLUTION, CLASSES, SAMPLES = 32, 10, 1797
 NUMBERS = ("fid", "precision", "recall", "density", "coverage", "recognised", "asked_recognised", "smallest_class")
@@ -49,7 +58,7 @@ NUMBERS = ("fid", "precision", "recall", "density", "coverage", "recognised", "a
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="of the runs")
-    parser.add_argument("--images", type=int, default=40_000, help="per run")
+    parser.add_argument("--images", type=int, default=28_000, help="per run")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--only", help="names of changes, with commas between")
     options = parser.parse_args()
@@ -71,8 +80,6 @@ def train(folder: Path, name: str, change: Sequence[str], images: int, seed: int
     if not (run / "generator.safetensors").is_file():
         settings = [
             *("trainer.max_time=null", f"callbacks.stop.max_images={images}", f"seed={seed}"),
-            f"preset.lr_schedule=[[{images * 2 // 5},1.0],[{images},0.1]]",
-            f"preset.average_half_life={images // 10}",
             *("callbacks.checkpoint.keep=1", "callbacks.checkpoint.every_minutes=60", "resume=auto"),
         ]
         command = [sys.executable, "train.py", f"hydra.run.dir={run}", *settings, *change]

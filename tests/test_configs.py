@@ -99,7 +99,7 @@ PUBLISHED = {  # resolution: batch_size, channel_base, lr, average_half_life
     1024: (4, 32768, 0.002, 1250),
 }
 LOSSES: dict[str, dict[str, Any]] = {  # what each loss says itself
-    "stylegan2": {"adversarial": "nonsaturating", "r1_interval": 16, "gradient_penalty_weight": 0.0},
+    "stylegan2": {"r1_interval": 16, "gradient_penalty_weight": 0.0},
     "hinge": {"adversarial": "hinge", "r1_interval": 16, "gradient_penalty_weight": 0.0},
     "wgan_gp": {
         **{"adversarial": "wasserstein", "r1_gamma": 0.0, "r2_gamma": 0.0, "gradient_penalty_weight": 10.0},
@@ -129,14 +129,16 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
     penalties: dict[str, Any]
     if data == "digits":
         assert found == (16, (512, 64, 64), 0.003, (10_000, 0.2), (None, "00:00:10:00"))
-        penalties = {"r1_gamma": 0.2, "path_length_weight": 0.0, "style_mixing": 0.0}
+        penalties = {"adversarial": "relativistic", "r1_gamma": 0.2, "r2_gamma": 0.2}
+        penalties |= {"path_length_weight": 0.0, "style_mixing": 0.0}
     else:
         batch, base, rate, half_life = PUBLISHED[resolution]
         assert found == (batch, (base, 512, 512), rate, (half_life, 0.05), (25_000_000, None))
-        penalties = {"r1_gamma": "auto", "path_length_weight": 2.0, "style_mixing": 0.9}
+        penalties = {"adversarial": "nonsaturating", "r1_gamma": "auto", "r2_gamma": 0.0}
+        penalties |= {"path_length_weight": 2.0, "style_mixing": 0.9}
     assert model["discriminator"]["channel_base"] == sizes[0]
     assert model["discriminator_optimizer"]["lr"] == found[2]
-    expected = {"r2_gamma": 0.0, **penalties, **LOSSES[loss]}
+    expected = {**penalties, **LOSSES[loss]}
     assert {name: config["loss"][name] for name in expected} == expected
     named = "digits" if data == "digits" else "published"
     assert config["preset"]["name"] == config["callbacks"]["preflight"]["preset"] == named
@@ -158,6 +160,14 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
         (("experiment=reflect",), "model.generator.z_dim", 64),
         (("data=folder", "data.root=images", "preset=digits"), "model.generator.z_dim", 64),
         (("~preset",), "model.generator.z_dim", 512),
+        ((), "data.images_per_class", 2),  # the discriminator's groups, where the classes are known
+        (("data.labels=none",), "data.images_per_class", 1),
+        (("data.batch_size=5",), "data.images_per_class", 1),
+        (("model.discriminator.mbstd_group_size=4",), "data.images_per_class", 4),
+        (("model.discriminator.mbstd_group_size=4", "model.micro_batches=8"), "data.images_per_class", 1),
+        (("loss=hinge",), "loss.r2_gamma", 0.2),
+        (("preset.r1_gamma=0.7",), "loss.r2_gamma", 0.7),
+        (("data=folder", "data.root=images"), "model.discriminator.mbstd_group_size", 4),
         (("model=stylegan3",), "model.generator.channel_max", 64),  # the digits' preset
         (("model=stylegan3",), "model.generator_optimizer.lr", 0.003),
         (("model=stylegan3", "model.generator.channel_base=64"), "model.discriminator.channel_base", 64),
