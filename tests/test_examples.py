@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
+import tarfile
 import xml.etree.ElementTree as ET
 from math import exp, isfinite
 from pathlib import Path
@@ -13,11 +15,12 @@ import pytest
 import torch
 from PIL import Image
 
+from stylelayers.data import image_folder
 from stylelayers.functional import activation_names
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "double_backward.md"
-PAGES = (PAGE, ROOT / "docs" / "augmentation.md", ROOT / "docs" / "alias_free.md")
+PAGES = (PAGE, ROOT / "docs" / "augmentation.md", ROOT / "docs" / "alias_free.md", ROOT / "docs" / "emoji_faces.md")
 NAMES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 
 
@@ -209,6 +212,32 @@ def test_augmentations(tmp_path: Path) -> None:
     assert min(changes.values()) > 0.01
     assert changes["ADA, p = 0.2"] < changes["ADA, p = 0.8"]
     assert_picture(tmp_path / "augmentations.png")
+
+
+def test_emoji_faces(tmp_path: Path) -> None:
+    names = {  # of the package's file: the tone of one person, None for what is left out
+        **{
+            "1f469-1f3fd-200d-1f680": "medium",
+            "1f9d1": "yellow",
+            "1f385-1f3ff": "dark",
+            "1f46e-200d-2640-fe0f": "yellow",
+        },
+        **{"1f680": None, "1f469-200d-1f91d-200d-1f468": None, "1f9d1-1f3fb-200d-1f9bd": None},
+    }
+    content = io.BytesIO()
+    Image.new("RGBA", (8, 8)).save(content, "WEBP")
+    with tarfile.open(tmp_path / "package.tgz", "w:gz") as archive:
+        for name in ("package/README.md", *(f"package/assets/{name}.webp" for name in names)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content.getvalue())
+            archive.addfile(member, io.BytesIO(content.getvalue()))
+    example = load("emoji_faces")
+    assert example.main(tmp_path / "package.tgz", tmp_path / "emoji") == {"medium": 1, "yellow": 2, "dark": 1}
+    written = {path.stem: path.parent.name for path in (tmp_path / "emoji").rglob("*.webp")}
+    assert written == {name: tone for name, tone in names.items() if tone}
+    data = image_folder(tmp_path / "emoji", resolution=8, labels="classes")
+    assert data.class_names == ("dark", "medium", "yellow")
+    assert data.dataset[0][0].min() == 1  # white where it is transparent
 
 
 def test_alias_free(tmp_path: Path) -> None:

@@ -58,11 +58,12 @@ def downloaded(root: str, *, train: bool, download: bool) -> torchvision.dataset
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_preset_trains(experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", downloaded)
-    extra = {"faces256": [f"data.root={image_files(tmp_path / 'faces')}"]}.get(experiment, [])
-    workers = ["data.num_workers=0"] if experiment in ("faces256", "cifar10") else []
+    colour = ("faces256", "cifar10", "emoji_faces")
+    extra = [] if experiment not in colour[::2] else [f"data.root={image_files(tmp_path / 'faces')}"]
+    workers = ["data.num_workers=0"] if experiment in colour else []
     generator = trained(tmp_path / "run", f"experiment={experiment}", *extra, *workers)
     assert generator.resolution == (8, 8)
-    assert generator.image_channels == (3 if experiment in ("faces256", "cifar10") else 1)
+    assert generator.image_channels == (3 if experiment in colour else 1)
     if experiment == "digits_alias_free":
         assert isinstance(generator, AliasFreeGenerator)
         return
