@@ -128,7 +128,7 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
     found = config["data"]["batch_size"], sizes, model["generator_optimizer"]["lr"], average, limits
     penalties: dict[str, Any]
     if data == "digits":
-        assert found == (16, (512, 64, 64), 0.003, (10_000, 0.2), (None, "00:00:10:00"))
+        assert found == (16, (512, 64, 64), 0.005, (10_000, 0.2), (None, "00:00:10:00"))
         penalties = {"adversarial": "relativistic", "r1_gamma": 0.2, "r2_gamma": 0.2}
         penalties |= {"path_length_weight": 0.0, "style_mixing": 0.0}
     else:
@@ -169,7 +169,7 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
         (("preset.r1_gamma=0.7",), "loss.r2_gamma", 0.7),
         (("data=folder", "data.root=images"), "model.discriminator.mbstd_group_size", 4),
         (("model=stylegan3",), "model.generator.channel_max", 64),  # the digits' preset
-        (("model=stylegan3",), "model.generator_optimizer.lr", 0.003),
+        (("model=stylegan3",), "model.generator_optimizer.lr", 0.005),
         (("model=stylegan3", "model.generator.channel_base=64"), "model.discriminator.channel_base", 64),
         (("model=stylegan3", "preset.lr=0.001"), "model.discriminator_optimizer.lr", 0.0008),
         (("model=stylegan3", "loss=hinge", "data=torchvision"), "loss.style_mixing", 0.0),

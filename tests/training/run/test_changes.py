@@ -71,24 +71,24 @@ SETTINGS: dict[str, tuple[tuple[str, ...], Callable[[InForce], Any], Any]] = {
     "a penalty off": (
         ("loss.path_length_weight=0", *NO_SCHEDULES),
         lambda s: (s.generator["lr"], *s.generator["betas"]),
-        (0.003, 0.0, 0.99),
+        (0.005, 0.0, 0.99),
     ),
-    "another interval": (("loss.r1_interval=4", *NO_SCHEDULES), lambda s: s.discriminator["lr"], 0.003 * 4 / 5),
+    "another interval": (("loss.r1_interval=4", *NO_SCHEDULES), lambda s: s.discriminator["lr"], 0.005 * 4 / 5),
     "a penalty on": (
-        ("loss.gradient_penalty_weight=1", "loss.r1_gamma=0", *NO_SCHEDULES),
+        ("loss.gradient_penalty_weight=1", "loss.r1_gamma=0", "loss.r2_gamma=0", *NO_SCHEDULES),
         lambda s: s.discriminator["lr"],
-        0.003,
+        0.005,
     ),
     "schedules removed": (
         NO_SCHEDULES,
         lambda s: (s.generator["lr"], s.generator["betas"][1], s.model.average.half_life),
-        (0.003 * LAZY_G, 0.99**LAZY_G, 10_000),
+        (0.005 * LAZY_G, 0.99**LAZY_G, 10_000),
     ),
-    "no callback for schedules": (("~callbacks.schedules",), lambda s: s.generator["lr"], 0.003 * LAZY_G),
+    "no callback for schedules": (("~callbacks.schedules",), lambda s: s.generator["lr"], 0.005 * LAZY_G),
     "a schedule changed": (
         ("callbacks.schedules.learning_rate=[[0,0],[16,1]]",),
         lambda s: s.generator["lr"],
-        pytest.approx(0.003 * LAZY_G * 0.5),
+        pytest.approx(0.005 * LAZY_G * 0.5),
     ),
     "gamma": (("loss.r1_gamma=7",), lambda s: s.model.loss.r1_gamma, 7),
     "gamma found": (("loss.r1_gamma=auto",), lambda s: s.model.loss.r1_gamma, pytest.approx(0.0002 * 64 / BATCH)),
@@ -276,7 +276,7 @@ def _freezing(name: str) -> GAN:
 
 SAID: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "nothing": ((), []),
-    "a rate": ((f"{G}.lr=0.1",), [f"{G}.lr: 0.003 → 0.1"]),
+    "a rate": ((f"{G}.lr=0.1",), [f"{G}.lr: 0.005 → 0.1"]),
     "a gamma, once": (("loss.r1_gamma=3",), ["loss.r1_gamma: 1 → 3"]),
     "sizes that follow": (*(("model.generator.channel_max=32",), ["model.generator.channel_max: 64 → 32"]),),
     "both": (
@@ -314,7 +314,7 @@ def test_a_run_says_what_changed_since_its_last_start(tmp_path: Path, capsys: py
 
     limits = [f"callbacks.stop.max_images: {n * BATCH} → {(n + 1) * BATCH}" for n in range(4)]
     assert start(1) == []
-    assert start(2, f"{G}.lr=0.1") == [limits[1], f"{G}.lr: 0.003 → 0.1"]
+    assert start(2, f"{G}.lr=0.1") == [limits[1], f"{G}.lr: 0.005 → 0.1"]
     assert start(3, f"{G}.lr=0.1", "loss.r1_gamma=3") == [limits[2], "loss.r1_gamma: 0.2 → 3"]
 
 
@@ -322,7 +322,7 @@ def test_an_encoding_without_arrows_ends_no_run(run: Path, tmp_path: Path, monke
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1", write_through=True))
     train.train(tiny_config(tmp_path / "again", f"resume={run}", MORE, *BEGUN, f"{G}.lr=0.1"))
-    assert f"{G}.lr: 0.003 ? 0.1\n".encode() in written.getvalue()
+    assert f"{G}.lr: 0.005 ? 0.1\n".encode() in written.getvalue()
 
 
 def test_a_checkpoint_alone_says_that_it_does_not_know(run: Path, tmp_path: Path) -> None:

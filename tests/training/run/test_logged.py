@@ -19,7 +19,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     (MONITOR + "quality/fid",): r"^callbacks.checkpoint.monitor=quality/fid is measured by callbacks=metrics",
     (MONITOR + "nonsense",): r"^callbacks.checkpoint.monitor=nonsense is not logged; this run logs .*loss/generator",
     (MONITOR + "loss/generatr",): "did you mean loss/generator",
-    (MONITOR + "penalty/r2",): "penalty/r2 is not logged",
+    ("loss.r2_gamma=0", MONITOR + "penalty/r2"): "penalty/r2 is not logged",
     (MONITOR + "augment/p",): "augment/p is not logged",
     (MONITOR + "schedule/beta2",): "schedule/beta2 is not logged",
     ("~callbacks.throughput", MONITOR + "speed/images_per_second"): "is not logged",

@@ -22,7 +22,7 @@ MEANT: dict[str, tuple[str, Any]] = {
     "model.freeze=generator.mapping": ("model.freeze", ["generator.mapping"]),
     "resume=2024": ("resume", "2024"),
     "callbacks.grid=null": ("callbacks.grid", None),
-    "model.generator_optimizer._target_=torch.optim.AdamW": ("model.generator_optimizer.lr", 0.003),
+    "model.generator_optimizer._target_=torch.optim.AdamW": ("model.generator_optimizer.lr", 0.005),
     "model.generator_optimizer={_target_:tests.training.run.test_values.Factory,_partial_:false}": (
         "model.generator_optimizer._target_",
         "tests.training.run.test_values.Factory",
