@@ -1,6 +1,6 @@
 """Train the digits with one change each, at equal images, and print what each change does to variety.
 
-    python -m benchmarks.variety runs/variety --images 28000 --seeds 0,1,2 [--only "as published,R3GAN"]
+    python -m benchmarks.variety runs/variety --images 28000 --seeds 0,1,2 [--only "as published,default"]
 
 A change is a list of settings in CHANGES: of the settings as published for StyleGAN2, or of the default.
 All have the default's schedule of the learning rate. A run that is finished is not trained again, so that the command
@@ -26,30 +26,36 @@ from stylelayers.checkpoints import load_generator
 from stylelayers.data import digits
 from stylelayers.metrics import QualityMeter, classifier_of_digits
 
+FOUR, MIXED = ["preset.mbstd_group_size=4"], ["preset.mbstd_group_size=4", "data.images_per_class=1"]
+TWO_LAYERS = ["preset.label_layers=2"]
+SLOW = [*TWO_LAYERS, "preset.lr=0.003"]
+PLAIN = ["preset.adversarial=nonsaturating", "preset.r2_gamma=0", *TWO_LAYERS]
 NO_FLIPS = ["augment.pipeline.probabilities={flip: 0, turn: 0}", "augment.pipeline.strengths={rotate: 0.1}"]
-PLAIN = ["preset.adversarial=nonsaturating", "preset.r2_gamma=0"]
-GROUPED = [*PLAIN, "preset.mbstd_group_size=4"]
-MIXED = ["preset.mbstd_group_size=4", "data.images_per_class=1"]  # groups of any classes
 CHANGES: dict[str, list[str]] = {
-    "as published": [*PLAIN, *MIXED],
-    "groups of two of a class": PLAIN,
-    "groups of four of a class": GROUPED,
-    "groups of four with mapping rate 0.1": [*GROUPED, "model.generator.mapping_lr_multiplier=0.1"],
-    "groups of four with rate 0.005": [*GROUPED, "preset.lr=0.005"],
-    "groups of four with 4 statistics": [*GROUPED, "model.discriminator.mbstd_num_channels=4"],
-    "relativistic": MIXED,
+    "as published": [*PLAIN, *MIXED, "preset.lr=0.003"],
+    "groups of two of a class": [*PLAIN, "preset.lr=0.003"],
+    "groups of four of a class": [*PLAIN, *FOUR, "preset.lr=0.003"],
+    "groups of four; mapping rate 0.1": [*PLAIN, *FOUR, "preset.lr=0.003", "model.generator.mapping_lr_multiplier=0.1"],
+    "groups of four; 4 statistics": [*PLAIN, *FOUR, "preset.lr=0.003", "model.discriminator.mbstd_num_channels=4"],
+    "groups of four; rate 0.005": [*PLAIN, *FOUR],
+    "relativistic; gamma 0.05": [*SLOW, *MIXED, "preset.r1_gamma=0.05"],
+    "relativistic; groups of four; gamma 0.05": [*SLOW, *FOUR, "preset.r1_gamma=0.05"],
+    "relativistic; groups of four; gamma 0.2": [*SLOW, *FOUR],
+    "relativistic; groups of two; gamma 0.05": [*SLOW, "preset.r1_gamma=0.05"],
+    "relativistic; groups of two; gamma 0.2": SLOW,
+    "relativistic; groups of two; gamma 0.05; rate 0.005": [*TWO_LAYERS, "preset.r1_gamma=0.05"],
+    "relativistic; groups of two; gamma 0.5; rate 0.008": [*TWO_LAYERS, "preset.r1_gamma=0.5", "preset.lr=0.008"],
+    "default; two label layers": TWO_LAYERS,
     "default": [],
-    "default with groups of four": ["preset.mbstd_group_size=4"],
-    "default with gamma 0.05": ["preset.r1_gamma=0.05"],
-    "default with gamma 1": ["preset.r1_gamma=1"],
-    "default with rate 0.005": ["preset.lr=0.005"],
-    "default with batch 32": ["data.batch_size=32"],
-    "default with ADA": ["augment=ada", "augment.p=0.1", "augment.target=null", *NO_FLIPS],
-    "default with DiffAugment": ["augment=diffaugment"],
-    "default with path length": ["preset.path_length_weight=2"],
-    "default with style mixing": ["preset.style_mixing=0.9"],
-    "default with mapping of 8 layers": ["preset.mapping_layers=8"],
-    "default with no labels": ["data.labels=none"],
+    "default; eight label layers": ["preset.label_layers=8"],
+    "default; gamma 1": ["preset.r1_gamma=1"],
+    "default; batch 32": ["data.batch_size=32"],
+    "default; ADA": ["augment=ada", "augment.p=0.1", "augment.target=null", *NO_FLIPS],
+    "default; DiffAugment": ["augment=diffaugment"],
+    "default; path length": ["preset.path_length_weight=2"],
+    "default; style mixing": ["preset.style_mixing=0.9"],
+    "default; eight mapping layers": ["preset.mapping_layers=8"],
+    "default; no labels": ["data.labels=none"],
 }
 RESOLUTION, CLASSES, SAMPLES = 32, 10, 1797
 NUMBERS = ("fid", "precision", "recall", "density", "coverage", "recognised", "asked_recognised", "smallest_class")
@@ -76,7 +82,7 @@ def main() -> None:
 
 def train(folder: Path, name: str, change: Sequence[str], images: int, seed: int) -> Path:
     """Train one run, unless its generator is there; the folder of the run."""
-    run = folder / f"{name.replace(' ', '_')}-{images}-{seed}"
+    run = folder / f"{name.replace('; ', '-').replace(' ', '_')}-{images}-{seed}"
     if not (run / "generator.safetensors").is_file():
         settings = [
             *("trainer.max_time=null", f"callbacks.stop.max_images={images}", f"seed={seed}"),

@@ -223,14 +223,14 @@ def test_variety_is_told_for_every_change(
     """Of runs that are there, without a training."""
     monkeypatch.setattr(classifier, "EPOCHS", 1)
     generator = Generator(32, z_dim=4, w_dim=4, num_labels=10, image_channels=1, channel_base=64, mapping_layers=1)
-    for name in ("default-8-0", "default-8-1", "default_with_batch_32-8-0", "default_with_batch_32-8-1"):
+    for name in ("default-8-0", "default-8-1", "default-batch_32-8-0", "default-batch_32-8-1"):
         save_generator(generator, tmp_path / name / "generator.safetensors")
     numbers = variety.measure(tmp_path / "default-8-0")
     assert {*variety.NUMBERS, "spread"} <= numbers.keys()
     monkeypatch.setattr(variety, "measure", lambda run: {**numbers, "fid": float(run.name[-1])})
-    options = (str(tmp_path), "--images=8", "--seeds=0,1", "--only=default,default with batch 32")
+    options = (str(tmp_path), "--images=8", "--seeds=0,1", "--only=default,default; batch 32")
     rows = table(variety.main, monkeypatch, capsys, *options)
-    assert [row[0] for row in rows if row[0] in variety.CHANGES] == ["default", "default with batch 32"]
+    assert [row[0] for row in rows if row[0] in variety.CHANGES] == ["default", "default; batch 32"]
     assert all(len(row) == len(variety.NUMBERS) + 2 and row[1] == "0.5 (0 to 1)" for row in rows[2:])
 
 

@@ -172,7 +172,7 @@ def test_blocks_have_a_language(page: Path) -> None:
 def test_command_lines_are_known(page: Path) -> None:
     """Every line of a block of commands is of a kind that one of the tests runs, composes or looks up."""
     known = r"stylelayers |python (train\.py|-m (stylelayers|benchmarks)\b|examples/)|pip install |pre-commit install|"
-    known += r"pytest\b|torchrun |\.ci/run$|python -m build$|tensorboard --logdir runs$|mlflow ui "
+    known += r"npm pack |pytest\b|torchrun |\.ci/run$|python -m build$|tensorboard --logdir runs$|mlflow ui "
     lines = [
         line for block in blocks_of(page) if block.language == "sh" and not block.reason for line in block.commands
     ]

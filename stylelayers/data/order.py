@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from .._random_state import derive_seed, preserve_random_state, seed_cpu_generators
 from .._ranks import rank_count
+from .epochs import count_groups, draw_all, draw_balanced, draw_groups
 from .source import UnreadableImageError
 
 _DRAWS = 100  # in place of one unreadable image
@@ -63,7 +64,9 @@ class ImageOrder(DistributedSampler[Any]):
         self.members: list[Tensor] = []
         if classes is not None:
             self.members = [(classes == each).nonzero()[:, 0] for each in classes.unique()]
-        self.groups = self._count_groups() if images_per_class > 1 else []
+        self.groups: list[int] = []
+        if images_per_class > 1:
+            self.groups = count_groups(self.members, images_per_class, balanced=balanced)
         images = sum(self.groups) * images_per_class or length
         self.num_samples = math.ceil(images / (processes * batch_size)) * batch_size
         self.total_size = self.num_samples * processes
@@ -89,39 +92,10 @@ class ImageOrder(DistributedSampler[Any]):
     def _shuffle(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
         if self.groups:
-            return self._shuffle_groups(generator)
-        if not self.balanced:
-            return _shuffled_passes(self.length, self.total_size, generator)
-        share = -(-self.total_size // len(self.members))
-        rows = [each[_shuffled_passes(len(each), share, generator)] for each in self.members]
-        balanced = torch.stack(rows, dim=1).flatten()[: self.total_size]
-        return balanced[torch.randperm(self.total_size, generator=generator)]
-
-    def _count_groups(self) -> list[int]:
-        """The groups of each class in an epoch."""
-        size, fewest = self.images_per_class, min(map(len, self.members))
-        if fewest < size:
-            raise ValueError(
-                f"ImageDataModule: images_per_class must be at most {fewest}, the images of the smallest class, since "
-                f"a group with an image twice lacks variety, got {size}"
-            )
+            return draw_groups(self.members, self.groups, self.images_per_class, self.total_size, generator)
         if self.balanced:
-            return [math.ceil(self.length / size / len(self.members))] * len(self.members)
-        return [math.ceil(len(each) / size) for each in self.members]
-
-    def _shuffle_groups(self, generator: torch.Generator) -> Tensor:
-        """Whole groups, one after another: the time of each class's n-th group is random in the n-th part of an epoch.
-
-        The last batch is completed by the first groups of a pass of its own.
-        """
-        size, passes = self.images_per_class, math.ceil(self.total_size / (sum(self.groups) * self.images_per_class))
-        indices, times = [], []
-        for members, count in zip(self.members, self.groups, strict=True):
-            drawn = _shuffled_passes(len(members), passes * count * size, generator)
-            indices.append(members[drawn].view(-1, size))
-            parts = torch.arange(passes * count)
-            times.append((parts + torch.rand(passes * count, generator=generator)) / count)
-        return torch.cat(indices)[torch.cat(times).argsort()].flatten()[: self.total_size]
+            return draw_balanced(self.members, self.total_size, generator)
+        return draw_all(self.length, self.total_size, generator)
 
 
 class SeededImages(Dataset[Any]):
@@ -158,8 +132,3 @@ class SeededImages(Dataset[Any]):
                 self.unreadable[index] = True
                 index = derive_seed(self.seed, place, draw) % len(self.unreadable)
         raise UnreadableImageError(f"{_DRAWS} images drawn one after the other cannot be read")
-
-
-def _shuffled_passes(length: int, count: int, generator: torch.Generator) -> Tensor:
-    """The first `count` indices of passes over `length` images, each in random order."""
-    return torch.cat([torch.randperm(length, generator=generator) for _ in range(-(-count // length))])[:count]

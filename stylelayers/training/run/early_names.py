@@ -31,7 +31,6 @@ _ADDED_TO_DATA = {  # keys that early runs lack, with what they did
     "resize_filter": "lanczos",
     "vertical_flip": False,
     "balance_classes": False,
-    "images_per_class": 1,
     "max_images": None,
     "subset_seed": 0,
     "on_error": "raise",
@@ -51,10 +50,11 @@ def arguments_of_today(arguments: Sequence[str]) -> list[str]:
 def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
     """The dotted keys and values of a configuration, renamed and completed where it is of an earlier version."""
     named = {_KEYS.get(key, key): _with_value_of_today(key, value) for key, value in values.items()}
-    if str(named.get("data._target_")).endswith((".image_folder", ".torchvision_dataset")):
-        named = {f"data.{key}": value for key, value in _ADDED_TO_DATA.items()} | named
-    elif str(named.get("data._target_")).endswith(".digits"):
+    source = str(named.get("data._target_"))
+    if source.startswith("stylelayers.data."):
         named = {"data.images_per_class": 1} | named
+    if source.endswith((".image_folder", ".torchvision_dataset")):
+        named = {f"data.{key}": value for key, value in _ADDED_TO_DATA.items()} | named
     exact = {key.replace("r1_gamma", "r1_form"): "exact" for key in named if key.endswith("loss.r1_gamma")}
     sharp = _ADDED_TO_MODEL if "model.average_half_life" in named else {}
     return exact | sharp | _without_snapshots(named) | named  # before there was a choice, R1 was exact
