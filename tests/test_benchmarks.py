@@ -102,7 +102,7 @@ def test_an_iteration_of_the_default_run_makes_few_calls(
     }
     usual, worst, mean = rows["aten calls"]
     assert usual < mean < worst
-    assert mean <= 6_000
+    assert mean <= 6_300
     assert rows["not made by others"][2] <= 1_700
 
 

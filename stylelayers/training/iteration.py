@@ -103,7 +103,7 @@ def _share(value: Tensor, parts: int) -> Tensor:
 
 
 def _split(images: Tensor, labels: Tensor | None, count: int) -> list[MicroBatch]:
-    """Every `count`-th image, so that groups of the minibatch standard deviation stay whole."""
     if len(images) % count:
         raise ValueError(f"GAN: micro_batches must divide the batch of {len(images)} images, got {count}")
-    return [MicroBatch(images[part::count], None if labels is None else labels[part::count]) for part in range(count)]
+    chunks = [None] * count if labels is None else labels.chunk(count)
+    return [MicroBatch(*chunk) for chunk in zip(images.chunk(count), chunks, strict=True)]

@@ -104,14 +104,14 @@ def _check_groups(model: GAN, data: ImageDataModule) -> None:
 def _check_groups_of_a_class(model: GAN, data: ImageDataModule) -> None:
     """A group of one class has no effect unless the discriminator compares its images, and no others, in one call."""
     images, size, parts = data.images_per_class, model.discriminator.mbstd_group_size, model.micro_batches
+    if images > 1 and parts > 1:
+        raise ValueError(
+            f"data.images_per_class must be 1 with model.micro_batches={parts}, whose parts cut groups, got {images}"
+        )
     if images > 1 and images % size:
         raise ValueError(
             f"data.images_per_class must be a multiple of model.discriminator.mbstd_group_size={size}, or its groups "
             f"mix classes, got {images}"
-        )
-    if data.batch_size // parts % images:
-        raise ValueError(
-            f"data.images_per_class must divide the {data.batch_size // parts} images of a micro-batch, got {images}"
         )
 
 

@@ -49,10 +49,10 @@ def in_configuration(configuration: Any, translation: Any, rotation: Any) -> Any
 
 
 def class_group(labels: Any, batch_size: Any, group_size: Any, micro_batches: Any) -> int:
-    """Images of one class side by side: the discriminator's groups; 1 without classes, or where a part is left."""
+    """Images of one class side by side: the discriminator's groups; 1 without classes or whole groups."""
     group = _count(group_size)
-    whole = labels in (CLASSES, True) and _count(batch_size) % (group * _count(micro_batches)) == 0
-    return group if whole else 1
+    whole = _count(micro_batches) == 1 and _count(batch_size) % group == 0
+    return group if labels in (CLASSES, True) and whole else 1
 
 
 def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: int = 1) -> float:

@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
     ),
     "parts that cut the images of a class": (
         *(trainer_of, lambda: gan_with(mbstd_group_size=2, micro_batches=2), lambda: of_classes(4), {}),
-        r"^data\.images_per_class must divide the 2 images of a micro-batch, got 4$",
+        r"^data\.images_per_class must be 1 with model\.micro_batches=2, .*, got 4$",
     ),
     "parts that are not equal": (
         *(trainer_of, lambda: parts_of(3), tiny_data, {}),

@@ -50,7 +50,9 @@ class Squares(Dataset[Any]):
         return image, torch.tensor([brightness, wide])
 
 
-def vectors(resolution: Any, image_channels: int, labels: Any, batch_size: int, num_workers: int) -> ImageDataModule:
+def vectors(
+    resolution: Any, image_channels: int, labels: Any, batch_size: int, num_workers: int, images_per_class: int = 1
+) -> ImageDataModule:
     """In the place of a source of label vectors."""
     return ImageDataModule(
         Squares(image_channels),
@@ -61,7 +63,9 @@ def vectors(resolution: Any, image_channels: int, labels: Any, batch_size: int, 
     )
 
 
-def classes(resolution: Any, image_channels: int, labels: Any, batch_size: int, num_workers: int) -> ImageDataModule:
+def classes(
+    resolution: Any, image_channels: int, labels: Any, batch_size: int, num_workers: int, images_per_class: int = 1
+) -> ImageDataModule:
     images = torch.zeros(8, image_channels, 8, 8)
     pairs = torch.utils.data.TensorDataset(images, torch.arange(8) % 2)
     return ImageDataModule(pairs, batch_size=batch_size, num_labels=2)

@@ -14,9 +14,11 @@ from stylelayers.training.run.changes import changed_settings
 from tests.training.tiny import REPOSITORY, compose
 
 RUN = REPOSITORY / "tests" / "data" / "run_of_early_names"
-OVERRIDES = (  # of that run, under today's names
+OVERRIDES = (  # of that run and the defaults of its time, under today's names
     *("data.resolution=8", "data.batch_size=4", "augment=ada", "loss.path_length_weight=2", "loss.style_mixing=0.5"),
     *("model.generator.z_dim=4", "model.generator.w_dim=4", "model.generator.channel_base=32"),
+    *("preset.adversarial=nonsaturating", "preset.r2_gamma=0", "preset.lr=0.003", "preset.label_layers=2"),
+    *("preset.mbstd_group_size=4", "data.images_per_class=1", "preset.lr_schedule=[[40000,1.0],[100000,0.1]]"),
     *("callbacks.grid.rows=2", "callbacks.grid.columns=3", "trainer.accelerator=cpu", "trainer.devices=1"),
 )
 SEEN = 80  # images
@@ -58,12 +60,6 @@ def test_its_networks_are_those_to_begin_with(name: str, earlier: Path, tmp_path
     torch.testing.assert_close(taken, {key: state[key] for key in taken}, rtol=0.0, atol=0.0)
 
 
-DEFAULTS = (  # of that time
-    *("preset.adversarial=nonsaturating", "preset.r2_gamma=0", "preset.lr=0.003"),
-    *("preset.mbstd_group_size=4", "data.images_per_class=1"),
-)
-
-
 @pytest.mark.parametrize(
     ("overrides", "lines"),
     [
@@ -74,6 +70,6 @@ DEFAULTS = (  # of that time
     ],
 )
 def test_names_that_changed_are_not_told(overrides: tuple[str, ...], lines: list[str], earlier: Path) -> None:
-    cfg = compose(*OVERRIDES, *DEFAULTS, f"callbacks.stop.max_images={SEEN}", *overrides, f"output={earlier}")
+    cfg = compose(*OVERRIDES, f"callbacks.stop.max_images={SEEN}", *overrides, f"output={earlier}")
     cfg.model.generator.num_labels = cfg.model.discriminator.num_labels = 10
     assert changed_settings(cfg, earlier / "checkpoints" / "last.ckpt") == lines
