@@ -34,6 +34,7 @@ class FeatureSpace:
         resize_filter: how `network` resizes images to its input size.
         head: features → logits of a classifier, if the network is part of one.
         accuracy: of that classifier.
+        recognised: share of unseen real images with a class probability above 0.9 by that classifier.
 
     Shape:
         `images` ``(N, C, H, W)``, clamped to [-1, 1] → features ``(N, d)`` float32.
@@ -55,6 +56,7 @@ class FeatureSpace:
     resize_filter: str = "none"
     head: nn.Module | None = None
     accuracy: float | None = None
+    recognised: float | None = None
 
     def to(self, device: torch.device) -> "FeatureSpace":
         for module in (self.network, self.head):
@@ -169,7 +171,9 @@ def _train_on(images: Tensor, labels: Tensor, num_classes: int, *, seed: int) ->
 
 
 def _classifier_space(name: str, classifier: SmallClassifier) -> FeatureSpace:
-    return FeatureSpace(name, classifier.body, "average to 16x16", classifier.head, classifier.accuracy)
+    return FeatureSpace(
+        name, classifier.body, "average to 16x16", classifier.head, classifier.accuracy, classifier.recognised
+    )
 
 
 def _inception_space(resize_filter: str) -> FeatureSpace:

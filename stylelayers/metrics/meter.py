@@ -176,7 +176,8 @@ class QualityMeter:
         logits = self._space.head(fake)
         same_classes = generator.label_kind == "classes" and logits.shape[1] == generator.num_labels
         shares = recognition(logits, labels if same_classes else None)
-        return {**vars(shares), "classifier_accuracy": self._space.accuracy}
+        unseen = {"classifier_accuracy": self._space.accuracy, "classifier_recognised": self._space.recognised}
+        return {**vars(shares), **unseen}
 
     def _compute_path_length(self, generator: StyleGenerator, z: Tensor, labels: Tensor | None) -> dict[str, Any]:
         source = torch.Generator().manual_seed(self.seed + 1)

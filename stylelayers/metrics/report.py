@@ -32,7 +32,8 @@ class QualityReport:
         equivariance_samples: pairs of a latent and a motion that these are of.
         similarity: distance of images in the perceptual path length.
         recognised, asked_recognised, class_shares: see :class:`Recognition`.
-        classifier_accuracy: of the classifier, on held-out real images.
+        classifier_accuracy, classifier_recognised: `asked_recognised` and `recognised` of real images that the
+            classifier has not seen: what a perfect generator reaches.
         notes: what else the numbers depend on, or leave out, because of the images' channels or the kind of labels.
 
     Example:
@@ -64,6 +65,7 @@ class QualityReport:
     asked_recognised: float | None = None
     class_shares: tuple[float, ...] | None = None
     classifier_accuracy: float | None = None
+    classifier_recognised: float | None = None
     eq_t: float | None = None
     eq_t_frac: float | None = None
     eq_r: float | None = None

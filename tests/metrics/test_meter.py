@@ -122,8 +122,8 @@ def test_digits_have_features_of_their_own_that_tell_digits_from_noise() -> None
     meter = QualityMeter(data, samples=200, cache=None)
     noise = Generator(8, z_dim=4, w_dim=4, num_labels=10, image_channels=1, channel_base=32)
     report = meter(noise)
-    accuracy = report.classifier_accuracy
-    assert accuracy is not None and accuracy > 0.9
+    accuracy, unseen = report.classifier_accuracy, report.classifier_recognised
+    assert accuracy is not None and accuracy > 0.9 and unseen is not None and accuracy >= unseen > 0.8
     assert (report.features, report.data_filter) == ("classifier of digits", "bicubic")
     assert report.recognised is not None and report.asked_recognised is not None and report.class_shares is not None
     assert len(report.class_shares) == 10 and sum(report.class_shares) == pytest.approx(1)
