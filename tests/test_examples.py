@@ -214,30 +214,38 @@ def test_augmentations(tmp_path: Path) -> None:
     assert_picture(tmp_path / "augmentations.png")
 
 
-def test_emoji_faces(tmp_path: Path) -> None:
-    names = {  # of the package's file: the tone of one person, None for what is left out
-        **{
-            "1f469-1f3fd-200d-1f680": "medium",
-            "1f9d1": "yellow",
-            "1f385-1f3ff": "dark",
-            "1f46e-200d-2640-fe0f": "yellow",
-        },
-        **{"1f680": None, "1f469-200d-1f91d-200d-1f468": None, "1f9d1-1f3fb-200d-1f9bd": None},
-    }
-    content = io.BytesIO()
-    Image.new("RGBA", (8, 8)).save(content, "WEBP")
-    with tarfile.open(tmp_path / "package.tgz", "w:gz") as archive:
+def write_emoji(path: Path, names: list[str]) -> Path:
+    """A package as npm writes it, of pictures that are transparent but for a black right margin."""
+    picture = Image.new("RGBA", (256, 256))
+    picture.paste("black", (200, 0, 256, 256))
+    picture.save(content := io.BytesIO(), "WEBP", lossless=True)
+    with tarfile.open(path, "w:gz") as archive:
         for name in ("package/README.md", *(f"package/assets/{name}.webp" for name in names)):
             member = tarfile.TarInfo(name)
             member.size = len(content.getvalue())
             archive.addfile(member, io.BytesIO(content.getvalue()))
-    example = load("emoji_faces")
-    assert example.main(tmp_path / "package.tgz", tmp_path / "emoji") == {"medium": 1, "yellow": 2, "dark": 1}
-    written = {path.stem: path.parent.name for path in (tmp_path / "emoji").rglob("*.webp")}
-    assert written == {name: tone for name, tone in names.items() if tone}
+    return path
+
+
+def test_emoji_faces(tmp_path: Path) -> None:
+    others = ["1f680", "1f469-200d-1f91d-200d-1f468", "1f9d1-1f3fb-200d-1f9bd", "logo"]
+    faces = {
+        "1f469-1f3fd-200d-1f680": "medium",
+        "1f9d1": "yellow",
+        "1f385-1f3ff": "dark",
+        "1f46e-200d-2640-fe0f": "yellow",
+    }
+    example, package = load("emoji_faces"), write_emoji(tmp_path / "package.tgz", [*faces, *others])
+    assert example.main(package, tmp_path / "emoji", size=8) == {"medium": 1, "yellow": 2, "dark": 1}
+    written = {path.stem: path for path in (tmp_path / "emoji").rglob("*.png")}
+    assert {name: path.parent.name for name, path in written.items()} == faces
+    darkest = {name: Image.open(path).convert("L").getextrema()[0] for name, path in written.items()}
+    assert darkest["1f9d1"] == darkest["1f385-1f3ff"] == 0  # a face, as it is
+    assert darkest["1f469-1f3fd-200d-1f680"] == darkest["1f46e-200d-2640-fe0f"] == 255  # cut out, on white
     data = image_folder(tmp_path / "emoji", resolution=8, labels="classes")
     assert data.class_names == ("dark", "medium", "yellow")
-    assert data.dataset[0][0].min() == 1  # white where it is transparent
+    with pytest.raises(ValueError, match="emoji_faces: package must hold WebP files named after code points, got"):
+        example.main(write_emoji(tmp_path / "other.tgz", others), tmp_path / "none")
 
 
 def test_alias_free(tmp_path: Path) -> None:
