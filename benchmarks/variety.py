@@ -27,7 +27,8 @@ from stylelayers.data import digits
 from stylelayers.metrics import QualityMeter, classifier_of_digits
 
 FOUR, MIXED = ["preset.mbstd_group_size=4"], ["preset.mbstd_group_size=4", "data.images_per_class=1"]
-TWO_LAYERS = ["preset.label_layers=2"]
+UNMATCHED = ["preset.mismatch_weight=0"]
+TWO_LAYERS = [*UNMATCHED, "preset.label_layers=2"]
 SLOW = [*TWO_LAYERS, "preset.lr=0.003"]
 PLAIN = ["preset.adversarial=nonsaturating", "preset.r2_gamma=0", *TWO_LAYERS]
 NO_FLIPS = ["augment.pipeline.probabilities={flip: 0, turn: 0}", "augment.pipeline.strengths={rotate: 0.1}"]
@@ -45,8 +46,10 @@ CHANGES: dict[str, list[str]] = {
     "relativistic; groups of two; gamma 0.2": SLOW,
     "relativistic; groups of two; gamma 0.05; rate 0.005": [*TWO_LAYERS, "preset.r1_gamma=0.05"],
     "relativistic; groups of two; gamma 0.5; rate 0.008": [*TWO_LAYERS, "preset.r1_gamma=0.5", "preset.lr=0.008"],
-    "default; two label layers": TWO_LAYERS,
+    "no mismatch; two label layers": TWO_LAYERS,
+    "no mismatch": UNMATCHED,
     "default": [],
+    "default; mismatch 1": ["preset.mismatch_weight=1"],
     "default; eight label layers": ["preset.label_layers=8"],
     "default; gamma 1": ["preset.r1_gamma=1"],
     "default; batch 32": ["data.batch_size=32"],

@@ -102,8 +102,8 @@ def test_an_iteration_of_the_default_run_makes_few_calls(
     }
     usual, worst, mean = rows["aten calls"]
     assert usual < mean < worst
-    assert mean <= 6_300
-    assert rows["not made by others"][2] <= 1_800
+    assert mean <= 6_700
+    assert rows["not made by others"][2] <= 1_900
 
 
 def test_official_networks_on_ours_need_the_official_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,11 +103,11 @@ LOSSES: dict[str, dict[str, Any]] = {  # what each loss says itself
     "hinge": {"adversarial": "hinge", "r1_interval": 16, "gradient_penalty_weight": 0.0},
     "wgan_gp": {
         **{"adversarial": "wasserstein", "r1_gamma": 0.0, "r2_gamma": 0.0, "gradient_penalty_weight": 10.0},
-        "path_length_weight": 0.0,
+        **{"mismatch_weight": 0.0, "path_length_weight": 0.0},
     },
     "r3gan": {
         **{"adversarial": "relativistic", "r1_gamma": 1.0, "r2_gamma": 1.0, "r1_interval": 1},
-        **{"path_length_weight": 0.0, "style_mixing": 0.0},
+        **{"mismatch_weight": 0.0, "path_length_weight": 0.0, "style_mixing": 0.0},
     },
 }
 
@@ -129,12 +129,12 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
     penalties: dict[str, Any]
     if data == "digits":
         assert found == (16, (512, 64, 64), 0.005, (10_000, 0.2), (None, "00:00:10:00"))
-        penalties = {"adversarial": "relativistic", "r1_gamma": 0.2, "r2_gamma": 0.2}
+        penalties = {"adversarial": "relativistic", "r1_gamma": 0.2, "r2_gamma": 0.2, "mismatch_weight": 0.3}
         penalties |= {"path_length_weight": 0.0, "style_mixing": 0.0}
     else:
         batch, base, rate, half_life = PUBLISHED[resolution]
         assert found == (batch, (base, 512, 512), rate, (half_life, 0.05), (25_000_000, None))
-        penalties = {"adversarial": "nonsaturating", "r1_gamma": "auto", "r2_gamma": 0.0}
+        penalties = {"adversarial": "nonsaturating", "r1_gamma": "auto", "r2_gamma": 0.0, "mismatch_weight": 0.0}
         penalties |= {"path_length_weight": 2.0, "style_mixing": 0.9}
     assert model["discriminator"]["channel_base"] == sizes[0]
     assert model["discriminator_optimizer"]["lr"] == found[2]
@@ -163,6 +163,8 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
         ((), "data.images_per_class", 2),  # the discriminator's groups, where the classes are known
         (("data.labels=none",), "data.images_per_class", 1),
         (("data.batch_size=5",), "data.images_per_class", 1),
+        (("data.labels=none",), "loss.mismatch_weight", 0.0),
+        (("experiment=digits_alias_free",), "loss.mismatch_weight", 0.0),
         (("model.discriminator.mbstd_group_size=4",), "data.images_per_class", 4),
         (("model.discriminator.mbstd_group_size=4", "model.micro_batches=8"), "data.images_per_class", 1),
         (("loss=hinge",), "loss.r2_gamma", 0.2),

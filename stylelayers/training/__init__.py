@@ -19,8 +19,9 @@ with needs_extra(__name__, "train"):
         TrainingProgress,
     )
     from .gan import GAN
-    from .loss import StyleGAN2Loss, mix_styles
+    from .loss import StyleGAN2Loss
     from .optimizers import lazy_optimizer
+    from .style_mixing import mix_styles
 
 __all__ = [
     "GAN",

@@ -1,7 +1,7 @@
 """StyleGAN2's loss: adversarial losses, lazy penalties and style mixing.
 
 Sources: lazy regularization and path length (arXiv:1912.04958, sections 3.1 and 3.2), R1 and R2 (arXiv:1801.04406),
-gradient penalty (arXiv:1704.00028), style mixing (arXiv:1812.04948, section 3.1).
+gradient penalty (arXiv:1704.00028), mismatch (arXiv:1605.05396, section 4.1).
 """
 
 import math
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from .. import losses
 from .._checks import check_choice, check_ints, check_number
 from ..losses.finite_difference import SIGMA
-from ..models import MappingNetwork
 from .network_calls import NetworkCalls
 from .steps import LossAndLogs, MicroBatch, Penalty, Step, Term, penalty
+from .style_mixing import mix_styles
 
 ADVERSARIAL_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "nonsaturating": (losses.nonsaturating_loss, losses.logistic_loss),
@@ -55,6 +55,9 @@ class StyleGAN2Loss(nn.Module):
         r1_sigma: of finite differences, in units of images in [-1, 1]; None for 0.003.
         gradient_penalty_weight: weight of the penalty of WGAN-GP, usually 10; 0 for none.
         gradient_penalty_interval: iterations from one of its steps to the next.
+        mismatch_weight: weight of the mismatch of real images and labels, for a discriminator that knows its classes
+            well; 0 for none. It needs labels, and two images per micro-batch.
+        mismatch_interval: iterations from one of its steps to the next.
         path_length_weight: weight of the path-length penalty; 0 for none.
         path_length_interval: iterations from one of its steps to the next.
         path_length_decay: weight of a batch in the running mean of lengths, in (0, 1].
@@ -222,6 +225,20 @@ class StyleGAN2Loss(nn.Module):
         between = losses.interpolates(batch.images, cast(Tensor, batch.fakes))
         return (calls.penalize_gradient("gradient_penalty", between, batch.labels),)
 
+    mismatch_weight: float = 0.0
+    mismatch_interval: int = 4
+
+    @penalty("mismatch", network="discriminator", weight="mismatch_weight", interval="mismatch_interval")
+    def mismatch(self, calls: NetworkCalls, batch: MicroBatch) -> tuple[Tensor, ...]:
+        """Real images with their labels against the same with other images' labels, which may be equal by chance."""
+        count = len(batch.images)
+        if batch.labels is None or count < 2:
+            came = "no labels" if batch.labels is None else f"{count} image"
+            raise ValueError(f"{type(self).__name__}: mismatch_weight needs labels of at least two images, got {came}")
+        others = batch.labels.roll(int(torch.randint(1, count, ())), 0)
+        own, other = calls.discriminate_both(batch.images, batch.images, batch.labels, others)
+        return (losses.relativistic_discriminator_loss(own, other),)
+
     def sample_styles(self, calls: NetworkCalls, count: int, labels: Tensor | None) -> Tensor:
         """Mixed styles ``(count, num_ws, w_dim)`` of new latents."""
         mapping = calls.generator.mapping
@@ -270,38 +287,3 @@ class StyleGAN2Loss(nn.Module):
         value, *others = method(self, calls, batch)
         weighted = value * (getattr(self, mark.weight) * getattr(self, mark.interval))
         return weighted, dict(zip(mark.logs, (weighted, *others), strict=True))
-
-
-def mix_styles(
-    mapping: MappingNetwork, z: Tensor, z_other: Tensor, labels: Tensor | None, probability: float
-) -> Tensor:
-    """Styles of two latents per sample: with a probability, a sample switches to the second at a random layer.
-
-    Style mixing of arXiv:1812.04948, section 3.1.
-
-    Args:
-        mapping: of a generator.
-        z: first latents, ``(N, z_dim)``.
-        z_other: second latents, ``(N, z_dim)``.
-        labels: ``(N,)`` ints or ``(N, num_labels)``, of both; None without labels.
-        probability: of a switch, in [0, 1].
-
-    Returns:
-        ``(N, num_ws, w_dim)``.
-
-    Example:
-        >>> import torch
-        >>> from stylelayers import MappingNetwork
-        >>> from stylelayers.training import mix_styles
-        >>> mix_styles(MappingNetwork(4, 8, 6), torch.randn(2, 4), torch.randn(2, 4), None, 0.9).shape
-        torch.Size([2, 6, 8])
-    """
-    if not probability or mapping.num_ws < 2:
-        return cast(Tensor, mapping(z, labels))
-    both = mapping(torch.cat([z, z_other]), None if labels is None else torch.cat([labels, labels]))
-    ws, others = both.chunk(2)
-    batch, layers = ws.shape[:2]
-    switch = torch.randint(1, layers, (batch, 1), device=ws.device)
-    switch = torch.where(torch.rand(batch, 1, device=ws.device) < probability, switch, layers)
-    first = torch.arange(layers, device=ws.device) < switch
-    return torch.where(first.unsqueeze(-1), ws, others)

@@ -56,17 +56,20 @@ class NetworkCalls:
         """Logits ``(N, 1)`` of the augmented images."""
         return self._discriminate(self.discriminator, self.augment, images, labels)
 
-    def discriminate_both(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits of as many real as generated images, which have the same labels.
+    def discriminate_both(
+        self, first: Tensor, second: Tensor, labels: Tensor | None = None, second_labels: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of two batches of as many images; without labels of its own, the second has those of the first.
 
         One call for a discriminator that takes `batches`, as :class:`Discriminator` does, else one for each.
         """
+        second_labels = labels if second_labels is None else second_labels
         if not self._takes_batches:
-            return self.discriminate(real, labels), self.discriminate(fake, labels)
-        labels = None if labels is None else torch.cat([labels, labels])
-        logits = self._discriminate(self.discriminator, self.augment, torch.cat([real, fake]), labels, 2)
-        of_real, of_fake = logits.chunk(2)
-        return of_real, of_fake
+            return self.discriminate(first, labels), self.discriminate(second, second_labels)
+        labels = None if labels is None else torch.cat([labels, cast(Tensor, second_labels)])
+        logits = self._discriminate(self.discriminator, self.augment, torch.cat([first, second]), labels, 2)
+        of_first, of_second = logits.chunk(2)
+        return of_first, of_second
 
     def path_lengths(self, ws: Tensor) -> Tensor:
         """Lengths ``(N,)``, see :func:`stylelayers.losses.path_lengths`."""

@@ -124,6 +124,42 @@ def test_the_gradient_penalty_is_weighted_and_between_the_images() -> None:
     assert value.requires_grad
 
 
+def test_the_mismatch_compares_labels_of_the_same_images() -> None:
+    model, part = tiny_gan(labels=3, mismatch_weight=3.0, mismatch_interval=5), micro_batch(BATCH)
+    part.labels = torch.tensor([0, 1, 2, 0])
+    torch.manual_seed(0)
+    value, logged = only_penalty(model.loss, "mismatch").compute(model.calls, part)
+    torch.manual_seed(0)
+    others = part.labels.roll(int(torch.randint(1, BATCH, ())))
+    gap = model.discriminator(part.images, part.labels) - model.discriminator(part.images, others)
+    torch.testing.assert_close(value, torch.log1p((-gap).exp()).mean() * 15)
+    assert logged["penalty/mismatch"] is value
+    assert value.requires_grad
+
+
+@pytest.mark.parametrize("labels", [torch.arange(8) % 2, torch.eye(2).repeat(4, 1)], ids=["classes", "vectors"])
+def test_the_mismatch_teaches_the_discriminator_what_labels_mean(labels: torch.Tensor) -> None:
+    model = tiny_gan(labels=2, mismatch_weight=1.0)
+    shades = (torch.arange(8) % 2).float().view(-1, 1, 1, 1).expand(-1, 1, 8, 8) * 2 - 1
+    part, term = MicroBatch(shades, labels), only_penalty(model.loss, "mismatch")
+    optimizer = torch.optim.Adam(model.discriminator.parameters(), lr=0.01)
+    for _ in range(30):
+        optimizer.zero_grad()
+        term.compute(model.calls, part)[0].backward()
+        optimizer.step()
+    own, others = model.discriminator(shades, labels), model.discriminator(shades, labels.roll(1, 0))
+    assert (own > others + 1).all()
+
+
+@pytest.mark.parametrize(("images", "labels", "came"), [(4, None, "no labels"), (1, torch.tensor([0]), "1 image")])
+def test_a_mismatch_without_other_labels_is_refused(images: int, labels: torch.Tensor | None, came: str) -> None:
+    model, part = tiny_gan(labels=3, mismatch_weight=1.0), micro_batch(images)
+    part.labels = labels
+    message = f"StyleGAN2Loss: mismatch_weight needs labels of at least two images, got {came}"
+    with pytest.raises(ValueError, match=message):
+        only_penalty(model.loss, "mismatch").compute(model.calls, part)
+
+
 @pytest.mark.parametrize(("batch", "shrink", "seen"), [(4, 2, 2), (5, 2, 2), (4, 1, 4), (1, 2, 1), (4, 100, 1)])
 def test_path_length_is_weighted_and_sees_a_share_of_the_batch(batch: int, shrink: int, seen: int) -> None:
     model = tiny_gan(path_length_weight=3.0, path_length_interval=5, path_length_batch_shrink=shrink)

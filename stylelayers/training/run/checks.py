@@ -117,9 +117,8 @@ def _check_groups_of_a_class(model: GAN, data: ImageDataModule) -> None:
 
 def _check_penalties(model: GAN) -> None:
     loss = model.loss
-    if loss.adversarial == "wasserstein" and not any(
-        step.penalties for step in loss.steps if step.network == "discriminator"
-    ):
+    penalties = [term.name for step in loss.steps if step.network == "discriminator" for term in step.penalties]
+    if loss.adversarial == "wasserstein" and set(penalties) <= {"mismatch"}:
         raise ValueError(
             "loss.adversarial=wasserstein needs a penalty, without which the discriminator grows without bound; set "
             "loss.gradient_penalty_weight=10, or loss.r1_gamma"
@@ -128,6 +127,10 @@ def _check_penalties(model: GAN) -> None:
         raise ValueError(
             "loss.gradient_penalty_weight wants gradients of norm 1, and loss.r1_gamma and loss.r2_gamma want them to "
             "be 0; set loss.r1_gamma=0 loss.r2_gamma=0, or loss.gradient_penalty_weight=0"
+        )
+    if loss.has("mismatch_weight") and not model.discriminator.num_labels:
+        raise ValueError(
+            "loss.mismatch_weight compares labels, and training has none; set data.labels, or loss.mismatch_weight=0"
         )
 
 

@@ -36,6 +36,7 @@ _ADDED_TO_DATA = {  # keys that early runs lack, with what they did
     "on_error": "raise",
     "verify": "header",
 }
+_ADDED_TO_LOSS = {"r1_form": "exact", "mismatch_weight": 0.0, "mismatch_interval": 4}
 _ADDED_TO_MODEL = {"model.blur_sigma": 0.0, "model.blur_images": 200_000}
 _ADDED_TO_CALLBACKS = {"every_images": None, "widths": [0.05, 0.1]}
 
@@ -55,9 +56,10 @@ def with_names_of_today(values: Mapping[str, Any]) -> dict[str, Any]:
         named = {"data.images_per_class": 1} | named
     if source.endswith((".image_folder", ".torchvision_dataset")):
         named = {f"data.{key}": value for key, value in _ADDED_TO_DATA.items()} | named
-    exact = {key.replace("r1_gamma", "r1_form"): "exact" for key in named if key.endswith("loss.r1_gamma")}
+    losses = [key.removesuffix("r1_gamma") for key in named if key.endswith("loss.r1_gamma")]
+    plain = {f"{loss}{key}": value for loss in losses for key, value in _ADDED_TO_LOSS.items()}
     sharp = _ADDED_TO_MODEL if "model.average_half_life" in named else {}
-    return exact | sharp | _without_snapshots(named) | named  # before there was a choice, R1 was exact
+    return plain | sharp | _without_snapshots(named) | named
 
 
 def _without_snapshots(named: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from ...data.source import CLASSES
+from ...data.source import CLASSES, NONE
 from ...models import AliasFreeGenerator
 from .program import program_command, program_name
 
@@ -48,6 +48,11 @@ def in_configuration(configuration: Any, translation: Any, rotation: Any) -> Any
     return rotation if configuration == "R" else translation
 
 
+def if_labelled(labels: Any, value: Any) -> Any:
+    """The value for data with labels, 0 without."""
+    return 0.0 if labels in (NONE, False, None) else value
+
+
 def class_group(labels: Any, batch_size: Any, group_size: Any, micro_batches: Any) -> int:
     """Images of one class side by side: the discriminator's groups; 1 without classes or whole groups."""
     group = _count(group_size)
@@ -71,7 +76,8 @@ def half_life(batch_size: int, devices: int | str | Sequence[int], num_nodes: in
 
 def register_resolvers() -> None:
     """Make the functions above known to OmegaConf: ``${published:name,resolution,generator}`` and so on."""
-    for resolver in (published, times, in_configuration, class_group, half_life, program_name, program_command):
+    of_values = (published, times, in_configuration, if_labelled, class_group, half_life)
+    for resolver in (*of_values, program_name, program_command):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 

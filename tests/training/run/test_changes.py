@@ -59,8 +59,9 @@ def resumed(run: Path, folder: Path, *overrides: str) -> InForce:
     return seen
 
 
+NOT_BESIDE_IT = ("r1_gamma", "r2_gamma", "mismatch_weight")
 G, D = "model.generator_optimizer", "model.discriminator_optimizer"
-LAZY_G, LAZY_D = 4 / 5, 16 / 17
+LAZY_G, LAZY_D = 4 / 5, 1 / (1 + 1 / 4 + 1 / 16)  # path length; mismatch, R1 and R2
 SETTINGS: dict[str, tuple[tuple[str, ...], Callable[[InForce], Any], Any]] = {
     "learning rate": ((f"{G}.lr=0.1",), lambda s: s.generator["lr"], 0.1 * LAZY_G * 0.5),
     "of the other": ((f"{D}.lr=1e-9",), lambda s: s.discriminator["lr"], 1e-9 * LAZY_D * 0.5),
@@ -75,7 +76,7 @@ SETTINGS: dict[str, tuple[tuple[str, ...], Callable[[InForce], Any], Any]] = {
     ),
     "another interval": (("loss.r1_interval=4", *NO_SCHEDULES), lambda s: s.discriminator["lr"], 0.005 * 4 / 5),
     "a penalty on": (
-        ("loss.gradient_penalty_weight=1", "loss.r1_gamma=0", "loss.r2_gamma=0", *NO_SCHEDULES),
+        ("loss.gradient_penalty_weight=1", *(f"loss.{name}=0" for name in NOT_BESIDE_IT), *NO_SCHEDULES),
         lambda s: s.discriminator["lr"],
         0.005,
     ),

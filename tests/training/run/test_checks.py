@@ -115,6 +115,16 @@ REFUSED: dict[str, tuple[Any, Any, Any, dict[str, Any], str]] = {
         *(trainer_of, lambda: tiny_gan(gradient_penalty_weight=10.0, r1_gamma=0.5), tiny_data, {}),
         r"^loss\.gradient_penalty_weight wants .* norm 1, .*loss\.r1_gamma=0",
     ),
+    "a mismatch without labels": (
+        *(trainer_of, lambda: tiny_gan(mismatch_weight=1.0), tiny_data, {}),
+        r"^loss\.mismatch_weight compares labels, .*set data\.labels, or loss\.mismatch_weight=0",
+    ),
+    "Wasserstein with a mismatch alone": (
+        trainer_of,
+        lambda: tiny_gan(labels=3, adversarial="wasserstein", r1_gamma=0.0, mismatch_weight=1.0),
+        *(lambda: tiny_data(labels=3), {}),
+        r"^loss\.adversarial=wasserstein needs a penalty",
+    ),
     "a fraction of the batches that is none": (
         *(lambda: trainer_of(limit_train_batches=1e-5), tiny_gan, tiny_data, {}),
         r"^trainer\.limit_train_batches=1e-05 of \d+ batches is less than one; set a number .* at least 0\.",
