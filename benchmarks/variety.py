@@ -26,7 +26,7 @@ from stylelayers.checkpoints import load_generator
 from stylelayers.data import digits
 from stylelayers.metrics import QualityMeter, classifier_of_digits
 
-FOUR, MIXED = ["preset.mbstd_group_size=4"], ["preset.mbstd_group_size=4", "data.images_per_class=1"]
+TWO, MIXED = ["preset.mbstd_group_size=2"], ["data.images_per_class=1"]
 UNMATCHED = ["preset.mismatch_weight=0"]
 TWO_LAYERS = [*UNMATCHED, "preset.label_layers=2"]
 SLOW = [*TWO_LAYERS, "preset.lr=0.003"]
@@ -34,22 +34,25 @@ PLAIN = ["preset.adversarial=nonsaturating", "preset.r2_gamma=0", *TWO_LAYERS]
 NO_FLIPS = ["augment.pipeline.probabilities={flip: 0, turn: 0}", "augment.pipeline.strengths={rotate: 0.1}"]
 CHANGES: dict[str, list[str]] = {
     "as published": [*PLAIN, *MIXED, "preset.lr=0.003"],
-    "groups of two of a class": [*PLAIN, "preset.lr=0.003"],
-    "groups of four of a class": [*PLAIN, *FOUR, "preset.lr=0.003"],
-    "groups of four; mapping rate 0.1": [*PLAIN, *FOUR, "preset.lr=0.003", "model.generator.mapping_lr_multiplier=0.1"],
-    "groups of four; 4 statistics": [*PLAIN, *FOUR, "preset.lr=0.003", "model.discriminator.mbstd_num_channels=4"],
-    "groups of four; rate 0.005": [*PLAIN, *FOUR],
+    "groups of two of a class": [*PLAIN, *TWO, "preset.lr=0.003"],
+    "groups of four of a class": [*PLAIN, "preset.lr=0.003"],
+    "groups of four; mapping rate 0.1": [*PLAIN, "preset.lr=0.003", "model.generator.mapping_lr_multiplier=0.1"],
+    "groups of four; 4 statistics": [*PLAIN, "preset.lr=0.003", "model.discriminator.mbstd_num_channels=4"],
+    "groups of four; rate 0.005": PLAIN,
     "relativistic; gamma 0.05": [*SLOW, *MIXED, "preset.r1_gamma=0.05"],
-    "relativistic; groups of four; gamma 0.05": [*SLOW, *FOUR, "preset.r1_gamma=0.05"],
-    "relativistic; groups of four; gamma 0.2": [*SLOW, *FOUR],
-    "relativistic; groups of two; gamma 0.05": [*SLOW, "preset.r1_gamma=0.05"],
-    "relativistic; groups of two; gamma 0.2": SLOW,
-    "relativistic; groups of two; gamma 0.05; rate 0.005": [*TWO_LAYERS, "preset.r1_gamma=0.05"],
-    "relativistic; groups of two; gamma 0.5; rate 0.008": [*TWO_LAYERS, "preset.r1_gamma=0.5", "preset.lr=0.008"],
-    "no mismatch; two label layers": TWO_LAYERS,
-    "no mismatch": UNMATCHED,
+    "relativistic; groups of four; gamma 0.05": [*SLOW, "preset.r1_gamma=0.05"],
+    "relativistic; groups of four; gamma 0.2": SLOW,
+    "relativistic; groups of two; gamma 0.05": [*SLOW, *TWO, "preset.r1_gamma=0.05"],
+    "relativistic; groups of two; gamma 0.2": [*SLOW, *TWO],
+    "relativistic; groups of two; gamma 0.05; rate 0.005": [*TWO_LAYERS, *TWO, "preset.r1_gamma=0.05"],
+    "relativistic; groups of two; gamma 0.5; rate 0.008": [*TWO_LAYERS, *TWO, "preset.r1_gamma=0.5", "preset.lr=0.008"],
+    "relativistic; groups of two; rate 0.005": [*TWO_LAYERS, *TWO],
+    "relativistic; groups of two; rate 0.005; one label layer": [*UNMATCHED, *TWO],
+    "default; groups of two; mismatch 0.1": [*TWO, "preset.mismatch_weight=0.1"],
+    "default; groups of two": TWO,
+    "default; groups of two; mismatch 1 each time": [*TWO, "preset.mismatch_weight=1", "loss.mismatch_interval=1"],
+    "default; no mismatch": UNMATCHED,
     "default": [],
-    "default; mismatch 1": ["preset.mismatch_weight=1"],
     "default; eight label layers": ["preset.label_layers=8"],
     "default; gamma 1": ["preset.r1_gamma=1"],
     "default; batch 32": ["data.batch_size=32"],

@@ -160,13 +160,13 @@ def test_data_have_their_preset_and_a_loss_wins_over_it(data: str, loss: str, re
         (("experiment=reflect",), "model.generator.z_dim", 64),
         (("data=folder", "data.root=images", "preset=digits"), "model.generator.z_dim", 64),
         (("~preset",), "model.generator.z_dim", 512),
-        ((), "data.images_per_class", 2),  # the discriminator's groups, where the classes are known
+        ((), "data.images_per_class", 4),  # the discriminator's groups, where the classes are known
         (("data.labels=none",), "data.images_per_class", 1),
         (("data.batch_size=5",), "data.images_per_class", 1),
         (("data.labels=none",), "loss.mismatch_weight", 0.0),
         (("experiment=digits_alias_free",), "loss.mismatch_weight", 0.0),
-        (("model.discriminator.mbstd_group_size=4",), "data.images_per_class", 4),
-        (("model.discriminator.mbstd_group_size=4", "model.micro_batches=8"), "data.images_per_class", 1),
+        (("model.discriminator.mbstd_group_size=2",), "data.images_per_class", 2),
+        (("model.micro_batches=8",), "data.images_per_class", 1),
         (("loss=hinge",), "loss.r2_gamma", 0.2),
         (("preset.r1_gamma=0.7",), "loss.r2_gamma", 0.7),
         (("data=folder", "data.root=images"), "model.discriminator.mbstd_group_size", 4),

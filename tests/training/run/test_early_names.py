@@ -19,7 +19,7 @@ OVERRIDES = (  # of that run and the defaults of its time, under today's names
     *("model.generator.z_dim=4", "model.generator.w_dim=4", "model.generator.channel_base=32"),
     *("preset.adversarial=nonsaturating", "preset.r2_gamma=0", "preset.mismatch_weight=0"),
     *("preset.lr=0.003", "preset.label_layers=2"),
-    *("preset.mbstd_group_size=4", "data.images_per_class=1", "preset.lr_schedule=[[40000,1.0],[100000,0.1]]"),
+    *("data.images_per_class=1"),
     *("callbacks.grid.rows=2", "callbacks.grid.columns=3", "trainer.accelerator=cpu", "trainer.devices=1"),
 )
 SEEN = 80  # images
