@@ -18,8 +18,7 @@ OVERRIDES = (  # of that run and the defaults of its time, under today's names
     *("data.resolution=8", "data.batch_size=4", "augment=ada", "loss.path_length_weight=2", "loss.style_mixing=0.5"),
     *("model.generator.z_dim=4", "model.generator.w_dim=4", "model.generator.channel_base=32"),
     *("preset.adversarial=nonsaturating", "preset.r2_gamma=0", "preset.mismatch_weight=0"),
-    *("preset.lr=0.003", "preset.label_layers=2"),
-    *("data.images_per_class=1"),
+    *("preset.lr=0.003", "preset.label_layers=2", "data.images_per_class=1"),
     *("callbacks.grid.rows=2", "callbacks.grid.columns=3", "trainer.accelerator=cpu", "trainer.devices=1"),
 )
 SEEN = 80  # images
