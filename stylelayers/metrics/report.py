@@ -33,7 +33,7 @@ class QualityReport:
         similarity: distance of images in the perceptual path length.
         recognised, asked_recognised, class_shares: see :class:`Recognition`.
         classifier_accuracy, classifier_recognised: `asked_recognised` and `recognised` of real images that the
-            classifier has not seen: what a perfect generator reaches.
+            classifier has not seen, to compare with.
         notes: what else the numbers depend on, or leave out, because of the images' channels or the kind of labels.
 
     Example:
