@@ -3,9 +3,9 @@
     python -m benchmarks.variety runs/variety --images 28000 --seeds 0,1,2 [--only "as published,default"]
 
 A change is a list of settings in CHANGES: of the settings as published for StyleGAN2, or of the default.
-All have the default's schedule of the learning rate. A run that is finished is not trained again, so that the command
-can be stopped and repeated. Columns are means over the seeds of the numbers of QualityMeter, in the features of digits,
-with 1,797 images; spread is the standard deviation of the features within a class over that of the real digits (1 is
+All but "steep" have the default's schedule of the learning rate. A run that is finished is not trained again, so that
+the command can be stopped and repeated. Columns are means over the seeds of the numbers of QualityMeter, in the
+features of digits, with 1,797 images; spread is the standard deviation of the features within a class over that of the real digits (1 is
 equal, below it images of a class look alike).
 """
 
@@ -27,6 +27,7 @@ from stylelayers.data import digits
 from stylelayers.metrics import QualityMeter, classifier_of_digits
 
 TWO, MIXED = ["preset.mbstd_group_size=2"], ["data.images_per_class=1"]
+STEEP = ["preset.lr_schedule=[[30000,1.0],[90000,0.05]]"]
 UNMATCHED = ["preset.mismatch_weight=0"]
 TWO_LAYERS = [*UNMATCHED, "preset.label_layers=2"]
 SLOW = [*TWO_LAYERS, "preset.lr=0.003"]
@@ -48,6 +49,10 @@ CHANGES: dict[str, list[str]] = {
     "relativistic; groups of two; gamma 0.5; rate 0.008": [*TWO_LAYERS, *TWO, "preset.r1_gamma=0.5", "preset.lr=0.008"],
     "relativistic; groups of two; rate 0.005": [*TWO_LAYERS, *TWO],
     "relativistic; groups of two; rate 0.005; one label layer": [*UNMATCHED, *TWO],
+    "relativistic; groups of two; steep": [*TWO_LAYERS, *TWO, *STEEP],
+    "relativistic; groups of two; steep; one label layer": [*UNMATCHED, *TWO, *STEEP],
+    "default; groups of two; steep": [*TWO, *STEEP],
+    "default; groups of two; steep; mismatch 0.1": [*TWO, *STEEP, "preset.mismatch_weight=0.1"],
     "default; groups of two; mismatch 0.1": [*TWO, "preset.mismatch_weight=0.1"],
     "default; groups of two": TWO,
     "default; groups of two; mismatch 1 each time": [*TWO, "preset.mismatch_weight=1", "loss.mismatch_interval=1"],
