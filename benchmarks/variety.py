@@ -2,11 +2,11 @@
 
     python -m benchmarks.variety runs/variety --images 28000 --seeds 0,1,2 [--only "as published,default"]
 
-A change is a list of settings in CHANGES: of the settings as published for StyleGAN2, or of the default.
-All but "steep" have the default's schedule of the learning rate. A run that is finished is not trained again, so that
-the command can be stopped and repeated. Columns are means over the seeds of the numbers of QualityMeter, in the
-features of digits, with 1,797 images; spread is the standard deviation of the features within a class over that of the real digits (1 is
-equal, below it images of a class look alike).
+A change is a list of settings in CHANGES: of the settings as published for StyleGAN2, or of the default. All but
+"steep" have the default's schedule of the learning rate. A run that is finished is not trained again, so that the
+command can be stopped and repeated. Columns are means over the seeds of the numbers of QualityMeter, in the features
+of digits, with 1,797 images; spread is the standard deviation of the features within a class over that of the real
+digits (1 is equal, below it images of a class look alike).
 """
 
 from __future__ import annotations
